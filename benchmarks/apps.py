@@ -1,0 +1,62 @@
+"""The two apps that are measured: the smallest route, and an ordinary one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+App: TypeAlias = Starlette  # FastAPI is one too
+
+
+class Item(BaseModel):
+    name: str
+    price: float
+    tags: list[str]
+
+
+async def hello(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+async def item() -> Item:
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return Item(name="lamp", price=19.5, tags=["light", "desk"])
+
+
+async def mark(request: Request) -> PlainTextResponse:
+    """Ends one batch and begins the next: answers with the CPU time used until then, both times.
+
+    `getloadavg` is called for its name alone: callgrind is told to dump its counters whenever it
+    enters it. Collecting garbage in between lets every batch begin in the same state.
+    """
+    ended = time.process_time_ns()
+    os.getloadavg()
+    gc.collect()
+    os.getloadavg()
+    return PlainTextResponse(f"{ended} {time.process_time_ns()}")
+
+
+def starlette_app() -> App:
+    return Starlette(routes=[Route("/", hello), Route("/mark", mark)])
+
+
+def fastapi_app() -> App:
+    app = FastAPI()
+    app.get("/", response_model=Item)(item)
+    app.add_route("/mark", mark)
+    return app
+
+
+APPS: dict[str, Callable[[], App]] = {"fastapi": fastapi_app, "starlette": starlette_app}

@@ -1,0 +1,113 @@
+"""What it costs to have loopwatch switched on, per HTTP request, beside others of its kind.
+
+    pip install -e '.[bench]'       (and valgrind, from the system's packages)
+    python benchmarks/cost.py       (everything)
+    python benchmarks/cost.py --quick --variants loopwatch --measures instructions
+
+Two apps (a bare Starlette route; a FastAPI route with a response model and three awaits), two
+loops, one uvicorn worker, one keep-alive connection from another process. Three measures:
+
+- instructions: user-space instructions of the loop thread, counted by callgrind: the steady figure.
+  A watchdog thread is not in it, for under callgrind it wakes far too often per request.
+- cpu: CPU time of the whole server at its natural speed, in turns with the bare app.
+- idle: the share of one core that a server takes which has nothing to do.
+
+opentelemetry-instrumentation-asgi gets a tracer provider of the SDK without exporter; loopwatch
+and all others run with the OpenTelemetry API alone.
+
+Exit status: 0, or 1 with --check if loopwatch costs more than its bounds, or 2 if it cannot run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import cputime
+import instructions
+from child import HERE, NotMeasured, Setup
+from plan import Plan, parse
+from results import Figures, Results
+
+sys.path.insert(0, str(HERE.parent))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    plan = parse(arguments, __doc__ or "")
+    if lacking := list(missing(plan)):
+        print(*lacking, sep="\n", file=sys.stderr)
+        return 2
+    return report(measure(plan))
+
+
+def missing(plan: Plan) -> Iterator[str]:
+    modules = ["fastapi", "uvicorn", "httptools", *{"uvloop"} & set(plan.loops)]
+    for module in [*modules, *{"loopwatch"} & set(plan.variants)]:
+        if importlib.util.find_spec(module) is None:
+            yield f"the module {module} must be installed and is not: run pip install -e '.[bench]'"
+    for program in instructions.NEEDED if "instructions" in plan.measures else ():
+        if shutil.which(program) is None:
+            yield f"{program} must be on the PATH and is not: install valgrind (apt, dnf or brew)"
+
+
+def measure(plan: Plan) -> Results:
+    results = Results(plan)
+    jobs = list(planned(plan))
+    for number, (name, setup, figures) in enumerate(jobs, start=1):
+        note(f"[{number}/{len(jobs)}] {name}: {setup}")
+        if setup not in results.reasons:
+            take(results, name, setup, figures)
+    return results
+
+
+def planned(plan: Plan) -> Iterator[tuple[str, Setup, Callable[[Setup], Figures]]]:
+    for name, figures in methods(plan).items():
+        for setup in plan.setups(with_bare=name != "cpu"):
+            if name in plan.measures:
+                yield name, setup, figures
+
+
+def methods(plan: Plan) -> dict[str, Callable[[Setup], Figures]]:
+    return {
+        "instructions": lambda s: instructions.per_request(s, plan.requests, plan.batches),
+        "cpu": lambda s: cputime.ratios(replace(s, variant="bare"), s, plan.requests, plan.rounds),
+        "idle": lambda s: [cputime.idle_share(s, plan.idle_seconds)],
+    }
+
+
+def take(results: Results, name: str, setup: Setup, figures: Callable[[Setup], Figures]) -> None:
+    began = time.perf_counter()
+    try:
+        results.figures[name, setup] = figures(setup)
+    except NotMeasured as why:
+        results.reasons[setup] = str(why)
+        return note(f"    n/a: {why}")
+    shown = ", ".join(f"{figure:,.4g}" for figure in results.figures[name, setup])
+    return note(f"    {shown}  ({time.perf_counter() - began:.0f} s)")
+
+
+def report(results: Results) -> int:
+    print(results.tables())
+    if results.plan.json:
+        results.plan.json.write_text(results.json() + "\n")
+    over = results.over() if results.plan.check else []
+    for sentence in over:
+        note(sentence)
+    return 1 if over else 0
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"benchmarks/cost.py: {error}")

@@ -1,0 +1,68 @@
+"""User-space instructions per request, counted by callgrind.
+
+Only the loop thread is counted (`--separate-threads=yes`). A server under callgrind is tens of
+times slower than life, so anything that wakes by the clock wakes that many times too often per
+request: a watchdog's true cost is in the CPU time and the idle cost, not here. For the same
+reason thresholds in seconds are multiplied by DILATION.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from child import Child, Setup, serving
+from client import Client
+
+DILATION = 50.0
+WARM_UP = 300
+REST = 0.5  # lets the server go idle: else it is chance in which tick the next request arrives
+NEEDED = ("valgrind", "callgrind_control")
+
+
+def per_request(setup: Setup, requests: int, batches: int) -> list[float]:
+    """One figure per batch, without start-up, warm-up and the marks between the batches."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        with serving(setup, _callgrind(out), DILATION) as child:
+            _start_counting(child)
+            _drive(child, requests, batches)
+            return _figures(out, requests, batches)
+
+
+def _callgrind(out: Path) -> list[str]:
+    return [
+        *("valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no"),
+        *("--dump-before=getloadavg", f"--callgrind-out-file={out}"),
+    ]
+
+
+def _start_counting(child: Child) -> None:
+    command = ["callgrind_control", "-i", "on", str(child.pid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "OK" not in done.stdout:
+        raise RuntimeError(f"callgrind_control could not switch counting on: {done.stdout.strip()}")
+
+
+def _drive(child: Child, requests: int, batches: int) -> None:
+    with Client(child.port) as client:
+        client.load(WARM_UP, REST)
+        for size in [0, 0, *[requests] * batches]:
+            client.mark()
+            client.load(size, REST)
+        client.mark()
+
+
+def _figures(out: Path, requests: int, batches: int) -> list[float]:
+    """Each mark dumps twice, so batch n ends with part 2n + 1; the first two are empty."""
+    totals = [_total(out.with_name(f"out.{2 * n + 1}-01")) for n in range(1, batches + 3)]
+    empty = totals[1]
+    return [(total - empty) / requests for total in totals[2:]]
+
+
+def _total(part: Path) -> int:
+    for line in part.read_text().splitlines():
+        if line.startswith("totals:"):
+            return int(line.split()[1])
+    raise RuntimeError(f"callgrind wrote no total into {part.name}")

@@ -1,0 +1,97 @@
+"""The figures that were measured, and what is made of them: tables, JSON, a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TypeAlias
+
+from child import Setup
+from plan import Plan
+from table import label, markdown, percent, spread
+
+Figures: TypeAlias = list[float]
+BOUNDS = {
+    ("fastapi", "asyncio"): 1.04,
+    ("starlette", "asyncio"): 1.06,
+    ("fastapi", "uvloop"): 1.04,
+    ("starlette", "uvloop"): 1.08,
+}
+
+
+@dataclass
+class Results:
+    plan: Plan
+    figures: dict[tuple[str, Setup], Figures] = field(default_factory=dict)
+    reasons: dict[Setup, str] = field(default_factory=dict)
+
+    def get(self, measure: str, app: str, loop: str, variant: str) -> Figures | None:
+        return self.figures.get((measure, Setup(app, loop, variant)))
+
+    def ratio(self, app: str, loop: str, variant: str) -> float | None:
+        """Instructions per request, over those of the bare app."""
+        base = self.get("instructions", app, loop, "bare")
+        mine = self.get("instructions", app, loop, variant)
+        return median(mine) / median(base) if base and mine else None
+
+    def tables(self) -> str:
+        made = {"instructions": self._instructions, "cpu": self._cpu, "idle": self._idle}
+        parts = [made[measure]() for measure in made if measure in self.plan.measures]
+        return "\n\n".join([*parts, *self._notes()])
+
+    def json(self) -> str:
+        rows = [
+            {"measure": measure, **vars(setup), "figures": figures}
+            for (measure, setup), figures in self.figures.items()
+        ]
+        missing = [{**vars(setup), "reason": why} for setup, why in self.reasons.items()]
+        return json.dumps({"measured": rows, "not_measured": missing}, indent=1)
+
+    def over(self) -> list[str]:
+        """A sentence for each bound that loopwatch does not keep, or that was not measured."""
+        checked = [(c, self.ratio(*c, "loopwatch"), BOUNDS[c]) for c in self.plan.columns()]
+        return [
+            f"loopwatch costs {percent(ratio)} on {app}/{loop}, at most {percent(bound)} allowed"
+            if ratio
+            else f"loopwatch was not measured on {app}/{loop}"
+            for (app, loop), ratio, bound in checked
+            if ratio is None or ratio > bound
+        ]
+
+    def _table(self, title: str, cell: Callable[[str, str, str], str], rows: list[str]) -> str:
+        head = [title, *(f"{app}, {loop}" for app, loop in self.plan.columns())]
+        cells = [[label(row), *(cell(*at, row) for at in self.plan.columns())] for row in rows]
+        return markdown(head, cells)
+
+    def _instructions(self) -> str:
+        def cell(app: str, loop: str, variant: str) -> str:
+            if variant == "bare":
+                return f"{median(self.get('instructions', app, loop, 'bare') or [0]):,.0f}"
+            ratio = self.ratio(app, loop, variant)
+            return percent(ratio) if ratio else "n/a"
+
+        return self._table("instructions per request", cell, ["bare", *self.plan.variants])
+
+    def _cpu(self) -> str:
+        def cell(app: str, loop: str, variant: str) -> str:
+            ratios = self.get("cpu", app, loop, variant)
+            return spread(ratios) if ratios else "n/a"
+
+        title = "CPU time per request: median (min to max)"
+        return self._table(title, cell, self.plan.variants)
+
+    def _idle(self) -> str:
+        def cell(app: str, loop: str, variant: str) -> str:
+            share = self.get("idle", app, loop, variant)
+            return f"{share[0] * 100:.2f} %" if share else "n/a"
+
+        return self._table("idle server, share of one core", cell, ["bare", *self.plan.variants])
+
+    def _notes(self) -> list[str]:
+        where: dict[tuple[str, str], list[str]] = {}
+        for setup, why in self.reasons.items():
+            where.setdefault((label(setup.variant), why), []).append(f"{setup.app}, {setup.loop}")
+        notes = [f"- n/a: {who} ({'; '.join(at)}): {why}" for (who, why), at in where.items()]
+        return ["\n".join(notes)] if notes else []

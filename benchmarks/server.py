@@ -1,0 +1,96 @@
+"""The measured process: one uvicorn worker with one app on one loop with one thing switched on.
+
+First line on stdout: `{"port": ...}`, or `{"missing": ...}` or `{"not_applicable": ...}` instead.
+It stops when its standard input is closed, so it cannot outlive who started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from apps import APPS, App
+from variants import VARIANTS, NotApplicable
+
+NEVER = 1800.0
+
+
+class Server(uvicorn.Server):
+    """Housekeeping goes by the clock, so it would be counted far too often in a slowed server."""
+
+    def __init__(self, config: uvicorn.Config, dilation: float) -> None:
+        super().__init__(config)
+        self.period = 0.1 if dilation == 1 else NEVER
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(self.period)
+
+    def stop(self) -> None:
+        asyncio.get_running_loop().remove_reader(0)
+        self.should_exit = True
+
+
+def say(**line: object) -> None:
+    print(json.dumps(line), flush=True)
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def listener() -> socket.socket:
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio sets no TCP_NODELAY
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(8)
+    return listening
+
+
+def server_for(app: App, dilation: float) -> Server:
+    config = uvicorn.Config(
+        app, http="httptools", access_log=False, log_level="warning", timeout_keep_alive=3600
+    )
+    return Server(config, dilation)
+
+
+async def serve(app: App, variant: str, dilation: float) -> None:
+    VARIANTS[variant](app, dilation)
+    server = server_for(app, dilation)
+    asyncio.get_running_loop().add_reader(0, server.stop)
+    with listener() as listening:
+        say(port=listening.getsockname()[1])
+        await server.serve(sockets=[listening])
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--app", choices=APPS, required=True)
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], required=True)
+    parser.add_argument("--variant", choices=VARIANTS, required=True)
+    parser.add_argument("--dilation", type=float, default=1.0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = arguments()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory(chosen.loop)) as runner:
+            runner.run(serve(APPS[chosen.app](), chosen.variant, chosen.dilation))
+    except NotApplicable as reason:
+        say(not_applicable=str(reason))
+    except ModuleNotFoundError as error:
+        say(missing=error.name)
+
+
+if __name__ == "__main__":
+    main()

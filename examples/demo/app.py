@@ -1,0 +1,61 @@
+"""The app: the lessons' routers, and the one line that watches them.
+
+Also without this demo's own load: `uvicorn --factory examples.demo.app:create_app`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from openai import OpenAIError
+from prometheus_client import make_asgi_app
+
+from examples.demo.lessons import (
+    azure,
+    background,
+    chat,
+    child_task,
+    classify,
+    cpu,
+    dependency,
+    pdf,
+    sleep,
+    users,
+    websocket,
+)
+from examples.demo.resources import open_resources
+from examples.demo.settings import Settings
+from loopwatch import LoopWatchMiddleware, Watch, page
+
+LESSONS = (
+    sleep, cpu, users, chat, azure, classify, pdf,
+    dependency, child_task, websocket, background,
+)  # fmt: skip
+
+
+def create_app(watch: Watch | None = None, settings: Settings | None = None) -> FastAPI:
+    """Return the demo under `watch`, with `/metrics` and `/loopwatch/` beside it."""
+    watch = watch or Watch()
+    app = FastAPI(title="loopwatch demo", lifespan=lifespan)
+    app.state.settings = settings or Settings.from_env()
+    for lesson in LESSONS:
+        app.include_router(lesson.router)
+    app.add_exception_handler(OpenAIError, upstream_failed)
+    app.mount("/metrics", make_asgi_app())
+    app.mount("/loopwatch", page(watch))
+    app.add_middleware(LoopWatchMiddleware, watch=watch)
+    app.openapi()  # made now: made at the first visit of /docs it would be a stall
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with open_resources(app.state.settings) as resources:
+        app.state.resources = resources
+        yield
+
+
+async def upstream_failed(request: Request, error: Exception) -> JSONResponse:
+    """Say 502 wherever a route lets an error of the model's through."""
+    return JSONResponse({"detail": f"the model failed: {type(error).__name__}"}, status_code=502)

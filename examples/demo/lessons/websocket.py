@@ -1,0 +1,34 @@
+"""A websocket that echoes: one blocks at every message, one waits."""
+
+import asyncio
+import time
+
+from fastapi import APIRouter, WebSocket
+
+router = APIRouter(prefix="/websocket", tags=["websocket"])
+
+PAUSE = 0.2  # s
+
+
+@router.websocket("/blocking")
+async def blocking(websocket: WebSocket) -> None:
+    """BAD: every message of every visitor stops all the others.
+
+    loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking`, a stall a message.
+    """
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        time.sleep(PAUSE)
+        await websocket.send_text(text)
+
+
+@router.websocket("/waiting")
+async def waiting(websocket: WebSocket) -> None:
+    """GOOD: the same pause, awaited.
+
+    loopwatch says nothing.
+    """
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await asyncio.sleep(PAUSE)
+        await websocket.send_text(text)

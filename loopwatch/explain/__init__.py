@@ -1,0 +1,1 @@
+"""From photographs to words: route, site, cause."""

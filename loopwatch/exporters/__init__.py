@@ -1,0 +1,1 @@
+"""Where stalls and snapshots go."""

@@ -1,0 +1,184 @@
+"""The metrics, written once: what Prometheus and OpenTelemetry both tell.
+
+Names are OpenTelemetry's; Prometheus has underscores for dots, the unit, and `_total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, TypeAlias
+
+from loopwatch.records import PAUSE_EDGES, SECONDS_EDGES, Histogram, Snapshot
+
+Labels: TypeAlias = tuple[str, ...]
+Value: TypeAlias = float | Histogram
+Series: TypeAlias = dict["Metric", dict[Labels, Value]]
+
+
+class Metric(NamedTuple):
+    name: str
+    kind: Literal["histogram", "counter", "gauge"]
+    unit: Literal["s", ""]
+    labels: Labels
+    help: str
+    edges: tuple[float, ...] = SECONDS_EDGES
+
+    @property
+    def prometheus_name(self) -> str:
+        name = self.name.replace(".", "_") + ("_seconds" if self.unit else "")
+        return name + "_total" if self.kind == "counter" else name
+
+
+STALL = Metric(
+    "loopwatch.stall",
+    "histogram",
+    "s",
+    ("route", "site", "cause"),
+    "How long the event loop was held, each time it was held for slow_callback_duration or more.",
+)
+REQUEST = Metric(
+    "loopwatch.request",
+    "histogram",
+    "s",
+    ("route", "method"),
+    "Latency of requests, from the app's first sight of one to its response's last byte.",
+)
+REQUEST_TIME = Metric(
+    "loopwatch.request.time",
+    "counter",
+    "s",
+    ("route", "state"),
+    "Time of requests: running is their own steps on the loop, waiting everything else.",
+)
+STEP = Metric(
+    "loopwatch.step",
+    "histogram",
+    "s",
+    ("coroutine",),
+    "How long single steps held the loop, by coroutine.",
+)
+COROUTINE = Metric(
+    "loopwatch.coroutine",
+    "histogram",
+    "s",
+    ("coroutine",),
+    "Latency of coroutines marked with timed.",
+)
+LOOP_TIME = Metric(
+    "loopwatch.loop.time",
+    "counter",
+    "s",
+    ("state",),
+    "Time of the event loop: busy in callbacks, idle in the poll.",
+)
+LOOP_LAG = Metric(
+    "loopwatch.loop.lag",
+    "histogram",
+    "s",
+    (),
+    "How long a callback that becomes ready at a random moment waits; one for every 10 ms.",
+)
+GC_PAUSE = Metric(
+    "loopwatch.gc.pause",
+    "histogram",
+    "s",
+    ("generation",),
+    "Pauses of the garbage collector.",
+    PAUSE_EDGES,
+)
+TASKS = Metric("loopwatch.tasks", "gauge", "", (), "Tasks not done yet.")
+THREADS = Metric(
+    "loopwatch.threadpool.threads",
+    "gauge",
+    "",
+    ("state",),
+    "Worker threads of anyio's limiter and the default executor: busy, idle (or free to start).",
+)
+THREADPOOL_WAITING = Metric(
+    "loopwatch.threadpool.waiting", "gauge", "", (), "Calls waiting for a worker thread."
+)
+SELF = Metric("loopwatch.self", "counter", "s", (), "CPU time of loopwatch's own thread.")
+DROPPED = Metric(
+    "loopwatch.dropped",
+    "counter",
+    "",
+    ("reason",),
+    "What loopwatch could not keep: its own losses.",
+)
+INFO = Metric(
+    "loopwatch.info",
+    "gauge",
+    "",
+    ("version", "loop", "layers"),
+    "1: which layers loopwatch sees, on which loop.",
+)
+
+METRICS = (
+    STALL,
+    REQUEST,
+    REQUEST_TIME,
+    STEP,
+    COROUTINE,
+    LOOP_TIME,
+    LOOP_LAG,
+    GC_PAUSE,
+    TASKS,
+    THREADS,
+    THREADPOOL_WAITING,
+    SELF,
+    DROPPED,
+    INFO,
+)
+
+
+def series(snapshot: Snapshot) -> Series:
+    """Return every metric's values by label values, in the order of `METRICS`."""
+    request_time: dict[Labels, Value] = {}
+    for reading in snapshot.requests:
+        add(request_time, (reading.route, "running"), reading.running)
+        add(request_time, (reading.route, "waiting"), reading.waiting)
+    return {
+        STALL: {(r.route, r.site, r.cause): r.stalls for r in snapshot.sites},
+        REQUEST: {
+            (r.route, r.method): r.latency for r in snapshot.requests if r.method != "WEBSOCKET"
+        },
+        REQUEST_TIME: request_time,
+        STEP: {(name,): histogram for name, histogram in snapshot.steps},
+        COROUTINE: {(name,): histogram for name, histogram in snapshot.timed},
+        **loop_series(snapshot),
+        GC_PAUSE: {(g,): histogram for g, histogram in snapshot.gc_pauses},
+        TASKS: {(): float(sum(r.tasks for r in snapshot.loops))},
+        THREADS: {
+            ("busy",): float(snapshot.threadpool.busy),
+            ("idle",): float(snapshot.threadpool.idle),
+        },
+        THREADPOOL_WAITING: {(): float(snapshot.threadpool.waiting)},
+        SELF: {(): snapshot.self_seconds},
+        DROPPED: {(reason,): float(n) for reason, n in snapshot.dropped.items()},
+        INFO: {(snapshot.version, r.loop, ",".join(r.layers)): 1.0 for r in snapshot.loops},
+    }
+
+
+def loop_series(snapshot: Snapshot) -> Series:
+    """Return busy and idle time, absent where no loop tells them, and lag."""
+    told = snapshot.busy + snapshot.idle > 0
+    times: dict[Labels, Value] = {("busy",): snapshot.busy, ("idle",): snapshot.idle}
+    return {LOOP_TIME: times if told else {}, LOOP_LAG: {(): snapshot.lag}}
+
+
+def add(values: dict[Labels, Value], labels: Labels, value: Value) -> None:
+    """Add a value to those of the same labels."""
+    before = values.get(labels)
+    values[labels] = value if before is None else before + value  # type: ignore[operator]
+
+
+def merged(parts: Iterable[Series]) -> Series:
+    """Return several watches' series as one: the same labels are added up."""
+    whole: Series = {metric: {} for metric in METRICS}
+    for part in parts:
+        for metric, values in part.items():
+            for labels, value in values.items():
+                add(whole[metric], labels, value)
+    for labels in whole[INFO]:
+        whole[INFO][labels] = 1.0
+    return whole

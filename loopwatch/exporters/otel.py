@@ -1,0 +1,181 @@
+"""OpenTelemetry: a back-dated span for every stall, and the metrics of the contract.
+
+Only the API is needed: without an SDK every call here does nothing. Stalls are spans at once.
+Counters and gauges are observed when a reader collects. The API has no observable histogram, so
+the first callback of a collection records what has been counted since the one before: as many
+values as there were, each the mean of its bucket's new ones. Counts and sums are exact.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
+from loopwatch.records import NONE, Histogram, Source, Stall
+from loopwatch.version import __version__
+
+FRESH = 0.5  # s for which one reading serves all instruments of a collection
+MOST = 10_000  # values recorded for one bucket at once; the rest follows at the next collection
+
+
+class StallSpans:
+    """An instrument that makes a span of every stall."""
+
+    def stalled(self, stall: Stall) -> None:
+        tracer = trace.get_tracer("loopwatch", __version__)
+        started = int(stall.started_at * 1e9)
+        span = tracer.start_span(
+            "loopwatch.stall",
+            context=parent(stall),
+            kind=SpanKind.INTERNAL,
+            attributes=attributes(stall),
+            start_time=started,
+        )
+        span.end(started + int(stall.duration * 1e9))
+
+
+def parent(stall: Stall) -> Any:
+    """Return a context whose span is the culprit's, None if it had none."""
+    if stall.trace_id is None or stall.span_id is None:
+        return None
+    flags = TraceFlags(TraceFlags.SAMPLED if stall.trace_sampled else TraceFlags.DEFAULT)
+    span = SpanContext(int(stall.trace_id, 16), int(stall.span_id, 16), False, flags)
+    return trace.set_span_in_context(NonRecordingSpan(span))
+
+
+def attributes(stall: Stall) -> dict[str, Any]:
+    """Return a stall by the names of the semantic conventions, and our own."""
+    found = {
+        "loopwatch.cause": stall.cause,
+        "loopwatch.duration": stall.duration,
+        "loopwatch.victims": stall.victims,
+        "loopwatch.lost_request_seconds": stall.lost_request_seconds,
+        "loopwatch.exact": stall.site.exact,
+        "http.route": stall.route,
+        "loopwatch.coroutine": stall.coroutine,
+        "thread.name": stall.thread,
+    }
+    if stall.site.function != NONE:
+        found["code.function.name"] = stall.site.function
+        found["code.file.path"] = stall.site.file
+        found["code.line.number"] = stall.site.line
+    if stall.stack:
+        found["code.stacktrace"] = "\n".join(
+            f'File "{f.file}", line {f.line}, in {f.function}' for f in stall.stack
+        )
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class MetricBridge:
+    """The instruments of the process, made once: the API cannot take one back."""
+
+    def __init__(self) -> None:
+        self.sources: tuple[Source, ...] = ()
+        self._lock = threading.RLock()
+        self._read_at = float("-inf")
+        self._series: Series = {}
+        self._told: dict[tuple[str, Labels], Histogram] = {}
+        self._histograms: dict[Metric, Any] = {}
+
+    def create(self) -> None:
+        """Make the instruments, with whatever meter provider is there or comes later."""
+        if self._histograms:
+            return
+        meter = metrics.get_meter("loopwatch", __version__)
+        for metric in METRICS:
+            if metric.kind == "histogram":
+                self._histograms[metric] = meter.create_histogram(
+                    metric.name,
+                    metric.unit,
+                    metric.help,
+                    explicit_bucket_boundaries_advisory=metric.edges,
+                )
+        for metric in METRICS:
+            if metric.kind == "counter":
+                meter.create_observable_counter(
+                    metric.name, [self._callback(metric)], unit(metric), metric.help
+                )
+            elif metric.kind == "gauge":
+                meter.create_observable_gauge(
+                    metric.name, [self._callback(metric)], unit(metric), metric.help
+                )
+
+    def _callback(self, metric: Metric) -> Any:
+        def observe(options: CallbackOptions) -> Iterable[Observation]:
+            return [
+                Observation(value, dict(zip(metric.labels, labels, strict=True)))
+                for labels, value in self._fresh().get(metric, {}).items()
+                if isinstance(value, float)
+            ]
+
+        return observe
+
+    def _fresh(self) -> Series:
+        """Return one reading for all instruments of a collection; record what is new in it."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._read_at > FRESH:
+                self._read_at = now
+                self._series = merged(series(s.snapshot()) for s in self.sources)
+                self._record_news()
+            return self._series
+
+    def _record_news(self) -> None:
+        for metric, instrument in self._histograms.items():
+            for labels, value in self._series.get(metric, {}).items():
+                if isinstance(value, Histogram):
+                    before = self._told.get((metric.name, labels))
+                    named = dict(zip(metric.labels, labels, strict=True))
+                    self._told[metric.name, labels] = tell(instrument, named, before, value)
+
+
+def tell(
+    instrument: Any, labels: dict[str, str], before: Histogram | None, now: Histogram
+) -> Histogram:
+    """Record what a histogram has more than before; return what has been told by now."""
+    if before is not None and before.count > now.count:
+        before = None  # a watch went, another came
+    counts, sums = list(now.counts), list(now.sums)
+    for bucket, (count, total) in enumerate(zip(now.counts, now.sums, strict=True)):
+        new = count - (before.counts[bucket] if before else 0)
+        if new <= 0:
+            sums[bucket] = before.sums[bucket] if before else 0.0
+            continue
+        mean = (total - (before.sums[bucket] if before else 0.0)) / new
+        told = min(new, MOST)
+        counts[bucket], sums[bucket] = count - new + told, total - mean * (new - told)
+        for _ in range(told):
+            instrument.record(within(mean, now.edges, bucket), labels)
+    return Histogram(now.edges, tuple(counts), tuple(sums))
+
+
+def within(value: float, edges: Sequence[float], bucket: int) -> float:
+    """Keep a mean inside its bucket, whatever rounding did to it."""
+    if bucket < len(edges):
+        value = min(value, edges[bucket])
+    return max(value, edges[bucket - 1] * (1 + 1e-9)) if bucket else value
+
+
+def unit(metric: Metric) -> str:
+    return metric.unit or "1"
+
+
+BRIDGE = MetricBridge()
+
+
+def register(source: Source) -> None:
+    """Export a source's metrics; several sources are added up."""
+    if source not in BRIDGE.sources:
+        BRIDGE.sources = (*BRIDGE.sources, source)
+    BRIDGE.create()
+
+
+def unregister(source: Source) -> None:
+    BRIDGE.sources = tuple(s for s in BRIDGE.sources if s is not source)

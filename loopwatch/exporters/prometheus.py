@@ -1,0 +1,87 @@
+"""Prometheus: a collector that reads a snapshot at scrape time, so that the app pays nothing.
+
+One collector a registry; several watches that share a registry are added up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric as Family,
+)
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
+from loopwatch.records import Histogram, Source
+
+_collectors: WeakKeyDictionary[CollectorRegistry, SnapshotCollector] = WeakKeyDictionary()
+
+
+class SnapshotCollector(Collector):
+    """All metrics of the contract, from the snapshots of its sources."""
+
+    def __init__(self) -> None:
+        self.sources: tuple[Source, ...] = ()
+
+    def describe(self) -> Iterator[Family]:
+        return (family(metric) for metric in METRICS)
+
+    def collect(self) -> Iterator[Family]:
+        whole = merged(series(source.snapshot()) for source in self.sources)
+        for metric, values in whole.items():
+            filled = family(metric)
+            for labels, value in values.items():
+                add_sample(filled, labels, value)
+            yield filled
+
+
+def register(registry: CollectorRegistry, source: Source) -> None:
+    """Export a source through a registry; raises ValueError if a metric's name is taken."""
+    collector = _collectors.get(registry)
+    if collector is None:
+        collector = SnapshotCollector()
+        registry.register(collector)
+        _collectors[registry] = collector
+    if source not in collector.sources:
+        collector.sources = (*collector.sources, source)
+
+
+def unregister(registry: CollectorRegistry, source: Source) -> None:
+    """Undo `register`; the last source takes the collector with it."""
+    collector = _collectors.get(registry)
+    if collector is None:
+        return
+    collector.sources = tuple(s for s in collector.sources if s is not source)
+    if not collector.sources:
+        del _collectors[registry]
+        registry.unregister(collector)
+
+
+FAMILIES = {
+    "histogram": HistogramMetricFamily,
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+}
+
+
+def family(metric: Metric) -> Family:
+    return FAMILIES[metric.kind](metric.prometheus_name, metric.help, labels=metric.labels)
+
+
+def add_sample(filled: Family, labels: Labels, value: Value) -> None:
+    if isinstance(filled, HistogramMetricFamily) and isinstance(value, Histogram):
+        filled.add_metric(labels, buckets(value), value.sum)
+    elif isinstance(filled, CounterMetricFamily | GaugeMetricFamily) and isinstance(value, float):
+        filled.add_metric(labels, value)
+
+
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Return cumulative buckets as Prometheus has them."""
+    edges = [*(str(edge) for edge in histogram.edges), "+Inf"]
+    return list(zip(edges, map(float, itertools.accumulate(histogram.counts)), strict=True))

@@ -1,0 +1,1 @@
+"""What is counted: arithmetic only, no I/O, no clock."""

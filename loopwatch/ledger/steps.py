@@ -1,0 +1,68 @@
+"""Steps by coroutine. A fast step is counted in two numbers; only long ones reach a bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopwatch.ledger.counts import Counts, Table
+from loopwatch.names import callable_name, coroutine_code, coroutine_name
+from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram
+
+COROUTINES = 256
+
+
+class StepRow:
+    """The steps of one coroutine."""
+
+    __slots__ = ("label", "long", "seconds", "steps")
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.steps = 0  # shorter than the first edge
+        self.seconds = 0.0  # of those
+        self.long = Counts()
+
+    def reading(self) -> Histogram:
+        first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds
+        counts, sums = self.long.counts, self.long.sums
+        return Histogram(SECONDS_EDGES, (first[0], *counts[1:]), (first[1], *sums[1:]))
+
+
+class StepTable:
+    """The rows of one loop; written by its thread only."""
+
+    def __init__(self) -> None:
+        self.none = StepRow(NONE)
+        self._rows: Table[str, StepRow] = Table(COROUTINES, lambda: StepRow(OTHER))
+        self._by_code: dict[Any, StepRow] = {}  # bounded with the rows, by 4 * COROUTINES
+
+    @property
+    def overflow(self) -> int:
+        return self._rows.overflow
+
+    def of_label(self, label: str) -> StepRow:
+        return self._rows.get(label, lambda: StepRow(label))
+
+    def of_endpoint(self, endpoint: Any) -> StepRow:
+        return self.none if endpoint is None else self.of_label(callable_name(endpoint))
+
+    def of_task(self, task: Any) -> StepRow:
+        """Return the row of a task's own coroutine; found by code object, named once."""
+        coroutine = task.get_coro()
+        code = coroutine_code(coroutine)
+        row = self._by_code.get(code)
+        if row is not None and code is not None:
+            return row
+        row = self.of_label(coroutine_name(coroutine) or NONE)
+        if code is not None and len(self._by_code) < 4 * COROUTINES:
+            self._by_code[code] = row
+        return row
+
+    def readings(self, other_steps: int, other_seconds: float) -> dict[str, Histogram]:
+        """Return histograms by label; plain callbacks, counted elsewhere, join `_NONE`."""
+        readings = {row.label: row.reading() for row in self._rows}
+        none = self.none.reading()
+        fast = other_steps + none.counts[0], other_seconds + none.sums[0]
+        none = Histogram(none.edges, (fast[0], *none.counts[1:]), (fast[1], *none.sums[1:]))
+        readings[NONE] = readings[NONE] + none if NONE in readings else none
+        return readings

@@ -1,0 +1,59 @@
+"""What one loop has counted, as plain data that can be added up over loops, closed ones too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from loopwatch.ledger.ticks import Ticks, lag
+from loopwatch.records import Histogram, RequestReading
+
+Key = TypeVar("Key")
+
+
+def no_lag() -> Histogram:
+    return lag(0.0, 0.0, Ticks())
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums of one loop, or of several."""
+
+    busy: float = 0.0
+    idle: float = 0.0
+    lag: Histogram = field(default_factory=no_lag)
+    requests: dict[tuple[str, str], RequestReading] = field(default_factory=dict)
+    steps: dict[str, Histogram] = field(default_factory=dict)
+    timed: dict[str, Histogram] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Totals) -> Totals:
+        requests = dict(self.requests)
+        for key, reading in other.requests.items():
+            requests[key] = add_requests(requests[key], reading) if key in requests else reading
+        return Totals(
+            self.busy + other.busy,
+            self.idle + other.idle,
+            self.lag + other.lag,
+            requests,
+            add_histograms(self.steps, other.steps),
+            add_histograms(self.timed, other.timed),
+            self.dropped + other.dropped,
+        )
+
+
+def add_histograms(one: dict[Key, Histogram], two: dict[Key, Histogram]) -> dict[Key, Histogram]:
+    return {
+        key: one[key] + two[key] if key in one and key in two else one.get(key) or two[key]
+        for key in {**one, **two}
+    }
+
+
+def add_requests(one: RequestReading, two: RequestReading) -> RequestReading:
+    return replace(
+        one,
+        latency=one.latency + two.latency,
+        running=one.running + two.running,
+        waiting=one.waiting + two.waiting,
+    )

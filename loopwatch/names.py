@@ -1,0 +1,44 @@
+"""Names for code: `module.qualname`, never a line number."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import CodeType
+from typing import Any
+
+
+def code_name(code: CodeType, module: str | None = None) -> str:
+    """Return `module.qualname`; the module is looked up by file where it is not given."""
+    return f"{module or module_of(code.co_filename)}.{code.co_qualname}"
+
+
+def module_of(filename: str) -> str:
+    """Return the name of the loaded module with that file, or the file's stem."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) == filename:
+            return name
+    return filename.rsplit("/", 1)[-1].removesuffix(".py")
+
+
+def callable_name(function: Any) -> str:
+    """Return `module.qualname` of a function, method, partial or callable object."""
+    while isinstance(function, partial):
+        function = function.func
+    if not hasattr(function, "__qualname__"):
+        function = type(function)
+    return f"{getattr(function, '__module__', None) or '?'}.{function.__qualname__}"
+
+
+def coroutine_name(coroutine: Any) -> str | None:
+    """Return `module.qualname` of a coroutine object, whatever made it."""
+    code = coroutine_code(coroutine)
+    if code is None:
+        return getattr(coroutine, "__qualname__", None)
+    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    return code_name(code, frame.f_globals.get("__name__") if frame else None)
+
+
+def coroutine_code(coroutine: Any) -> CodeType | None:
+    """Return the code object behind a coroutine; None for compiled ones."""
+    return getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)

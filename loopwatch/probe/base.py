@@ -1,0 +1,69 @@
+"""What every probe does, whatever its loop: hook in, be told of the loop's end, hook out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, ClassVar, NamedTuple
+
+from loopwatch.probe.pulse import Pulse
+
+LAYERS = ("requests", "watchdog", "gc")
+
+
+class Held(NamedTuple):
+    """Somebody has the loop: which step, since when (clock, s)."""
+
+    step: int
+    since: float
+
+
+class Probe:
+    """Watches one loop through its `pulse`. Subclasses know how."""
+
+    kind: str
+    layers: ClassVar[tuple[str, ...]]
+    blind: ClassVar[tuple[str, ...]] = ()
+    drives: ClassVar[bool] = False  # the middleware must run requests through `drive`
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.loop = pulse.loop
+        self.floor: CodeType | None = None  # photographs end at this code
+        self.base: FrameType | None = None  # or at this frame
+        self._closed: Callable[[], None] | None = None
+
+    def install(self, closed: Callable[[], None]) -> None:
+        """Hook in; `closed` is called just before the loop closes."""
+        self._closed = closed
+        self.loop.close = self._close
+
+    def uninstall(self) -> None:
+        """Put back what was there."""
+        if vars(self.loop).get("close") == self._close:
+            del self.loop.close
+        self.base = None
+
+    def abandon(self) -> None:
+        """`uninstall` in a forked child."""
+        self.uninstall()
+
+    def _close(self) -> None:
+        if self._closed is not None:
+            self._closed()
+        self.loop.close()
+
+    def held(self, now: float) -> Held | None:
+        """Return who has the loop, or None while it is idle or that cannot be known."""
+        raise NotImplementedError
+
+    def glance(self, now: float) -> None:
+        """Do what this loop needs done at every wake of the watchdog."""
+
+    def idle(self, now: float) -> float | None:
+        """Return seconds spent idle since the watch began; None if the loop does not tell."""
+        return None
+
+    def executor(self) -> Any:
+        """Return the loop's default executor, None if there is none or it is hidden."""
+        return getattr(self.loop, "_default_executor", None)

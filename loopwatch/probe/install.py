@@ -1,0 +1,29 @@
+"""Which probe suits a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from loopwatch.probe.asyncio_loop import AsyncioProbe
+from loopwatch.probe.base import Probe
+from loopwatch.probe.heartbeat import HeartbeatProbe
+from loopwatch.probe.pulse import Pulse
+from loopwatch.probe.uvloop_loop import UvloopProbe
+
+logger = logging.getLogger("loopwatch")
+
+
+def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
+    """Return a probe for the pulse's loop; `ticked(seconds, times)` files ticks of loops whose
+    ticks the watchdog or a heartbeat must estimate."""
+    loop = pulse.loop
+    if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
+        return AsyncioProbe(pulse)
+    if type(loop).__module__.partition(".")[0] == "uvloop":
+        try:
+            return UvloopProbe(pulse, ticked)
+        except (OSError, AttributeError, ImportError) as error:
+            logger.warning("uvloop hides libuv's metrics (%s): watched by heartbeat only", error)
+    return HeartbeatProbe(pulse, ticked)

@@ -1,0 +1,129 @@
+"""The numbers one watched loop's thread owns.
+
+Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
+so a reader under the GIL sees old or new, never half. `steps` is the proof of movement: a
+photograph counts only if it is the same before and after.
+
+Two speeds. A fast step adds to numbers. A step of `LONG` or more takes the slow way: `long_step`
+files it in a histogram, and if it was slow `judge` puts one `Slow` into `pending`, which the
+watchdog's thread explains: the loop's thread looks up no source and writes no log.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from loopwatch.evidence import Sample, Slow
+from loopwatch.request import Request
+
+LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
+PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
+
+SAMPLES = 64  # photographs kept until explained
+
+clock = time.perf_counter
+
+
+class Pulse:
+    """What the probes write and the watchdog reads, for one loop."""
+
+    __slots__ = (
+        "cpu_clock",
+        "dropped",
+        "entered",
+        "filed",
+        "idle",
+        "installed",
+        "judged",
+        "loop",
+        "long_step",
+        "long_tick",
+        "mark",
+        "other_seconds",
+        "other_steps",
+        "pending",
+        "polling",
+        "samples",
+        "squares",
+        "steps",
+        "task_row",
+        "thread_id",
+        "thread_name",
+        "threshold",
+        "tick",
+        "turn",
+    )
+
+    def __init__(
+        self,
+        loop: Any,
+        threshold: float,
+        long_step: Callable[[Request | None, Any, float], None],
+        long_tick: Callable[[float], None],
+        task_row: Callable[[Any], Any],
+    ) -> None:
+        self.loop = loop
+        self.threshold = threshold
+        self.long_step, self.long_tick, self.task_row = long_step, long_tick, task_row
+        self.installed = self.mark = self.tick = clock()
+        self.idle = self.squares = self.other_seconds = self.judged = self.filed = 0.0
+        self.steps = self.other_steps = self.dropped = 0
+        self.polling = False
+        self.entered: Request | None = None  # the request that began in this step
+        self.turn: Request | None = None  # the request whose driven step is running
+        self.pending: deque[Slow] = deque()
+        self.samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self.here()
+
+    def here(self) -> None:
+        """Take the calling thread as the loop's own."""
+        thread = threading.current_thread()
+        self.thread_id, self.thread_name = thread.ident or 0, thread.name
+        self.cpu_clock = cpu_clock()
+
+    def judge(
+        self,
+        started: float,
+        duration: float,
+        request: Request | None = None,
+        coroutine: str | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Put one slow callback up for explaining; `step` is the one that just ended."""
+        self.judged = started + duration
+        if len(self.pending) >= PENDING:
+            self.dropped += 1
+            return
+        self.pending.append(
+            Slow(
+                started,
+                duration,
+                self.steps,
+                self.thread_name,
+                request,
+                coroutine,
+                context.copy() if context is not None else None,
+                self.cpu(),
+            )
+        )
+
+    def cpu(self) -> float:
+        """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""
+        if self.cpu_clock is None:
+            return 0.0
+        try:
+            return time.clock_gettime(self.cpu_clock)
+        except OSError:  # the thread has ended
+            return 0.0
+
+
+def cpu_clock() -> int | None:
+    """Return the calling thread's CPU clock: asked of an ended thread it may crash."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return None
+    return time.pthread_getcpuclockid(threading.get_ident())

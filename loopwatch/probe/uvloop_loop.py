@@ -1,0 +1,118 @@
+"""The uvloop loop: idle time and iterations from libuv, steps of requests by `drive`.
+
+uvloop never calls `Handle._run`, has no selector and its handles hide their context. So the
+watchdog reads libuv at each wake: busy time since the last one, how many ticks, and whether one is
+in progress and since when. Driven steps are exact; whatever else held the loop is what remains of
+the tick: its start is known to a millisecond, its end to within the other work of one wake, which
+on a loop that is not saturated is close to nothing.
+
+One tick may hold many callbacks that cannot be told apart here. Only a tick whose photographs all
+show one outermost frame is put down to one slow callback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from loopwatch.probe.base import LAYERS, Held, Probe
+from loopwatch.probe.libuv import Libuv
+from loopwatch.probe.photograph import below_current_task, parked_frame
+from loopwatch.probe.pulse import Pulse, clock
+
+
+class UvloopProbe(Probe):
+    """Watches a uvloop loop. Raises OSError or AttributeError where libuv is out of reach."""
+
+    kind = "uvloop"
+    layers = ("ticks", "request steps", *LAYERS)
+    blind = (
+        "steps of tasks and callbacks outside a request's own coroutine, unless slow",
+        "lag below the watchdog's period except in request steps (the mean tick is used)",
+        "the default executor's threads",
+    )
+    drives = True
+
+    def __init__(self, pulse: Pulse, ticked: Callable[[float, int], None]) -> None:
+        super().__init__(pulse)
+        self.ticked = ticked
+        self.libuv = Libuv(self.loop)
+        self.at, self.idle_before = clock(), 0.0
+        reading = self.libuv.read()
+        self.count = reading.count if reading else 0
+        self.since: float | None = None  # the start of the tick in progress
+        self.busy = 0.0  # of the ticks not filed yet
+        self.filed = 0.0  # of `pulse.filed`, what has been taken off ticks
+        self.parked: FrameType | None = None  # the frame the loop is idle in
+        self.base = below_current_task()  # until that is known
+
+    def uninstall(self) -> None:
+        self.libuv.close()
+        self.parked = None
+        super().uninstall()
+
+    def abandon(self) -> None:
+        self.libuv.abandon()
+        super().abandon()
+
+    def held(self, now: float) -> Held | None:
+        pulse = self.pulse
+        if pulse.turn is not None:
+            return Held(pulse.steps, pulse.mark)
+        if self.since is not None:
+            return Held(pulse.steps, max(self.since, pulse.mark))
+        return None
+
+    def glance(self, now: float) -> None:
+        filed = self.pulse.filed  # before the reading: what is filed later is in a later reading
+        reading = self.libuv.read()
+        if reading is None:
+            return
+        self.busy += max(0.0, now - self.at - (reading.idle - self.idle_before))
+        current = min(self.busy, max(0.0, now - reading.since)) if reading.since else 0.0
+        turned = reading.count - self.count
+        if turned or reading.since is None:
+            self._file(self.busy - current, filed, max(turned, 1), now - current)
+            self.busy = current
+        if reading.since is None:
+            self.filed = filed
+        self.at, self.idle_before, self.count = now, reading.idle, reading.count
+        self.since = reading.since
+        if self.parked is None and reading.since is None:
+            self._learn_base()
+
+    def _file(self, busy: float, filed: float, ticks: int, now: float) -> None:
+        """File the ticks that are over, less the long driven steps, which filed themselves.
+
+        Those may belong to the tick still in progress: what is too much here is left for it.
+        """
+        pulse = self.pulse
+        driven = min(busy, filed - self.filed)
+        self.filed += driven
+        rest = busy - driven
+        seen = self.at - self.since if self.since is not None else 0.0
+        if seen > rest / ticks:
+            ticks = 1  # the one that was in progress at the last glance is nearly all of it
+        self.ticked(rest / ticks, ticks)
+        if rest / ticks >= pulse.threshold:
+            started = self.since if seen and self.since is not None else now - rest
+            if self._one_callback(started):
+                pulse.judge(started, rest)
+
+    def _learn_base(self) -> None:
+        """Take the frame the loop is parked in: every step runs on top of it."""
+        frame = parked_frame(self.pulse.thread_id)
+        after = self.libuv.read()
+        if after is not None and after.since is None and after.count == self.count:
+            self.base = self.parked = frame
+
+    def _one_callback(self, started: float) -> bool:
+        return len({id(s.root) for s in self.pulse.samples if s.at >= started}) <= 1
+
+    def idle(self, now: float) -> float:
+        reading = self.libuv.read()
+        return reading.idle if reading is not None else self.idle_before
+
+    def executor(self) -> Any:
+        return None

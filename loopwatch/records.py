@@ -1,0 +1,217 @@
+"""The nouns: what loopwatch tells, as frozen plain data. Durations are seconds everywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Cause = Literal[
+    "blocking_call",
+    "cpu",
+    "native_gil",
+    "gil_contention",
+    "gc",
+    "import",
+    "starved",
+    "many_callbacks",
+    "unknown",
+]
+
+NONE = "_NONE"  # the label of whatever has no name: a step outside any request, a stall unseen
+OTHER = "_OTHER"  # the label of whatever came after a bound was reached
+
+SECONDS_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+PAUSE_EDGES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON-ready data: records become dicts, tuples lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a stall's stack."""
+
+    function: str  # module.qualname
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a stall happened: the innermost frame of the user's own code."""
+
+    function: str  # module.qualname, `_NONE` if nothing is known
+    file: str = ""
+    line: int = 0
+    code: str = ""  # the source text of the call; empty where there is no source
+    exact: bool = True  # False: the line is only the best that can be known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """The record of the loop being held for at least `slow_callback_duration`."""
+
+    started_at: float  # Unix time, s
+    duration: float  # s
+    cause: Cause = "unknown"
+    route: str | None = None  # the template; None outside any request
+    method: str | None = None  # of the request; WEBSOCKET for a websocket
+    coroutine: str | None = None  # the endpoint in a request, else the task's coroutine
+    site: Site = field(default_factory=lambda: Site(NONE, exact=False))
+    stack: tuple[Frame, ...] = ()  # outermost first; empty if no photograph was taken in time
+    thread: str = ""  # the loop's thread
+    victims: int = 0
+    lost_request_seconds: float = 0.0
+    advice: str = ""
+    trace_id: str | None = None  # of the culprit's span, 32 hex digits
+    span_id: str | None = None  # 16 hex digits
+    trace_sampled: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data, one key a field."""
+        data: dict[str, Any] = plain(self)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts by bucket: `counts[i]` fell in (`edges[i-1]`, `edges[i]`], the last beyond all."""
+
+    edges: tuple[float, ...]  # upper bounds, s
+    counts: tuple[int, ...]  # not cumulative; one more than edges
+    sums: tuple[float, ...]  # s, by bucket
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def sum(self) -> float:
+        return sum(self.sums)
+
+    def quantile(self, q: float) -> float:
+        """Return the q-quantile in seconds by linear interpolation, as PromQL's
+        `histogram_quantile` does; beyond the last edge, that edge; 0.0 when empty."""
+        if not 0.0 <= q <= 1.0:
+            raise ValueError(f"q must be between 0 and 1, got {q!r}")
+        rank, seen, low = q * self.count, 0, 0.0
+        for edge, count in zip(self.edges, self.counts, strict=False):
+            if count and seen + count >= rank:
+                return low + (edge - low) * (rank - seen) / count
+            seen, low = seen + count, edge
+        return low if seen or self.counts[-1] else 0.0
+
+    def __add__(self, other: Histogram) -> Histogram:
+        return Histogram(
+            self.edges,
+            tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopReading:
+    """One watched loop. `busy` and `idle` are None where the loop does not tell them."""
+
+    loop: str  # asyncio, uvloop, or the class of a loop known by its heartbeat only
+    thread: str
+    layers: tuple[str, ...]  # what is seen on this loop
+    blind: tuple[str, ...]  # what is not
+    busy: float | None  # s since the watch began
+    idle: float | None  # s
+    lag: Histogram  # one observation for every 10 ms of time, at a random moment
+    tasks: int
+
+    @property
+    def utilization(self) -> float | None:
+        """busy / (busy + idle), 0 to 1, over the whole watch."""
+        if self.busy is None or self.idle is None:
+            return None
+        whole = self.busy + self.idle
+        return self.busy / whole if whole else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReading:
+    """The requests of one route and method. `running + waiting` is their time in flight."""
+
+    route: str
+    method: str
+    latency: Histogram  # of finished requests, s
+    running: float  # s, own steps on the loop
+    waiting: float  # s, everything else
+
+    @property
+    def loop_cost(self) -> float:
+        """`running` per finished request, s: its inverse is the ceiling of requests per second."""
+        return self.running / self.latency.count if self.latency.count else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReading:
+    """The stalls of one site."""
+
+    route: str
+    site: str
+    cause: str
+    stalls: Histogram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPoolReading:
+    """Threads of anyio's limiter and the loop's default executor, added up."""
+
+    busy: int = 0
+    idle: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A frozen reading of everything a watch has counted since it was created."""
+
+    taken_at: float  # Unix time, s
+    version: str
+    loops: tuple[LoopReading, ...]
+    requests: tuple[RequestReading, ...]
+    steps: tuple[tuple[str, Histogram], ...]  # by coroutine
+    timed: tuple[tuple[str, Histogram], ...]  # latency of `timed` coroutines, by label
+    sites: tuple[SiteReading, ...]
+    gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
+    threadpool: ThreadPoolReading
+    stalls: tuple[Stall, ...]  # the latest 256, oldest first
+    stall_count: int
+    busy: float  # s, of all loops, closed ones included
+    idle: float  # s
+    lag: Histogram  # of all loops, closed ones included
+    self_seconds: float  # CPU time of loopwatch's own thread, and of reading this
+    dropped: Mapping[str, int]  # what was lost, by reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data, one key a field."""
+        data: dict[str, Any] = plain(self)
+        return data
+
+
+class Instrument(Protocol):
+    """What `Watch.add_instrument` takes."""
+
+    def stalled(self, stall: Stall) -> None:
+        """Be told of one stall, on loopwatch's own thread; if it raises, it is removed."""
+
+
+class Source(Protocol):
+    """What can be read: exporters know this, not the watch."""
+
+    def snapshot(self) -> Snapshot:
+        """Return a reading as of now."""

@@ -1,0 +1,89 @@
+"""From slow callbacks to told stalls.
+
+Explaining may happen on any thread, since whoever reads `watch.stalls` must find what has ended;
+telling happens on the watchdog's thread (and in `stop`), so that no instrument's I/O ever runs on
+the loop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from loopwatch.evidence import Slow
+from loopwatch.explain.culprit import explain
+from loopwatch.guard import logger, tell_once
+from loopwatch.ledger.stalls import StallTable
+from loopwatch.probe.pulse import clock
+from loopwatch.records import Instrument, Stall
+from loopwatch.watched import WatchedLoop
+
+UNTOLD = 1024  # stalls waiting to be told; more are dropped and counted
+
+
+class Reporter:
+    """Explains, keeps and tells the stalls of one watch."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self.table = StallTable()
+        self.instruments = tuple(instruments)
+        self.untold_dropped = 0
+        self.removed = 0
+        self._untold: deque[Stall] = deque()
+        self._explaining, self._telling = threading.Lock(), threading.Lock()
+
+    def add(self, instrument: Instrument) -> None:
+        """Tell an instrument of every stall from now on; TypeError if it has no `stalled`."""
+        if not callable(getattr(instrument, "stalled", None)):
+            raise TypeError(
+                f"an instrument must have a method stalled(stall), got {instrument!r}; "
+                "see loopwatch.records.Instrument"
+            )
+        if not any(i is instrument for i in self.instruments):
+            self.instruments = (*self.instruments, instrument)
+
+    def remove(self, instrument: Instrument) -> None:
+        """Tell it no more; nothing happens if it was not told."""
+        self.instruments = tuple(i for i in self.instruments if i is not instrument)
+
+    def explain(self, loops: Iterable[WatchedLoop]) -> None:
+        """Make stalls of what the loops have pending."""
+        with self._explaining:
+            for watched in loops:
+                for slow in watched.take_pending():
+                    self._keep(explained(slow))
+
+    def _keep(self, stall: Stall) -> None:
+        self.table.add(stall)
+        if len(self._untold) < UNTOLD:
+            self._untold.append(stall)
+        else:
+            self.untold_dropped += 1
+
+    def tell(self) -> None:
+        """Tell the instruments, in order; one that raises is logged once and removed."""
+        with self._telling:
+            while self._untold:
+                stall = self._untold.popleft()
+                for instrument in self.instruments:
+                    self._tell_one(instrument, stall)
+
+    def _tell_one(self, instrument: Instrument, stall: Stall) -> None:
+        try:
+            instrument.stalled(stall)
+        except Exception:
+            self.remove(instrument)
+            self.removed += 1
+            logger.exception("instrument %r raised and was removed", instrument)
+
+
+def explained(slow: Slow) -> Stall:
+    """Return a stall whatever happens: if explaining fails, of what is known without."""
+    try:
+        return explain(slow, clock())
+    except Exception:
+        tell_once("loopwatch.explain")
+        started = time.time() - (clock() - slow.started)
+        return Stall(started_at=started, duration=slow.duration, thread=slow.thread)

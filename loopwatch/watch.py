@@ -1,0 +1,310 @@
+"""The watch: what an app holds on to. Options, the loops it watches, what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from loopwatch import options
+from loopwatch.exporters import otel as otel_exporter
+from loopwatch.exporters import prometheus
+from loopwatch.exporters.log import StallLog
+from loopwatch.guard import guarded, logger
+from loopwatch.ledger.pauses import PauseTable
+from loopwatch.ledger.totals import Totals
+from loopwatch.probe.adopt import adopt_loops, stop_adopting
+from loopwatch.probe.pauses import GcPauses
+from loopwatch.probe.pulse import clock
+from loopwatch.probe.watchdog import Watchdog
+from loopwatch.records import Instrument, Snapshot, Stall, ThreadPoolReading
+from loopwatch.reporter import Reporter
+from loopwatch.version import __version__
+from loopwatch.watched import WatchedLoop
+
+LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
+_watches: weakref.WeakSet[Watch] = weakref.WeakSet()
+_watchdog = Watchdog()
+_attaching = threading.RLock()
+
+
+class Watch:
+    """Watches event loops and records who holds them.
+
+    `with Watch() as watch: asyncio.run(main())` watches every loop that begins to run meanwhile;
+    `start()` inside a running loop watches that one. A loop has one watch at a time.
+
+    Args:
+        slow_callback_duration: seconds from which a step of the loop is a stall.
+        debug: turn on asyncio's debug mode and take its slow-callback warnings in. It costs
+            about five times the app's own work: for development.
+        log: tell every stall in the log, rate-limited.
+        registry: the Prometheus registry to export through; None for none.
+        otel: tell OpenTelemetry, which does nothing unless an SDK is configured.
+
+    Raises:
+        TypeError, ValueError: an option cannot be what it was given as.
+    """
+
+    def __init__(
+        self,
+        *,
+        slow_callback_duration: float = 0.1,
+        debug: bool = False,
+        log: bool = True,
+        registry: CollectorRegistry | None = REGISTRY,
+        otel: bool = True,
+    ) -> None:
+        self.slow_callback_duration = options.seconds(
+            "slow_callback_duration", slow_callback_duration
+        )
+        self.debug = options.flag("debug", debug)
+        self._log = StallLog() if options.flag("log", log) else None
+        self._spans = otel_exporter.StallSpans() if options.flag("otel", otel) else None
+        if registry is not None and not isinstance(registry, CollectorRegistry):
+            raise TypeError(
+                f"registry must be a prometheus_client.CollectorRegistry or None, got {registry!r}"
+            )
+        self._registry = registry
+        self.stopped = False  # by hand: then no middleware starts it again
+        self._loops: dict[Any, WatchedLoop] = {}
+        self._reporter = Reporter(i for i in (self._log, self._spans) if i is not None)
+        self._begin_counting()
+
+    def _begin_counting(self) -> None:
+        self._reporter = Reporter(self._reporter.instruments)
+        self._past = Totals()
+        self._pauses = PauseTable()
+        self._gc = GcPauses(self._pauses.add)
+        self._reading_seconds = 0.0
+        self._started = self._adopting = False
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
+        """Return a watch with the options in `LOOPWATCH_*` variables, such as
+        `LOOPWATCH_SLOW_CALLBACK_DURATION=0.05`; raises ValueError for an unknown one."""
+        known = {"slow_callback_duration": float, "debug": bool, "log": bool, "otel": bool}
+        found: Any = options.from_environment(
+            known, os.environ if environment is None else environment
+        )
+        return cls(**found)
+
+    def start(self) -> None:
+        """Watch the running loop; outside one, every loop that begins to run from now on.
+
+        Doing so again changes nothing. Raises RuntimeError if another watch has the loop.
+        """
+        self.stopped = False
+        try:
+            loop: Any = asyncio.get_running_loop()
+        except RuntimeError:
+            self._begin()
+            if not self._adopting:
+                self._adopting = True
+                adopt_loops(self._adopt)
+            return
+        taken = LOOPS.get(loop)
+        if taken is not None and loop not in self._loops:
+            raise RuntimeError(
+                "this loop is watched by another Watch already; use that one, or stop it first"
+            )
+        self._attach(loop)
+
+    def stop(self) -> None:
+        """Put back everything that was there before, and tell what is left to tell."""
+        self.stopped = True
+        with _attaching:
+            if self._adopting:
+                stop_adopting(self._adopt)
+            for loop in list(self._loops):
+                self._detach(loop)
+            self._gc.uninstall()
+            if self._started and self._registry is not None:
+                prometheus.unregister(self._registry, self)
+            if self._spans is not None:
+                otel_exporter.unregister(self)
+            self._started = self._adopting = False
+        self._reporter.tell()
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def add_instrument(self, instrument: Instrument) -> None:
+        """Call `instrument.stalled(stall)` for every stall, on loopwatch's own thread.
+
+        One that raises is logged once and removed. Raises TypeError if it has no `stalled`.
+        """
+        self._reporter.add(instrument)
+
+    def remove_instrument(self, instrument: Instrument) -> None:
+        """Undo `add_instrument`; nothing happens if it was not there."""
+        self._reporter.remove(instrument)
+
+    @property
+    def stalls(self) -> tuple[Stall, ...]:
+        """The latest 256 stalls, oldest first; every stall that has ended is among them."""
+        self._reporter.explain(self._loops.values())
+        return tuple(self._reporter.table.recent)
+
+    def snapshot(self) -> Snapshot:
+        """Return a frozen reading as of now, from any thread."""
+        began = time.thread_time()
+        loops = list(self._loops.values())
+        for watched in loops:
+            watched.charge_soon()
+        stalls, now = self.stalls, clock()
+        totals = sum((w.totals(now) for w in loops), self._past)
+        pools = [w.threadpool() for w in loops]
+        table = self._reporter.table
+        self._reading_seconds += time.thread_time() - began
+        return Snapshot(
+            taken_at=time.time(),
+            version=__version__,
+            loops=tuple(w.reading(now) for w in loops),
+            requests=tuple(totals.requests.values()),
+            steps=tuple(totals.steps.items()),
+            timed=tuple(totals.timed.items()),
+            sites=tuple(table.readings()),
+            gc_pauses=self._pauses.readings(),
+            threadpool=ThreadPoolReading(
+                busy=sum(p.busy for p in pools),
+                idle=sum(p.idle for p in pools),
+                waiting=sum(p.waiting for p in pools),
+            ),
+            stalls=stalls,
+            stall_count=table.count,
+            busy=totals.busy,
+            idle=totals.idle,
+            lag=totals.lag,
+            self_seconds=_watchdog.seconds + self._reading_seconds,
+            dropped=dict(self._dropped(totals.dropped)),
+        )
+
+    def _dropped(self, by_loops: Counter[str]) -> Counter[str]:
+        dropped = Counter(dict.fromkeys(("routes", "coroutines", "labels"), 0))
+        dropped.update(by_loops)
+        dropped["sites"] += self._reporter.table.overflow
+        dropped["stalls"] += self._reporter.untold_dropped
+        dropped["log"] += self._log.suppressed if self._log is not None else 0
+        dropped["instruments"] += self._reporter.removed
+        return dropped
+
+    def _begin(self) -> None:
+        """Start what does not depend on a loop, once."""
+        if self._started:
+            return
+        self._started = True
+        _watches.add(self)
+        _arm_fork_hook()
+        self._gc.install()
+        if self._registry is not None:
+            prometheus.register(self._registry, self)
+        if self._spans is not None:
+            otel_exporter.register(self)
+
+    def _attach(self, loop: Any) -> WatchedLoop:
+        """Watch a loop; called in its thread."""
+        with _attaching:
+            if loop not in self._loops:
+                self._begin()
+                watched = WatchedLoop(loop, self.slow_callback_duration, self.debug)
+                watched.install(lambda: self._detach(loop))
+                self._loops = {**self._loops, loop: watched}
+                LOOPS[loop] = watched
+                _watchdog.add(watched.probe, self._attend)
+                announce(watched)
+            return self._loops[loop]
+
+    def _adopt(self, loop: Any) -> None:
+        if loop not in LOOPS and not loop.is_closed():
+            self._attach(loop)
+
+    @guarded
+    def _detach(self, loop: Any) -> None:
+        """Watch a loop no more; what it counted stays."""
+        with _attaching:
+            watched = self._loops.get(loop)
+            if watched is None:
+                return
+            _watchdog.remove(watched.probe)
+            watched.probe.glance(clock())
+            self._reporter.explain([watched])
+            totals = watched.totals(clock())
+            watched.uninstall()
+            self._loops = {other: w for other, w in self._loops.items() if other is not loop}
+            self._past += totals
+            LOOPS.pop(loop, None)
+        self._reporter.tell()
+
+    def _attend(self) -> None:
+        self._reporter.explain(self._loops.values())
+        self._reporter.tell()
+
+    def _after_fork(self) -> None:
+        """In a child the loop is the parent's; what was counted there is the parent's to tell."""
+        for loop, watched in self._loops.items():
+            watched.abandon()
+            LOOPS.pop(loop, None)
+        self._loops = {}
+        adopting = self._adopting
+        started = self._started
+        self._gc.uninstall()
+        self._begin_counting()
+        self._adopting, self._started = adopting, started
+        if started:
+            self._gc.install()
+
+
+def announce(watched: WatchedLoop) -> None:
+    """Say once a loop what is seen on it, and what is not."""
+    probe = watched.probe
+    blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
+    logger.info(
+        "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
+        __version__,
+        probe.kind,
+        watched.pulse.thread_name,
+        watched.pulse.threshold,
+        ", ".join(probe.layers),
+        blind,
+    )
+
+
+_fork_hook_armed = False
+
+
+def _arm_fork_hook() -> None:
+    global _fork_hook_armed
+    if not _fork_hook_armed and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+        _fork_hook_armed = True
+
+
+def _after_fork() -> None:
+    global _attaching
+    _attaching = threading.RLock()
+    _watchdog.forget_thread()
+    for watch in list(_watches):
+        watch._after_fork()
+
+
+def find() -> WatchedLoop | None:
+    """Return the running loop as watched, None if it is not or there is none."""
+    return LOOPS.get(asyncio._get_running_loop())

@@ -1,0 +1,180 @@
+"""One watched loop: its probe and its ledger, joined. Only this room knows both."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from loopwatch.evidence import Slow
+from loopwatch.explain.route import template
+from loopwatch.guard import guarded
+from loopwatch.ledger.labels import LabelTable
+from loopwatch.ledger.requests import RequestTable, route_key
+from loopwatch.ledger.steps import StepRow, StepTable
+from loopwatch.ledger.ticks import Ticks, lag
+from loopwatch.ledger.totals import Totals
+from loopwatch.probe.debug import DebugMode
+from loopwatch.probe.install import probe_for
+from loopwatch.probe.pulse import Pulse, clock
+from loopwatch.probe.steps import cut_step
+from loopwatch.records import Histogram, LoopReading, ThreadPoolReading
+from loopwatch.request import Request
+
+CHUNK = 500  # requests in flight charged in one callback
+
+
+class WatchedLoop:
+    """What is known of one loop. Made and used on its thread, read on any."""
+
+    def __init__(self, loop: Any, threshold: float, debug: bool) -> None:
+        self.loop = loop
+        self.ticks, self.estimated_ticks = Ticks(), Ticks()
+        self.steps = StepTable()
+        self.requests = RequestTable(self.steps, template)
+        self.timed = LabelTable()
+        self.pulse = Pulse(loop, threshold, self._long_step, self.ticks.add, self.steps.of_task)
+        self.probe = probe_for(self.pulse, self.estimated_ticks.add)
+        self.drives = self.probe.drives
+        self.limiter = thread_limiter()
+        self._debug = DebugMode(self.probe) if debug else None
+
+    def install(self, closed: Callable[[], None]) -> None:
+        self.probe.install(closed)
+        if self._debug is not None:
+            self._debug.install()
+
+    def uninstall(self) -> None:
+        if self._debug is not None:
+            self._debug.uninstall()
+        self.probe.uninstall()
+
+    def abandon(self) -> None:
+        """`uninstall` in a forked child."""
+        self.probe.abandon()
+
+    def begin(self, request: Request, nested: bool) -> None:
+        """Take note of a request that begins in the running step.
+
+        One called in process by another request's handler (`nested`) is part of that one's step.
+        """
+        self.requests.in_flight.add(request)
+        if not self.drives and not nested:
+            if self.pulse.entered is not None:
+                cut_step(self.pulse, request.started)
+            self.pulse.entered = request
+
+    @guarded
+    def finish(self, request: Request) -> None:
+        """Count a request that ends now, within one of its own steps."""
+        pulse = self.pulse
+        if self.drives:
+            self.requests.finish(request, pulse.mark, 0.0)
+        else:
+            now = clock()
+            self.requests.finish(request, now, now - max(pulse.mark, request.started))
+
+    def _long_step(self, request: Request | None, task: Any, took: float) -> None:
+        self._row(request, task).long.add(took)
+
+    def _row(self, request: Request | None, task: Any) -> StepRow:
+        if request is not None:
+            if request.row is None and route_key(request.scope) is None:
+                return self.steps.none
+            row = request.row or self.requests.row(request)
+            steps: StepRow = row.steps
+            return steps
+        return self.steps.none if task is None else self.steps.of_task(task)
+
+    def take_pending(self) -> list[Slow]:
+        """Return the slow callbacks not explained yet, each with its photographs."""
+        taken: list[Slow] = []
+        pending, samples = self.pulse.pending, list(self.pulse.samples)
+        while pending:
+            slow = pending.popleft()
+            slow.samples = [s for s in samples if slow.started <= s.at <= slow.ended]
+            taken.append(slow)
+        return taken
+
+    def charge_soon(self) -> None:
+        """Have requests in flight charged for what they have used so far, by the loop itself."""
+        if self.requests.in_flight and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._charge_chunk, list(self.requests.in_flight))
+
+    @guarded
+    def _charge_chunk(self, requests: list[Request]) -> None:
+        self.requests.charge_in_flight(requests[:CHUNK], clock())
+        if len(requests) > CHUNK:
+            self.loop.call_soon(self._charge_chunk, requests[CHUNK:])
+
+    def reading(self, now: float) -> LoopReading:
+        busy, idle = self.times(now)
+        return LoopReading(
+            loop=self.probe.kind,
+            thread=self.pulse.thread_name,
+            layers=self.probe.layers,
+            blind=self.probe.blind,
+            busy=busy,
+            idle=idle,
+            lag=self.lag(now),
+            tasks=0 if self.loop.is_closed() else len(asyncio.all_tasks(self.loop)),
+        )
+
+    def times(self, now: float) -> tuple[float | None, float | None]:
+        """Return seconds busy and idle; they add up to the time watched."""
+        idle = self.probe.idle(now)
+        if idle is None:
+            return None, None
+        return max(0.0, now - self.pulse.installed - idle), idle
+
+    def lag(self, now: float) -> Histogram:
+        wall = now - self.pulse.installed
+        return lag(wall, self.pulse.squares, self.ticks, self.estimated_ticks)
+
+    def totals(self, now: float) -> Totals:
+        busy, idle = self.times(now)
+        return Totals(
+            busy or 0.0,
+            idle or 0.0,
+            self.lag(now),
+            {(r.route, r.method): r for r in self.requests.readings()},
+            self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
+            self.timed.readings(),
+            self._dropped(),
+        )
+
+    def _dropped(self) -> Counter[str]:
+        return Counter(
+            routes=self.requests.overflow,
+            coroutines=self.steps.overflow,
+            labels=self.timed.overflow,
+            stalls=self.pulse.dropped,
+        )
+
+    def threadpool(self) -> ThreadPoolReading:
+        """Return the threads of anyio's limiter and the default executor, as far as seen."""
+        busy = idle = waiting = 0
+        if self.limiter is not None:
+            busy = self.limiter.borrowed_tokens
+            idle = max(0, int(min(self.limiter.total_tokens, 1e6)) - busy)
+            waiting = self.limiter.statistics().tasks_waiting
+        executor = self.probe.executor()
+        if executor is not None:
+            free = executor._idle_semaphore._value
+            used = max(0, len(executor._threads) - free)
+            busy, idle = busy + used, idle + executor._max_workers - used
+            waiting += executor._work_queue.qsize()
+        return ThreadPoolReading(busy=busy, idle=idle, waiting=waiting)
+
+
+def thread_limiter() -> Any:
+    """Return anyio's limiter for the running loop, which `def` routes wait for, if it is in use."""
+    anyio = sys.modules.get("anyio")
+    if anyio is None:
+        return None
+    try:
+        return anyio.to_thread.current_default_thread_limiter()
+    except Exception:  # outside a task there is none
+        return None
