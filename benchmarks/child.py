@@ -18,7 +18,7 @@ STOP_WITHIN = 10.0
 FOREIGN = ("OTEL_", "FASTAPI_OTEL_", "LOOPWATCH_", "PROMETHEUS_", "PYTHON")
 
 
-class NotMeasured(Exception):
+class NotMeasuredError(RuntimeError):
     """This combination cannot be measured; the message says why."""
 
 
@@ -66,9 +66,9 @@ def _port(process: subprocess.Popen[str], setup: Setup) -> int:
         case {"port": int(port)}:
             return port
         case {"missing": str(module)}:
-            raise NotMeasured(f"the module {module} is not installed: pip install '.[bench]'")
+            raise NotMeasuredError(f"the module {module} is not installed: pip install '.[bench]'")
         case {"not_applicable": str(reason)}:
-            raise NotMeasured(reason)
+            raise NotMeasuredError(reason)
     raise RuntimeError(f"the server for {setup} did not start; its own message is above")
 
 

@@ -29,8 +29,8 @@ from dataclasses import replace
 
 import cputime
 import instructions
-from child import HERE, NotMeasured, Setup
-from plan import Plan, parse
+from child import HERE, Setup
+from plan import PEERS, Plan, parse
 from results import Figures, Results
 
 sys.path.insert(0, str(HERE.parent))
@@ -51,7 +51,7 @@ def missing(plan: Plan) -> Iterator[str]:
             yield f"the module {module} must be installed and is not: run pip install -e '.[bench]'"
     for program in instructions.NEEDED if "instructions" in plan.measures else ():
         if shutil.which(program) is None:
-            yield f"{program} must be on the PATH and is not: install valgrind (apt, dnf or brew)"
+            yield f"{program} must be on the PATH and is not: apt install valgrind"
 
 
 def measure(plan: Plan) -> Results:
@@ -66,9 +66,8 @@ def measure(plan: Plan) -> Results:
 
 def planned(plan: Plan) -> Iterator[tuple[str, Setup, Callable[[Setup], Figures]]]:
     for name, figures in methods(plan).items():
-        for setup in plan.setups(with_bare=name != "cpu"):
-            if name in plan.measures:
-                yield name, setup, figures
+        for setup in plan.setups(name) if name in plan.measures else ():
+            yield name, setup, figures
 
 
 def methods(plan: Plan) -> dict[str, Callable[[Setup], Figures]]:
@@ -83,7 +82,9 @@ def take(results: Results, name: str, setup: Setup, figures: Callable[[Setup], F
     began = time.perf_counter()
     try:
         results.figures[name, setup] = figures(setup)
-    except NotMeasured as why:
+    except (RuntimeError, OSError) as why:
+        if setup.variant not in PEERS:
+            raise
         results.reasons[setup] = str(why)
         return note(f"    n/a: {why}")
     shown = ", ".join(f"{figure:,.4g}" for figure in results.figures[name, setup])
@@ -110,4 +111,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except (RuntimeError, OSError) as error:
-        sys.exit(f"benchmarks/cost.py: {error}")
+        note(f"benchmarks/cost.py: {error}")
+        sys.exit(2)

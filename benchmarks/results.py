@@ -13,6 +13,7 @@ from plan import Plan
 from table import label, markdown, percent, spread
 
 Figures: TypeAlias = list[float]
+Cell: TypeAlias = Callable[[str, str, str], str]  # of app, loop and variant
 BOUNDS = {
     ("fastapi", "asyncio"): 1.04,
     ("starlette", "asyncio"): 1.06,
@@ -60,10 +61,11 @@ class Results:
             if ratio is None or ratio > bound
         ]
 
-    def _table(self, title: str, cell: Callable[[str, str, str], str], rows: list[str]) -> str:
-        head = [title, *(f"{app}, {loop}" for app, loop in self.plan.columns())]
-        cells = [[label(row), *(cell(*at, row) for at in self.plan.columns())] for row in rows]
-        return markdown(head, cells)
+    def _table(self, measure: str, title: str, cell: Cell) -> str:
+        columns = self.plan.columns()
+        head = [title, *(f"{app}, {loop}" for app, loop in columns)]
+        rows = self.plan.rows(measure)
+        return markdown(head, [[label(row), *(cell(*at, row) for at in columns)] for row in rows])
 
     def _instructions(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:
@@ -72,22 +74,21 @@ class Results:
             ratio = self.ratio(app, loop, variant)
             return percent(ratio) if ratio else "n/a"
 
-        return self._table("instructions per request", cell, ["bare", *self.plan.variants])
+        return self._table("instructions", "instructions per request", cell)
 
     def _cpu(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:
             ratios = self.get("cpu", app, loop, variant)
             return spread(ratios) if ratios else "n/a"
 
-        title = "CPU time per request: median (min to max)"
-        return self._table(title, cell, self.plan.variants)
+        return self._table("cpu", "CPU time per request: median (min to max)", cell)
 
     def _idle(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:
             share = self.get("idle", app, loop, variant)
             return f"{share[0] * 100:.2f} %" if share else "n/a"
 
-        return self._table("idle server, share of one core", cell, ["bare", *self.plan.variants])
+        return self._table("idle", "idle server, share of one core", cell)
 
     def _notes(self) -> list[str]:
         where: dict[tuple[str, str], list[str]] = {}

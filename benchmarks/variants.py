@@ -17,7 +17,7 @@ SwitchOn: TypeAlias = Callable[[App, float], None]
 SLOW = 0.1
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """The variant does nothing on this loop; the message says why."""
 
 
@@ -56,7 +56,7 @@ def aiodebug(app: App, dilation: float) -> None:
     from aiodebug import log_slow_callbacks
 
     if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-        raise NotApplicable("it wraps asyncio.Handle._run, which this loop never calls")
+        raise NotApplicableError("it wraps asyncio.Handle._run, which this loop never calls")
     log_slow_callbacks.enable(SLOW * dilation)
 
 

@@ -32,4 +32,5 @@ if __name__ == "__main__":
 
 # Expected output, below the warning in the log:
 #
-#   EXPECTED
+#   __main__.rude held the loop for 0.2 s
+#   in __main__.rude, line 19: time.sleep(0.2)

@@ -27,3 +27,11 @@ if __name__ == "__main__":
     print(f"{len(watch.stalls)} stalls")
     for coroutine, latency in watch.snapshot().timed:
         print(f"{coroutine}: {latency.count} times, {latency.sum:.1f} s in all")
+
+# Expected output:
+#
+#   Ada Grace
+#   Tim
+#   0 stalls
+#   lookup: 2 times, 0.3 s in all
+#   nap: 1 times, 0.1 s in all

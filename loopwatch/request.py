@@ -13,7 +13,7 @@ AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carr
 
 
 class Request:
-    """What the loop thread knows of one request; plain numbers, no locks.
+    """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
     `scope` is let go when the request has ended; `row` then names its route.
     """
@@ -22,7 +22,7 @@ class Request:
         "app",
         "charged",
         "ended",
-        "long_seconds",
+        "long",
         "responded",
         "row",
         "running",
@@ -35,8 +35,9 @@ class Request:
         self.scope = scope
         self.app = app  # where the tree of routes is found
         self.started = self.charged = started
-        self.running = self.long_seconds = 0.0
-        self.steps = 0
+        self.running = 0.0  # s in steps since the row last took it
+        self.steps = 0  # of them, the short ones
+        self.long: list[float] | None = None  # s each, of the long ones
         self.ended = self.responded = 0.0
         self.row: Any = None
 

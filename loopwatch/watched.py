@@ -12,8 +12,8 @@ from loopwatch.evidence import Slow
 from loopwatch.explain.route import template
 from loopwatch.guard import guarded
 from loopwatch.ledger.labels import LabelTable
-from loopwatch.ledger.requests import RequestTable, route_key
-from loopwatch.ledger.steps import StepRow, StepTable
+from loopwatch.ledger.requests import RequestTable
+from loopwatch.ledger.steps import StepTable
 from loopwatch.ledger.ticks import Ticks, lag
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.debug import DebugMode
@@ -35,7 +35,14 @@ class WatchedLoop:
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template)
         self.timed = LabelTable()
-        self.pulse = Pulse(loop, threshold, self._long_step, self.ticks.add, self.steps.of_task)
+        self.pulse = Pulse(
+            loop,
+            threshold,
+            self._long_step,
+            self._many_steps,
+            self.ticks.add,
+            self.steps.of_task,
+        )
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.drives = self.probe.drives
         self.limiter = thread_limiter()
@@ -76,17 +83,12 @@ class WatchedLoop:
             now = clock()
             self.requests.finish(request, now, now - max(pulse.mark, request.started))
 
-    def _long_step(self, request: Request | None, task: Any, took: float) -> None:
-        self._row(request, task).long.add(took)
+    def _long_step(self, task: Any, took: float) -> None:
+        row = self.steps.none if task is None else self.steps.of_task(task)
+        row.long.add(took)
 
-    def _row(self, request: Request | None, task: Any) -> StepRow:
-        if request is not None:
-            if request.row is None and route_key(request.scope) is None:
-                return self.steps.none
-            row = request.row or self.requests.row(request)
-            steps: StepRow = row.steps
-            return steps
-        return self.steps.none if task is None else self.steps.of_task(task)
+    def _many_steps(self, request: Request) -> None:
+        (request.row or self.requests.row(request)).take(request)
 
     def take_pending(self) -> list[Slow]:
         """Return the slow callbacks not explained yet, each with its photographs."""

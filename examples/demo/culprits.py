@@ -1,7 +1,7 @@
 """Who held the loop: stalls added up by site, the dearest first."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -72,16 +72,25 @@ def culprits(stalls: Iterable[Stall]) -> list[Culprit]:
 
 
 def table(found: Sequence[Culprit], width: int | None = None) -> list[str]:
-    """Return the lines of the table, cut to `width` columns if that is given."""
+    """Return the lines of the table: two for each culprit if one does not fit `width` columns."""
     rows = [HEADINGS, *(culprit.row for culprit in found)]
+    lines = aligned(rows)
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    above = aligned([(*row[:4], row[6]) for row in rows])
+    below = [f"{'':16}{row[4]}, {row[5]}" for row in rows]
+    return [cut(line, width) for pair in zip(above, below, strict=True) for line in pair]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(aligned, row, widths, range(len(row)))).rstrip() for row in rows]
-    return [line if width is None else cut(line, width) for line in lines]
+    return ["  ".join(cells(row, widths)).rstrip() for row in rows]
+
+
+def cells(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        yield cell.rjust(width) if column < NUMBERS else cell.ljust(width)
 
 
 def cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def aligned(cell: str, width: int, column: int) -> str:
-    return cell.rjust(width) if column < NUMBERS else cell.ljust(width)

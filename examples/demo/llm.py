@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from openai import (
+    DEFAULT_CONNECTION_LIMITS,
     AsyncAzureOpenAI,
     AsyncOpenAI,
     DefaultAsyncHttpxClient,
@@ -16,6 +17,9 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from examples.demo.settings import Settings
 
+# Every request asks each idle connection whether it still lives: few of them, short steps.
+# The class is the SDK's own, whichever HTTP client it stands on.
+LIMITS = type(DEFAULT_CONNECTION_LIMITS)(max_connections=50, max_keepalive_connections=4)
 TIMEOUT = 30.0  # s; and no retries: a lesson about waiting must not wait twice
 
 
@@ -76,7 +80,9 @@ def blocking_client(settings: Settings, base_url: str) -> OpenAI:
         base_url=base_url,
         timeout=TIMEOUT,
         max_retries=0,
-        http_client=DefaultHttpxClient(trust_env=settings.openai_base_url is not None),
+        http_client=DefaultHttpxClient(
+            limits=LIMITS, trust_env=settings.openai_base_url is not None
+        ),
     )
 
 
@@ -86,7 +92,9 @@ def waiting_client(settings: Settings, base_url: str) -> AsyncOpenAI:
         base_url=base_url,
         timeout=TIMEOUT,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(trust_env=settings.openai_base_url is not None),
+        http_client=DefaultAsyncHttpxClient(
+            limits=LIMITS, trust_env=settings.openai_base_url is not None
+        ),
     )
 
 
@@ -97,5 +105,7 @@ def azure_client(settings: Settings, endpoint: str) -> AsyncAzureOpenAI:
         api_version=settings.azure_api_version,
         timeout=TIMEOUT,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(trust_env=settings.azure_endpoint is not None),
+        http_client=DefaultAsyncHttpxClient(
+            limits=LIMITS, trust_env=settings.azure_endpoint is not None
+        ),
     )

@@ -72,12 +72,12 @@ async def open_stand_in(settings: Settings) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port, fd = listener.getsockname()[1], listener.fileno()
         arguments = [f"--fd={fd}", f"--delay={settings.llm_delay}"]
-        child = ChildProcess("examples.demo.standin", arguments, fds=[fd])
+        child = await asyncio.to_thread(ChildProcess, "examples.demo.standin", arguments, [fd])
     try:
         await asyncio.to_thread(child.lines.readline)
         yield f"http://127.0.0.1:{port}"
     finally:
-        child.stop()
+        await asyncio.to_thread(child.stop)
 
 
 @asynccontextmanager

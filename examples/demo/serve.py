@@ -48,6 +48,7 @@ def run(arguments: Arguments, settings: Settings, listener: socket.socket, start
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
+    config.load()  # uvicorn's imports: in the loop they would be its first stall
     server = uvicorn.Server(config)
     url = f"http://{HOST}:{arguments.port}"
     ends_at = None if arguments.seconds is None else started + arguments.seconds

@@ -21,16 +21,21 @@ CODE_LENGTH = 200  # characters of source text kept
 COMPREHENSIONS = ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
 
 PLUMBING = frozenset(
-    "asyncio selectors threading concurrent contextlib contextvars functools runpy loopwatch "
-    "uvloop uvicorn gunicorn uvicorn_worker hypercorn granian daphne starlette fastapi anyio "
-    "sniffio litestar opentelemetry prometheus_client".split()
+    (
+        *("asyncio", "selectors", "threading", "concurrent", "contextlib", "contextvars"),
+        *("functools", "runpy", "loopwatch", "uvloop", "uvicorn", "gunicorn", "uvicorn_worker"),
+        *("hypercorn", "granian", "daphne", "starlette", "fastapi", "anyio", "sniffio"),
+        *("litestar", "opentelemetry", "prometheus_client"),
+    )
 )
 
 
 def _installed_directories() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({str(Path(paths[n])) + "/" for n in names} | {str(Path(__file__).parent.parent) + "/"})
+    return tuple(
+        {str(Path(paths[n])) + "/" for n in names} | {str(Path(__file__).parent.parent) + "/"}
+    )
 
 
 INSTALLED = _installed_directories()
@@ -81,9 +86,7 @@ def frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
 
 def call_text(spot: Spot) -> str:
     """Return the source text of the instruction being run (PEP 657), on one line."""
-    positions = next(
-        islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4
-    )
+    positions = next(islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4)
     first, last, start, end = positions
     if first is None or last is None:
         return linecache.getline(spot.code.co_filename, spot.line).strip()[:CODE_LENGTH]

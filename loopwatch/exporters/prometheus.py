@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import (
     Metric as Family,
 )
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -63,7 +66,7 @@ def unregister(registry: CollectorRegistry, source: Source) -> None:
         registry.unregister(collector)
 
 
-FAMILIES = {
+FAMILIES: dict[str, type[Any]] = {
     "histogram": HistogramMetricFamily,
     "counter": CounterMetricFamily,
     "gauge": GaugeMetricFamily,
@@ -71,7 +74,8 @@ FAMILIES = {
 
 
 def family(metric: Metric) -> Family:
-    return FAMILIES[metric.kind](metric.prometheus_name, metric.help, labels=metric.labels)
+    made: Family = FAMILIES[metric.kind](metric.prometheus_name, metric.help, labels=metric.labels)
+    return made
 
 
 def add_sample(filled: Family, labels: Labels, value: Value) -> None:

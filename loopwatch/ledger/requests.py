@@ -32,12 +32,17 @@ class RequestRow:
 
     def take(self, request: Request) -> None:
         """Move what a request has run since the last time here."""
-        running = request.running
+        running, long = request.running, request.long
         self.running += running
         steps = self.steps
         steps.steps += request.steps
-        steps.seconds += running - request.long_seconds
-        request.running = request.long_seconds = 0.0
+        steps.seconds += running
+        if long is not None:
+            for took in long:
+                steps.seconds -= took
+                steps.long.add(took)
+            request.long = None
+        request.running = 0.0
         request.steps = 0
 
 

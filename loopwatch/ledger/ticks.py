@@ -3,54 +3,61 @@
 Whoever becomes ready in a tick that is busy for d seconds waits uniformly between 0 and d; who
 becomes ready in the poll waits for nothing. So a tick of d adds, to every bucket (a, b], as many
 seconds of time as the part of (0, d] that falls into it, and d squared / 2 to the sum. This is
-exact, where a heartbeat's lateness is not (coordinated omission).
+exact, where a heartbeat's lateness is not (coordinated omission). A tick is filed by its own
+duration only; what it means for the lower buckets is worked out when somebody reads.
 
 `OBSERVATIONS` per second turn time into counts: as if something became ready every 10 ms.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from loopwatch.records import SECONDS_EDGES, Histogram
 
 OBSERVATIONS = 100.0  # per second of time
-FIRST = SECONDS_EDGES[0]
 
 
 class Ticks:
-    """The ticks longer than the first edge; shorter ones need only `squares`."""
+    """The ticks, by bucket of their duration: how many, their sum and the sum of their squares."""
 
-    __slots__ = ("seconds", "squares", "weights")
+    __slots__ = ("counts", "squares", "sums")
 
     def __init__(self) -> None:
-        self.seconds = [0.0] * (len(SECONDS_EDGES) + 1)  # of time, by bucket of the wait
-        self.weights = [0.0] * (len(SECONDS_EDGES) + 1)  # wait x time, by bucket
-        self.squares = 0.0  # of ticks within the first edge
+        self.counts = [0] * (len(SECONDS_EDGES) + 1)
+        self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+        self.squares = [0.0] * (len(SECONDS_EDGES) + 1)
 
     def add(self, tick: float, times: int = 1) -> None:
         """File `times` ticks that were busy for `tick` seconds each."""
-        if tick <= FIRST:
-            self.squares += tick * tick * times
-            return
-        low = 0.0
-        for bucket, edge in enumerate((*SECONDS_EDGES, tick)):
-            high = min(edge, tick)
-            self.seconds[bucket] += (high - low) * times
-            self.weights[bucket] += (high * high - low * low) / 2 * times
-            if edge >= tick:
-                return
-            low = edge
+        bucket = bisect_left(SECONDS_EDGES, tick)
+        self.counts[bucket] += times
+        self.sums[bucket] += tick * times
+        self.squares[bucket] += tick * tick * times
 
 
 def lag(wall: float, squares: float, *tables: Ticks) -> Histogram:
-    """Return the lag over `wall` seconds; `squares` is that of ticks within the first edge."""
-    seconds = [sum(column) for column in zip(*(t.seconds for t in tables), strict=True)]
-    weights = [sum(column) for column in zip(*(t.weights for t in tables), strict=True)]
+    """Return the lag over `wall` seconds; `squares` is that of the ticks no table has."""
+    seconds, weights = [], []
+    for bucket, edge in enumerate((*SECONDS_EDGES, 0.0)):
+        low = SECONDS_EDGES[bucket - 1] if bucket else 0.0
+        here = sum(t.counts[bucket] for t in tables)
+        beyond = sum(sum(t.counts[bucket + 1 :]) for t in tables)
+        partly = sum(t.sums[bucket] for t in tables) - here * low
+        squared = sum(t.squares[bucket] for t in tables) - here * low * low
+        seconds.append(max(0.0, partly + beyond * (edge - low)))
+        weights.append(max(0.0, squared + beyond * (edge * edge - low * low)) / 2)
     seconds[0] = max(0.0, wall - sum(seconds[1:]))
-    weights[0] += (squares + sum(t.squares for t in tables)) / 2
+    weights[0] += squares / 2
+    return Histogram(SECONDS_EDGES, whole(seconds), tuple(w * OBSERVATIONS for w in weights))
+
+
+def whole(seconds: list[float]) -> tuple[int, ...]:
+    """Return observations by bucket as whole numbers whose running sum never falls."""
     counts, before, total = [], 0, 0.0
-    for part in seconds:  # whole numbers that never fall, whatever the fractions do
+    for part in seconds:
         total += part
         upto = int(total * OBSERVATIONS)
         counts.append(upto - before)
         before = upto
-    return Histogram(SECONDS_EDGES, tuple(counts), tuple(w * OBSERVATIONS for w in weights))
+    return tuple(counts)

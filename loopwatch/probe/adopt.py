@@ -60,7 +60,7 @@ def _patch(owner: Any, name: str, loop_of: Callable[[Any], Any]) -> None:
 def _tell(loop_of: Callable[[Any], Any], self: Any) -> None:
     try:
         loop = loop_of(self)
-        for adopter in list(_adopters):
+        for adopter in _adopters:
             adopter(loop)
     except Exception:  # a closed runner, say: what follows will say so itself
         tell_once("loopwatch.probe.adopt")

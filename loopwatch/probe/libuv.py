@@ -1,7 +1,7 @@
 """libuv's own measure of idle time, read through the symbols uvloop's shared object exports.
 
-`uv_metrics_idle_time`, `uv_metrics_info` and `uv_now` may be read from any thread, also in a poll, and
-cost the loop nothing. Rule: never read after the loop is closed, that memory is freed and the
+`uv_metrics_idle_time`, `uv_metrics_info` and `uv_now` may be read from any thread, also in a poll,
+and cost the loop nothing. Rule: never read after the loop is closed, that memory is freed and the
 process would crash. So every read and the closing take one lock. `ctypes.PyDLL` keeps the GIL:
 the calls take under a microsecond and must not hand it away.
 """
@@ -9,6 +9,7 @@ the calls take under a microsecond and must not hand it away.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import threading
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ class Metrics(ctypes.Structure):
 
 class Reading(NamedTuple):
     idle: float  # s since the watch began
-    count: int  # iterations of the loop
+    turns: int  # iterations of the loop
     since: float | None  # clock, s: the start of the tick in progress; None in the poll
 
 
@@ -38,7 +39,7 @@ class Libuv:
     """The `uv_loop_t` of one uvloop loop. Raises OSError or AttributeError if out of reach."""
 
     def __init__(self, loop: Any) -> None:
-        from uvloop import loop as extension
+        extension: Any = importlib.import_module("uvloop.loop")
 
         self.lock = threading.Lock()
         self.closed = False

@@ -4,8 +4,8 @@ Rule: only the loop's thread writes here; any thread may read. Every write is on
 so a reader under the GIL sees old or new, never half. `steps` is the proof of movement: a
 photograph counts only if it is the same before and after.
 
-Two speeds. A fast step adds to numbers. A step of `LONG` or more takes the slow way: `long_step`
-files it in a histogram, and if it was slow `judge` puts one `Slow` into `pending`, which the
+Two speeds. A fast step adds to numbers. A step of `LONG` or more is noted for a histogram (by its
+request, or by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the
 watchdog's thread explains: the loop's thread looks up no source and writes no log.
 """
 
@@ -22,6 +22,7 @@ from loopwatch.evidence import Sample, Slow
 from loopwatch.request import Request
 
 LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
+MANY = 64  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 
 SAMPLES = 64  # photographs kept until explained
@@ -40,9 +41,10 @@ class Pulse:
         "idle",
         "installed",
         "judged",
-        "loop",
         "long_step",
         "long_tick",
+        "loop",
+        "many_steps",
         "mark",
         "other_seconds",
         "other_steps",
@@ -63,13 +65,15 @@ class Pulse:
         self,
         loop: Any,
         threshold: float,
-        long_step: Callable[[Request | None, Any, float], None],
+        long_step: Callable[[Any, float], None],
+        many_steps: Callable[[Request], None],
         long_tick: Callable[[float], None],
         task_row: Callable[[Any], Any],
     ) -> None:
         self.loop = loop
         self.threshold = threshold
-        self.long_step, self.long_tick, self.task_row = long_step, long_tick, task_row
+        self.long_step, self.many_steps = long_step, many_steps
+        self.long_tick, self.task_row = long_tick, task_row
         self.installed = self.mark = self.tick = clock()
         self.idle = self.squares = self.other_seconds = self.judged = self.filed = 0.0
         self.steps = self.other_steps = self.dropped = 0

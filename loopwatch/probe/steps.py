@@ -28,9 +28,9 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any
 
-from loopwatch.guard import guarded
+from loopwatch.guard import guarded, tell_once
 from loopwatch.names import callable_name, coroutine_name
-from loopwatch.probe.pulse import LONG, Pulse, clock
+from loopwatch.probe.pulse import LONG, MANY, Pulse, clock
 from loopwatch.request import REQUEST, Request
 
 Run = Callable[[Any], None]
@@ -74,34 +74,48 @@ def running_task(handle: Any) -> Any:
     return task if isinstance(task, asyncio.Task) else None
 
 
-@guarded
 def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
     """Count a fast step that no request owns: by coroutine for a task, else in one sum."""
     task = running_task(handle)
     if task is None:
         pulse.other_steps += 1
         pulse.other_seconds += took
-    else:
+        return
+    try:
         row = pulse.task_row(task)
         row.steps += 1
         row.seconds += took
+    except Exception:
+        tell_once("loopwatch.probe.steps")
 
 
-@guarded
 def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
     """File a step of `LONG` or more, and put it up for explaining if it was slow."""
-    count_long(pulse, handle, request, took)
-    if took >= pulse.threshold:
-        judge(pulse, handle, request, took)
+    try:
+        file_step(pulse, handle, request, took)
+        if took >= pulse.threshold:
+            judge(pulse, handle, request, took)
+    except Exception:
+        tell_once("loopwatch.probe.steps")
 
 
-def count_long(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
-    if request is not None:
-        request.running += took
-        request.long_seconds += took
-        if request.ended:
-            request.row.take(request)
-    pulse.long_step(request, running_task(handle), took)
+def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
+    if request is None:
+        pulse.long_step(running_task(handle), took)
+        return
+    file_request_step(pulse, request, took)
+    if request.ended:
+        request.row.take(request)
+
+
+def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
+    request.running += took
+    if request.long is None:
+        request.long = [took]
+    else:
+        request.long.append(took)
+        if len(request.long) >= MANY:
+            pulse.many_steps(request)
 
 
 def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
@@ -124,8 +138,8 @@ def share_step(pulse: Pulse, handle: Any, owner: Request | None, took: float) ->
     entered, pulse.entered = pulse.entered, None
     assert entered is not None
     own = min(pulse.mark - entered.started, took)
-    count_long(pulse, handle, entered, own)
-    count_long(pulse, handle, owner, took - own)
+    file_step(pulse, handle, entered, own)
+    file_step(pulse, handle, owner, took - own)
     if took >= pulse.threshold:
         judge(pulse, handle, entered if own >= took / 2 else owner, took)
 
@@ -138,9 +152,7 @@ def cut_step(pulse: Pulse, now: float) -> None:
     took = now - pulse.mark
     pulse.mark = now
     pulse.steps += 1
-    entered.running += took
-    entered.long_seconds += took
-    pulse.long_step(entered, None, took)
+    file_step(pulse, None, entered, took)
     if took >= pulse.threshold:
         pulse.judge(now - took, took, entered)
 
@@ -181,21 +193,22 @@ def end_driven_step(pulse: Pulse, request: Request, outer: Request | None, start
     pulse.turn = outer
     pulse.steps += 1
     took = now - started
-    request.running += took
     if took < LONG:
+        request.running += took
         request.steps += 1
     else:
         end_long_driven_step(pulse, request, outer, took)
 
 
-@guarded
 def end_long_driven_step(
     pulse: Pulse, request: Request, outer: Request | None, took: float
 ) -> None:
-    request.long_seconds += took
-    if outer is None:
-        pulse.filed += took
-        pulse.long_tick(took)
-    pulse.long_step(request, None, took)
-    if took >= pulse.threshold:
-        pulse.judge(pulse.mark - took, took, request)
+    try:
+        file_request_step(pulse, request, took)
+        if outer is None:
+            pulse.filed += took
+            pulse.long_tick(took)
+        if took >= pulse.threshold:
+            pulse.judge(pulse.mark - took, took, request)
+    except Exception:
+        tell_once("loopwatch.probe.steps")

@@ -40,7 +40,7 @@ class UvloopProbe(Probe):
         self.libuv = Libuv(self.loop)
         self.at, self.idle_before = clock(), 0.0
         reading = self.libuv.read()
-        self.count = reading.count if reading else 0
+        self.count = reading.turns if reading else 0
         self.since: float | None = None  # the start of the tick in progress
         self.busy = 0.0  # of the ticks not filed yet
         self.filed = 0.0  # of `pulse.filed`, what has been taken off ticks
@@ -71,13 +71,13 @@ class UvloopProbe(Probe):
             return
         self.busy += max(0.0, now - self.at - (reading.idle - self.idle_before))
         current = min(self.busy, max(0.0, now - reading.since)) if reading.since else 0.0
-        turned = reading.count - self.count
+        turned = reading.turns - self.count
         if turned or reading.since is None:
             self._file(self.busy - current, filed, max(turned, 1), now - current)
             self.busy = current
         if reading.since is None:
             self.filed = filed
-        self.at, self.idle_before, self.count = now, reading.idle, reading.count
+        self.at, self.idle_before, self.count = now, reading.idle, reading.turns
         self.since = reading.since
         if self.parked is None and reading.since is None:
             self._learn_base()
@@ -104,7 +104,7 @@ class UvloopProbe(Probe):
         """Take the frame the loop is parked in: every step runs on top of it."""
         frame = parked_frame(self.pulse.thread_id)
         after = self.libuv.read()
-        if after is not None and after.since is None and after.count == self.count:
+        if after is not None and after.since is None and after.turns == self.count:
             self.base = self.parked = frame
 
     def _one_callback(self, started: float) -> bool:

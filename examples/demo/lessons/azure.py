@@ -25,7 +25,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1, max_length=20)] = [Message()]
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_tokens: Annotated[int, Field(ge=1, le=4096)] = 256
-    deadline: Annotated[float, Field(gt=0, le=30, description="seconds")] = 5.0
+    deadline: Annotated[float, Field(gt=0, le=30, description="seconds")] = 10.0
 
 
 @router.post("/chat")

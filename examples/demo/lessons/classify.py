@@ -26,7 +26,7 @@ class Batch(BaseModel):
 
 
 class TimedBatch(Batch):
-    deadline: Annotated[float, Field(gt=0, le=30, description="seconds")] = 2.0
+    deadline: Annotated[float, Field(gt=0, le=30, description="seconds")] = 10.0
 
 
 class Outcome(BaseModel):

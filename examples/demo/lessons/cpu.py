@@ -10,9 +10,9 @@ from examples.demo.squares import sum_of_squares
 
 router = APIRouter(prefix="/cpu", tags=["cpu"])
 
-# The default is some 0.3 s of work; the bound keeps a curious visitor from stopping the demo.
+# The default is some 0.25 s of work; the bound keeps a curious visitor from stopping the demo.
 N = Annotated[int, Query(ge=1, le=20_000_000, description="how many squares to add up")]
-DEFAULT_N = 5_000_000
+DEFAULT_N = 4_000_000
 
 
 @router.get("/async-def")
