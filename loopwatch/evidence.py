@@ -21,10 +21,9 @@ class Spot(NamedTuple):
 
 @dataclass(slots=True)
 class Sample:
-    """One photograph of the loop thread, taken while `step` was running."""
+    """One photograph of the loop thread, taken while one step was running."""
 
     at: float  # clock, s
-    step: int
     late: bool  # the watchdog was kept waiting: C code may have held the GIL until now
     spots: tuple[Spot, ...]  # innermost first, this step's frames only
     cpu: float  # CPU seconds of the loop thread so far
@@ -39,7 +38,6 @@ class Slow:
 
     started: float  # clock, s
     duration: float  # s
-    step: int
     thread: str
     request: Request | None = None
     coroutine: str | None = None

@@ -2,20 +2,21 @@
 
 Pure ASGI: whatever is not `http` or `websocket` leaves on the first lines, and so does everything
 where there is no asyncio loop. On the asyncio loop the app is simply awaited, since every callback
-is timed anyway; on others the app's coroutine is driven step by step. `send` is wrapped only to
-see the response end: background tasks run on after that, within the same call.
+is timed anyway; on others the app's coroutine is driven step by step.
 """
 
 from __future__ import annotations
 
 from asyncio import _get_running_loop
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import Token
 from types import CoroutineType
 from typing import Any, TypeAlias
 
+from loopwatch.explain.route import look_behind
 from loopwatch.guard import logger, tell_once
 from loopwatch.probe.pulse import clock
-from loopwatch.probe.steps import drive
+from loopwatch.probe.steps import drive, enter
 from loopwatch.request import REQUEST, Request
 from loopwatch.watch import LOOPS, Watch
 from loopwatch.watched import WatchedLoop
@@ -25,6 +26,8 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MISSING: Any = Token.MISSING
 
 _default: Watch | None = None
 _warned = False
@@ -56,30 +59,59 @@ class LoopWatchMiddleware:
             raise TypeError(f"watch must be a loopwatch.Watch or None, got {watch!r}")
         self.app = app
         self.watch = watch
+        look_behind(self)
         self._given_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        watched = LOOPS.get(_get_running_loop()) or self._start()
-        outer = REQUEST.get(None)
+        try:
+            watched: WatchedLoop | None = LOOPS[_get_running_loop()]
+        except KeyError:
+            watched = self._start()
         kind = scope["type"]
-        if watched is None or (kind != "http" and kind != "websocket") or twice(outer, scope):
+        if watched is None or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
-        request = Request(scope, self.app, clock())
-        nested = outer is not None and not outer.ended
-        REQUEST.set(request)
-        watched.begin(request, nested)
-        if kind == "http":
-            send = noting_response(request, send)
+        request = Request(scope, clock())
+        outer = REQUEST.set(request).old_value
+        if outer is not MISSING and outer.scope is not None:
+            await self._nested(watched, request, outer, scope, receive, send)
+            return
         try:
             if watched.drives:
-                await drive(watched.pulse, request, coroutine(self.app(scope, receive, send)))
+                app = self.app(scope, receive, send)
+                if type(app) is not CoroutineType:
+                    app = awaiting(app)
+                await drive(watched.pulse, request, app)
             else:
+                if watched.pulse.eager:
+                    enter(watched.pulse, request)
                 await self.app(scope, receive, send)
         finally:
+            try:
+                watched.finish(request)
+            except Exception:
+                tell_once("loopwatch.middleware")
+
+    async def _nested(
+        self,
+        watched: WatchedLoop,
+        request: Request,
+        outer: Request,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Call the app within another request's step: through this middleware a second time, or
+        in process by that one's handler."""
+        if outer.scope is scope:
+            REQUEST.set(outer)
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
             watched.finish(request)
-            if nested and outer is not None:
-                REQUEST.set(outer)
+            REQUEST.set(outer)
 
     def _start(self) -> WatchedLoop | None:
         """Watch the running loop; None where that cannot be or is not wanted."""
@@ -109,28 +141,6 @@ def warn_once() -> None:
         )
 
 
-def twice(outer: Request | None, scope: Scope) -> bool:
-    """Return whether this very request has come through the middleware already."""
-    return outer is not None and outer.scope is scope
-
-
-def noting_response(request: Request, send: Send) -> Send:
-    """Return `send`, noting when the last part of the response is sent."""
-
-    def noting(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.body" and not message.get("more_body"):
-            request.responded = clock()
-        return send(message)
-
-    return noting
-
-
-def coroutine(awaitable: Awaitable[None]) -> Coroutine[Any, Any, None]:
-    """Return an awaitable as a coroutine: an app may return any."""
-    if type(awaitable) is CoroutineType:
-        return awaitable
-
-    async def awaiting() -> None:
-        await awaitable
-
-    return awaiting()
+async def awaiting(awaitable: Awaitable[None]) -> None:
+    """Await what an app returned: it may return any awaitable, and only coroutines are driven."""
+    await awaitable

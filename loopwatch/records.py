@@ -91,6 +91,11 @@ class Histogram:
     counts: tuple[int, ...]  # not cumulative; one more than edges
     sums: tuple[float, ...]  # s, by bucket
 
+    @classmethod
+    def empty(cls, edges: tuple[float, ...]) -> Histogram:
+        size = len(edges) + 1
+        return cls(edges, (0,) * size, (0.0,) * size)
+
     @property
     def count(self) -> int:
         return sum(self.counts)

@@ -15,31 +15,24 @@ AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carr
 class Request:
     """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
-    `scope` is let go when the request has ended; `row` then names its route.
+    Every instruction here is paid by every request, so what is rarely needed is not set at first.
     """
 
-    __slots__ = (
-        "app",
-        "charged",
-        "ended",
-        "long",
-        "responded",
-        "row",
-        "running",
-        "scope",
-        "started",
-        "steps",
-    )
+    __slots__ = ("ended", "long", "row", "running", "scope", "started", "steps")
 
-    def __init__(self, scope: Any, app: Any, started: float) -> None:
+    scope: Any  # None once it has ended: `row` names its route then
+    started: float
+    running: float  # s in steps since the row last took it
+    steps: int  # of them, the short ones
+    long: list[float]  # s each, of the long ones; not set before there is one
+    row: Any  # of the ledger; not set before the end
+    ended: float  # not set before the end
+
+    def __init__(self, scope: Any, started: float) -> None:
         self.scope = scope
-        self.app = app  # where the tree of routes is found
-        self.started = self.charged = started
-        self.running = 0.0  # s in steps since the row last took it
-        self.steps = 0  # of them, the short ones
-        self.long: list[float] | None = None  # s each, of the long ones
-        self.ended = self.responded = 0.0
-        self.row: Any = None
+        self.started = started
+        self.running = 0.0
+        self.steps = 0
 
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")

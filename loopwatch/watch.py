@@ -244,7 +244,7 @@ class Watch:
             if watched is None:
                 return
             _watchdog.remove(watched.probe)
-            watched.probe.glance(clock())
+            watched.probe.glance()
             self._reporter.explain([watched])
             totals = watched.totals(clock())
             watched.uninstall()

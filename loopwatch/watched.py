@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.evidence import Slow
-from loopwatch.explain.route import template
+from loopwatch.explain.route import lone, template
 from loopwatch.guard import guarded
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
@@ -18,11 +18,12 @@ from loopwatch.ledger.ticks import Ticks, lag
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.debug import DebugMode
 from loopwatch.probe.install import probe_for
+from loopwatch.probe.photograph import task_context
 from loopwatch.probe.pulse import Pulse, clock
-from loopwatch.probe.steps import cut_step
 from loopwatch.records import Histogram, LoopReading, ThreadPoolReading
-from loopwatch.request import Request
+from loopwatch.request import REQUEST, Request
 
+LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
 CHUNK = 500  # requests in flight charged in one callback
 
 
@@ -33,7 +34,7 @@ class WatchedLoop:
         self.loop = loop
         self.ticks, self.estimated_ticks = Ticks(), Ticks()
         self.steps = StepTable()
-        self.requests = RequestTable(self.steps, template)
+        self.requests = RequestTable(self.steps, template, lone)
         self.timed = LabelTable()
         self.pulse = Pulse(
             loop,
@@ -45,6 +46,7 @@ class WatchedLoop:
         )
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.drives = self.probe.drives
+        self.finish = self.requests.finish
         self.limiter = thread_limiter()
         self._debug = DebugMode(self.probe) if debug else None
 
@@ -62,33 +64,12 @@ class WatchedLoop:
         """`uninstall` in a forked child."""
         self.probe.abandon()
 
-    def begin(self, request: Request, nested: bool) -> None:
-        """Take note of a request that begins in the running step.
-
-        One called in process by another request's handler (`nested`) is part of that one's step.
-        """
-        self.requests.in_flight.add(request)
-        if not self.drives and not nested:
-            if self.pulse.entered is not None:
-                cut_step(self.pulse, request.started)
-            self.pulse.entered = request
-
-    @guarded
-    def finish(self, request: Request) -> None:
-        """Count a request that ends now, within one of its own steps."""
-        pulse = self.pulse
-        if self.drives:
-            self.requests.finish(request, pulse.mark, 0.0)
-        else:
-            now = clock()
-            self.requests.finish(request, now, now - max(pulse.mark, request.started))
-
     def _long_step(self, task: Any, took: float) -> None:
         row = self.steps.none if task is None else self.steps.of_task(task)
         row.long.add(took)
 
     def _many_steps(self, request: Request) -> None:
-        (request.row or self.requests.row(request)).take(request)
+        (request.row if request.scope is None else self.requests.row(request)).take(request)
 
     def take_pending(self) -> list[Slow]:
         """Return the slow callbacks not explained yet, each with its photographs."""
@@ -102,12 +83,15 @@ class WatchedLoop:
 
     def charge_soon(self) -> None:
         """Have requests in flight charged for what they have used so far, by the loop itself."""
-        if self.requests.in_flight and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._charge_chunk, list(self.requests.in_flight))
+        if self.loop.is_closed():
+            return
+        requests = list(requests_in_flight(self.loop))
+        if requests:
+            self.loop.call_soon_threadsafe(self._charge_chunk, requests)
 
     @guarded
     def _charge_chunk(self, requests: list[Request]) -> None:
-        self.requests.charge_in_flight(requests[:CHUNK], clock())
+        self.requests.charge(requests[:CHUNK], clock())
         if len(requests) > CHUNK:
             self.loop.call_soon(self._charge_chunk, requests[CHUNK:])
 
@@ -133,16 +117,17 @@ class WatchedLoop:
 
     def lag(self, now: float) -> Histogram:
         wall = now - self.pulse.installed
-        return lag(wall, self.pulse.squares, self.ticks, self.estimated_ticks)
+        return lag(wall, self.ticks, self.estimated_ticks)
 
     def totals(self, now: float) -> Totals:
         busy, idle = self.times(now)
+        upto = now if self.drives else self.pulse.mark  # else its last step is not counted yet
         return Totals(
             busy or 0.0,
             idle or 0.0,
             self.lag(now),
-            {(r.route, r.method): r for r in self.requests.readings()},
-            self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
+            {(r.route, r.method): r for r in self.requests.readings(upto)},
+            self.steps.readings(self.pulse.other_steps, 0.0 if self.drives else busy or 0.0),
             self.timed.readings(),
             self._dropped(),
         )
@@ -180,3 +165,14 @@ def thread_limiter() -> Any:
         return anyio.to_thread.current_default_thread_limiter()
     except Exception:  # outside a task there is none
         return None
+
+
+def requests_in_flight(loop: Any) -> set[Request]:
+    """Return the long requests of a loop, as their tasks' contexts tell; any thread may ask."""
+    now, found = clock(), set()
+    for task in asyncio.all_tasks(loop):
+        context = task_context(task)
+        request = context.get(REQUEST) if context is not None else None
+        if request is not None and now - request.started > LONG_REQUEST:
+            found.add(request)
+    return found

@@ -78,17 +78,21 @@ def owner(slow: Slow, sample: Sample | None) -> Request | None:
     contexts = (sample.context if sample is not None else None, slow.context)
     seen, after = (c.get(REQUEST) if c is not None else None for c in contexts)
     request = seen or slow.request or after
-    if request is not None and request.ended and request.ended + AFTERLIFE < slow.started:
+    if request is not None and has_ended(request) and request.ended + AFTERLIFE < slow.started:
         return None
     return request
+
+
+def has_ended(request: Request) -> bool:
+    return request.scope is None
 
 
 def place(request: Request) -> Place:
     """Return what a request was asked for, whether it has ended or not."""
     scope = request.scope
-    if scope is None:
+    if scope is None:  # it has ended, and `row` was set before
         return Place(request.row.route, request.row.method, request.row.endpoint)
-    route = template(scope, request.app)
+    route = template(scope)
     return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 
@@ -99,7 +103,7 @@ def coroutine(
 
     Where that is a server's or runner's, the outermost coroutine above it that is not.
     """
-    in_flight = request is not None and (not request.ended or request.ended >= slow.started)
+    in_flight = request is not None and (not has_ended(request) or request.ended >= slow.started)
     if in_flight and endpoint is not None:
         return callable_name(endpoint)
     own = (sample.coroutine if sample is not None else None) or slow.coroutine

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakSet
+
+_doors: WeakSet[Any] = WeakSet()
 
 
-def template(scope: Any, app: Any = None) -> str | None:
-    """Return the route's template with all prefixes, None if the request was not routed (yet).
+def look_behind(door: Any) -> None:
+    """Look for the tree of routes behind `door`, through any chain of `.app`."""
+    _doors.add(door)
 
-    `app` is where to look for the tree of routes, through any chain of `.app`.
-    """
+
+def template(scope: Any) -> str | None:
+    """Return the route's template with all prefixes, None if the request was not routed (yet)."""
     known = scope.get("path_template")  # Litestar's
     if isinstance(known, str):
         return known
@@ -23,7 +28,7 @@ def template(scope: Any, app: Any = None) -> str | None:
     path = _path(scope, route)
     if path is None:
         return None
-    prefix = _mounts(scope, app)
+    prefix = _mounts(scope)
     if prefix is None:
         return path
     if hasattr(route, "routes"):  # the mount itself: whatever is below it has no routes to tell
@@ -41,12 +46,15 @@ def _path(scope: Any, route: Any) -> str | None:
     return None
 
 
-def _mounts(scope: Any, app: Any) -> str | None:
+def _mounts(scope: Any) -> str | None:
     """Return the template of the mounts a request went through, None if there were none."""
     if "app_root_path" not in scope:
         return None
     raw = scope.get("root_path", "").removeprefix(scope["app_root_path"])
-    return _walk(_routes(app), raw) if raw else None
+    if not raw:
+        return None
+    found = (_walk(_routes(door), raw) for door in list(_doors))
+    return next((prefix for prefix in found if prefix is not None), "/{mount}")
 
 
 def _routes(app: Any) -> Iterable[Any]:
@@ -60,8 +68,8 @@ def _routes(app: Any) -> Iterable[Any]:
     return ()
 
 
-def _walk(routes: Iterable[Any], raw: str) -> str:
-    """Return the templates of the mounts along `raw`; where the tree is silent, `{mount}`."""
+def _walk(routes: Iterable[Any], raw: str) -> str | None:
+    """Return the templates of the mounts along `raw`, None where the tree has none."""
     for mount in _flat(routes):
         regex = getattr(mount, "path_regex", None)
         if regex is None or not hasattr(mount, "app") or not hasattr(mount, "routes"):
@@ -72,9 +80,9 @@ def _walk(routes: Iterable[Any], raw: str) -> str:
         rest = "/" + match.groupdict().get("path", "")
         below = raw[len(raw) + 1 - len(rest) :] if rest != "/" else ""
         if below and below != "/":
-            return str(mount.path) + _walk(mount.routes, below.rstrip("/"))
+            return str(mount.path) + (_walk(mount.routes, below.rstrip("/")) or "/{mount}")
         return str(mount.path)
-    return "/{mount}"
+    return None
 
 
 def _flat(routes: Iterable[Any]) -> Iterable[Any]:
@@ -85,3 +93,21 @@ def _flat(routes: Iterable[Any]) -> Iterable[Any]:
         else:
             for candidate in _flat(candidates()):
                 yield getattr(candidate, "starlette_route", None) or candidate
+
+
+def lone(scope: Any) -> bool:
+    """Return whether the endpoint in a scope serves one route with one method (beside HEAD)."""
+    endpoint = scope.get("endpoint")
+    leaves = (leaf for door in list(_doors) for leaf in _leaves(_routes(door)))
+    uses = [methods for other, methods in leaves if other is endpoint]
+    return endpoint is not None and len(uses) == 1 and len(set(uses[0]) - {"HEAD"}) == 1
+
+
+def _leaves(routes: Iterable[Any]) -> Iterable[tuple[Any, Iterable[str]]]:
+    """Return every endpoint of a tree of routes, with its methods, as often as it is used."""
+    for route in _flat(routes):
+        below = getattr(route, "routes", None)
+        if isinstance(below, list) and below:
+            yield from _leaves(below)
+        else:
+            yield getattr(route, "endpoint", None), getattr(route, "methods", None) or ()

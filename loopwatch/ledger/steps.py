@@ -34,7 +34,7 @@ class StepTable:
     def __init__(self) -> None:
         self.none = StepRow(NONE)
         self._rows: Table[str, StepRow] = Table(COROUTINES, lambda: StepRow(OTHER))
-        self._by_code: dict[Any, StepRow] = {}  # bounded with the rows, by 4 * COROUTINES
+        self._by_code: dict[int, tuple[Any, StepRow]] = {}  # at most 4 * COROUTINES
 
     @property
     def overflow(self) -> int:
@@ -50,19 +50,22 @@ class StepTable:
         """Return the row of a task's own coroutine; found by code object, named once."""
         coroutine = task.get_coro()
         code = coroutine_code(coroutine)
-        row = self._by_code.get(code)
-        if row is not None and code is not None:
-            return row
+        known = self._by_code.get(id(code))  # hashing a code object takes long
+        if known is not None and known[0] is code:
+            return known[1]
         row = self.of_label(coroutine_name(coroutine) or NONE)
         if code is not None and len(self._by_code) < 4 * COROUTINES:
-            self._by_code[code] = row
+            self._by_code[id(code)] = code, row
         return row
 
-    def readings(self, other_steps: int, other_seconds: float) -> dict[str, Histogram]:
-        """Return histograms by label; plain callbacks, counted elsewhere, join `_NONE`."""
+    def readings(self, other_steps: int, busy: float) -> dict[str, Histogram]:
+        """Return histograms by label. `_NONE` takes the plain callbacks, counted elsewhere, and
+        what is left of the busy time: theirs, and the loop's own."""
         readings = {row.label: row.reading() for row in self._rows}
         none = self.none.reading()
-        fast = other_steps + none.counts[0], other_seconds + none.sums[0]
-        none = Histogram(none.edges, (fast[0], *none.counts[1:]), (fast[1], *none.sums[1:]))
+        rest = busy - none.sum - sum(h.sum for label, h in readings.items() if label != NONE)
+        counts = none.counts[0] + other_steps, *none.counts[1:]
+        sums = none.sums[0] + max(0.0, rest), *none.sums[1:]
+        none = Histogram(none.edges, counts, sums)
         readings[NONE] = readings[NONE] + none if NONE in readings else none
         return readings

@@ -36,8 +36,9 @@ class Ticks:
         self.squares[bucket] += tick * tick * times
 
 
-def lag(wall: float, squares: float, *tables: Ticks) -> Histogram:
-    """Return the lag over `wall` seconds; `squares` is that of the ticks no table has."""
+def lag(wall: float, *tables: Ticks) -> Histogram:
+    """Return the lag over `wall` seconds; ticks in no table, all shorter than the first edge,
+    count as no wait."""
     seconds, weights = [], []
     for bucket, edge in enumerate((*SECONDS_EDGES, 0.0)):
         low = SECONDS_EDGES[bucket - 1] if bucket else 0.0
@@ -48,7 +49,6 @@ def lag(wall: float, squares: float, *tables: Ticks) -> Histogram:
         seconds.append(max(0.0, partly + beyond * (edge - low)))
         weights.append(max(0.0, squared + beyond * (edge * edge - low * low)) / 2)
     seconds[0] = max(0.0, wall - sum(seconds[1:]))
-    weights[0] += squares / 2
     return Histogram(SECONDS_EDGES, whole(seconds), tuple(w * OBSERVATIONS for w in weights))
 
 

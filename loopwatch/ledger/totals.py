@@ -13,7 +13,7 @@ Key = TypeVar("Key")
 
 
 def no_lag() -> Histogram:
-    return lag(0.0, 0.0, Ticks())
+    return lag(0.0, Ticks())
 
 
 @dataclass(frozen=True)

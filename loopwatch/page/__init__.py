@@ -1,1 +1,5 @@
-def page(watch): ...
+"""The live page: what a watch has recorded, over HTTP, where the user mounts it."""
+
+from loopwatch.page.app import page
+
+__all__ = ["page"]

@@ -2,7 +2,7 @@
 
 `select` is wrapped on the selector instance, `_run` on the class (handles have slots), once for
 all loops watched; loops that are not watched pass through on the first line. Ticks add up to wall
-time by construction: idle is what passes inside `select`, busy is the rest.
+time by construction: idle is what passes inside `select` when it may wait, busy is the rest.
 """
 
 from __future__ import annotations
@@ -19,26 +19,29 @@ from loopwatch.probe.steps import timed_run
 _pulses: dict[Any, Pulse] = {}  # by loop; one entry a watched loop
 _original: Any = None
 _patched: Any = None
+_eager = False  # some watched loop has a task factory
 
 
 def timed_select(pulse: Pulse, select: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return `select` with every tick, and the idle time between ticks, measured."""
+    """Return `select` with every tick, and the idle time between ticks, measured.
+
+    A tick ends where its last step ended. A poll without waiting (timeout 0) has no idle time, so
+    the next tick begins there too, and no clock is read.
+    """
 
     def timed(timeout: float | None = None) -> Any:
-        now = clock()
-        tick = now - pulse.tick
-        if tick < LONG:
-            pulse.squares += tick * tick
-        else:
-            pulse.long_tick(tick)
-        pulse.tick = now
-        pulse.polling = True
-        try:
+        end = pulse.mark
+        if end - pulse.tick >= LONG:
+            pulse.long_tick(end - pulse.tick)
+        pulse.tick = end
+        if timeout == 0:
             return select(timeout)
-        finally:
-            pulse.mark = pulse.tick = back = clock()
-            pulse.idle += back - now
-            pulse.polling = False
+        pulse.polling = True
+        events = select(timeout)
+        pulse.mark = pulse.tick = back = clock()
+        pulse.idle += back - end
+        pulse.polling = False
+        return events
 
     return timed
 
@@ -47,19 +50,29 @@ def _wrap(loop: Any, pulse: Pulse) -> None:
     global _original, _patched
     if not _pulses and asyncio.Handle._run is not _patched:
         _original = asyncio.Handle._run
-        _patched = timed_run(_original, _pulses)
+        _patched = timed_run(_original, _pulses, eager=False)
         asyncio.Handle._run = _patched  # type: ignore[method-assign]
     _pulses[loop] = pulse
 
 
+def _expect_eager_tasks() -> None:
+    """From now on, look for requests that begin inside another's step."""
+    global _patched, _eager
+    if not _eager and asyncio.Handle._run is _patched:
+        _eager = True
+        _patched = timed_run(_original, _pulses, eager=True)
+        asyncio.Handle._run = _patched  # type: ignore[method-assign]
+
+
 def _unwrap(loop: Any) -> None:
-    global _original, _patched
+    global _original, _patched, _eager
     _pulses.pop(loop, None)
     if _pulses or _patched is None:
         return
     if asyncio.Handle._run is _patched:
         asyncio.Handle._run = _original  # type: ignore[method-assign]
         _original = _patched = None
+        _eager = False
     else:
         logger.warning(
             "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's own "
@@ -79,6 +92,7 @@ class AsyncioProbe(Probe):
         self.selector.select = self._timed = timed_select(self.pulse, self.selector.select)
         _wrap(self.loop, self.pulse)
         self.floor = getattr(_original, "__code__", _patched.__code__)
+        self.glance()
 
     def uninstall(self) -> None:
         super().uninstall()
@@ -86,9 +100,14 @@ class AsyncioProbe(Probe):
             del self.selector.select
         _unwrap(self.loop)
 
+    def glance(self) -> None:
+        if not self.pulse.eager and self.loop.get_task_factory() is not None:
+            _expect_eager_tasks()
+            self.pulse.eager = True
+
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
-        return None if pulse.polling else Held(pulse.steps, pulse.mark)
+        return None if pulse.polling else Held(pulse.mark, pulse.mark)
 
     def idle(self, now: float) -> float:
         pulse = self.pulse  # no call between the three reads, nor between the writes: no switch

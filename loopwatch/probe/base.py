@@ -12,9 +12,9 @@ LAYERS = ("requests", "watchdog", "gc")
 
 
 class Held(NamedTuple):
-    """Somebody has the loop: which step, since when (clock, s)."""
+    """Somebody has the loop: since when, and a mark that is another for every step (clock, s)."""
 
-    step: int
+    mark: float
     since: float
 
 
@@ -57,7 +57,7 @@ class Probe:
         """Return who has the loop, or None while it is idle or that cannot be known."""
         raise NotImplementedError
 
-    def glance(self, now: float) -> None:
+    def glance(self) -> None:
         """Do what this loop needs done at every wake of the watchdog."""
 
     def idle(self, now: float) -> float | None:

@@ -69,9 +69,10 @@ class HeartbeatProbe(Probe):
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
         if pulse.turn is not None:
-            return Held(pulse.steps, pulse.mark)
+            return Held(pulse.mark, pulse.mark)
         if now - self.due > JITTER:
-            return Held(pulse.steps, max(self.due, pulse.mark))
+            since = max(self.due, pulse.mark)
+            return Held(since, since)
         return None
 
     def executor(self) -> Any:

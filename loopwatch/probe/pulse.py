@@ -1,8 +1,8 @@
 """The numbers one watched loop's thread owns.
 
 Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
-so a reader under the GIL sees old or new, never half. `steps` is the proof of movement: a
-photograph counts only if it is the same before and after.
+so a reader under the GIL sees old or new, never half. `mark`, the end of the last step, is the
+proof of movement: a photograph counts only if it is the same before and after.
 
 Two speeds. A fast step adds to numbers. A step of `LONG` or more is noted for a histogram (by its
 request, or by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the
@@ -24,18 +24,18 @@ from loopwatch.request import Request
 LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
 MANY = 64  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
-
 SAMPLES = 64  # photographs kept until explained
 
 clock = time.perf_counter
 
 
 class Pulse:
-    """What the probes write and the watchdog reads, for one loop."""
+    """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
 
     __slots__ = (
         "cpu_clock",
         "dropped",
+        "eager",
         "entered",
         "filed",
         "idle",
@@ -46,13 +46,10 @@ class Pulse:
         "loop",
         "many_steps",
         "mark",
-        "other_seconds",
         "other_steps",
         "pending",
         "polling",
         "samples",
-        "squares",
-        "steps",
         "task_row",
         "thread_id",
         "thread_name",
@@ -74,10 +71,15 @@ class Pulse:
         self.threshold = threshold
         self.long_step, self.many_steps = long_step, many_steps
         self.long_tick, self.task_row = long_tick, task_row
-        self.installed = self.mark = self.tick = clock()
-        self.idle = self.squares = self.other_seconds = self.judged = self.filed = 0.0
-        self.steps = self.other_steps = self.dropped = 0
+        self.mark = clock()  # when the step in progress began
+        self.installed = self.tick = self.mark  # when the tick in progress began
+        self.idle = 0.0  # s in polls
+        self.judged = 0.0  # the end of the last slow callback
+        self.filed = 0.0  # s in driven steps that were filed as ticks
+        self.other_steps = 0  # short ones of plain callbacks that no request owns
+        self.dropped = 0
         self.polling = False
+        self.eager = False  # tasks may begin inside others' steps
         self.entered: Request | None = None  # the request that began in this step
         self.turn: Request | None = None  # the request whose driven step is running
         self.pending: deque[Slow] = deque()
@@ -98,22 +100,14 @@ class Pulse:
         coroutine: str | None = None,
         context: Context | None = None,
     ) -> None:
-        """Put one slow callback up for explaining; `step` is the one that just ended."""
+        """Put one slow callback up for explaining."""
         self.judged = started + duration
         if len(self.pending) >= PENDING:
             self.dropped += 1
             return
+        copied = context.copy() if context is not None else None
         self.pending.append(
-            Slow(
-                started,
-                duration,
-                self.steps,
-                self.thread_name,
-                request,
-                coroutine,
-                context.copy() if context is not None else None,
-                self.cpu(),
-            )
+            Slow(started, duration, self.thread_name, request, coroutine, copied, self.cpu())
         )
 
     def cpu(self) -> float:

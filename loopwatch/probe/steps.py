@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from types import MethodType
 from typing import Any
 
 from loopwatch.guard import guarded, tell_once
@@ -36,36 +37,46 @@ from loopwatch.request import REQUEST, Request
 Run = Callable[[Any], None]
 
 
-def timed_run(run: Run, pulses: Mapping[Any, Pulse]) -> Run:
-    """Return `run` (`asyncio.Handle._run`) with every step of the loops in `pulses` timed."""
-    find, now_, request_, long_ = pulses.get, clock, REQUEST, LONG
+def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
+    """Return `run` (`asyncio.Handle._run`) with every step of the loops in `pulses` timed.
+
+    Only where tasks may be `eager` must a step look for a request that entered it.
+    """
+    find = pulses.get
 
     def _run(self: Any) -> None:
         pulse = find(self._loop)
-        if pulse is None:
-            return run(self)
         run(self)
-        now = now_()
+        if pulse is None:
+            return
+        now = clock()
         took = now - pulse.mark
         pulse.mark = now
-        pulse.steps += 1
-        request = self._context.get(request_)
-        if pulse.entered is not None:
-            if pulse.entered is not request:
-                return share_step(pulse, self, request, took)
-            pulse.entered = None
-        if took >= long_:
+        request = self._context.get(REQUEST)
+        if took >= LONG:
             end_long_step(pulse, self, request, took)
-        elif request is not None:
+        elif request is None:
+            end_other_step(pulse, self, took)
+        else:
             request.running += took
             request.steps += 1
-            if request.ended:
-                request.row.take(request)
-        else:
-            end_other_step(pulse, self, took)
-        return None
 
-    return _run
+    def _run_eager(self: Any) -> None:
+        pulse = find(self._loop)
+        run(self)
+        if pulse is None:
+            return
+        now = clock()
+        took = now - pulse.mark
+        pulse.mark = now
+        request, entered = self._context.get(REQUEST), pulse.entered
+        if entered is not None and entered is not request:
+            share_step(pulse, self, request, took)
+            return
+        pulse.entered = None
+        end_long_step(pulse, self, request, took)
+
+    return _run_eager if eager else _run
 
 
 def running_task(handle: Any) -> Any:
@@ -75,11 +86,14 @@ def running_task(handle: Any) -> Any:
 
 
 def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
-    """Count a fast step that no request owns: by coroutine for a task, else in one sum."""
+    """Count a fast step that no request owns, by coroutine if it is a task's."""
+    callback = handle._callback
+    if type(callback) is MethodType:  # a transport's, say
+        pulse.other_steps += 1
+        return
     task = running_task(handle)
     if task is None:
         pulse.other_steps += 1
-        pulse.other_seconds += took
         return
     try:
         row = pulse.task_row(task)
@@ -102,20 +116,18 @@ def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: floa
 def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
     if request is None:
         pulse.long_step(running_task(handle), took)
-        return
-    file_request_step(pulse, request, took)
-    if request.ended:
-        request.row.take(request)
+    else:
+        file_request_step(pulse, request, took)
 
 
 def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
     request.running += took
-    if request.long is None:
-        request.long = [took]
-    else:
+    try:
         request.long.append(took)
-        if len(request.long) >= MANY:
-            pulse.many_steps(request)
+    except AttributeError:
+        request.long = [took]
+    if len(request.long) >= MANY:
+        pulse.many_steps(request)
 
 
 def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
@@ -151,10 +163,16 @@ def cut_step(pulse: Pulse, now: float) -> None:
     assert entered is not None
     took = now - pulse.mark
     pulse.mark = now
-    pulse.steps += 1
     file_step(pulse, None, entered, took)
     if took >= pulse.threshold:
         pulse.judge(now - took, took, entered)
+
+
+def enter(pulse: Pulse, request: Request) -> None:
+    """Note that a request begins in the running step."""
+    if pulse.entered is not None:
+        cut_step(pulse, request.started)
+    pulse.entered = request
 
 
 @types.coroutine
@@ -168,16 +186,24 @@ def drive(
     """
     resume: Callable[[Any], Any] = coroutine.send
     argument: Any = None
+    started = request.started
     while True:
-        outer, pulse.turn = pulse.turn, request
-        pulse.mark = started = clock()
+        pulse.turn = request
+        pulse.mark = started
         try:
             waiter = resume(argument)
         except StopIteration:
             return
         finally:
             argument = None
-            end_driven_step(pulse, request, outer, started)
+            pulse.mark = now = clock()
+            pulse.turn = None
+            took = now - started
+            if took < LONG:
+                request.running += took
+                request.steps += 1
+            else:
+                end_long_driven_step(pulse, request, took)
         try:
             argument = yield waiter
             resume = coroutine.send
@@ -186,28 +212,14 @@ def drive(
             raise
         except BaseException as thrown:
             resume, argument = coroutine.throw, thrown
+        started = clock()
 
 
-def end_driven_step(pulse: Pulse, request: Request, outer: Request | None, started: float) -> None:
-    pulse.mark = now = clock()
-    pulse.turn = outer
-    pulse.steps += 1
-    took = now - started
-    if took < LONG:
-        request.running += took
-        request.steps += 1
-    else:
-        end_long_driven_step(pulse, request, outer, took)
-
-
-def end_long_driven_step(
-    pulse: Pulse, request: Request, outer: Request | None, took: float
-) -> None:
+def end_long_driven_step(pulse: Pulse, request: Request, took: float) -> None:
     try:
         file_request_step(pulse, request, took)
-        if outer is None:
-            pulse.filed += took
-            pulse.long_tick(took)
+        pulse.filed += took
+        pulse.long_tick(took)
         if took >= pulse.threshold:
             pulse.judge(pulse.mark - took, took, request)
     except Exception:

@@ -59,16 +59,19 @@ class UvloopProbe(Probe):
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
         if pulse.turn is not None:
-            return Held(pulse.steps, pulse.mark)
-        if self.since is not None:
-            return Held(pulse.steps, max(self.since, pulse.mark))
-        return None
+            return Held(pulse.mark, pulse.mark)
+        reading = self.libuv.read()
+        if reading is None or reading.since is None:
+            return None
+        since = max(reading.since, pulse.mark)
+        return Held(since, since)
 
-    def glance(self, now: float) -> None:
+    def glance(self) -> None:
         filed = self.pulse.filed  # before the reading: what is filed later is in a later reading
         reading = self.libuv.read()
         if reading is None:
             return
+        now = clock()
         self.busy += max(0.0, now - self.at - (reading.idle - self.idle_before))
         current = min(self.busy, max(0.0, now - reading.since)) if reading.since else 0.0
         turned = reading.turns - self.count

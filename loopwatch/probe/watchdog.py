@@ -95,13 +95,14 @@ class Sentry:
     def look(self, now: float, late: bool) -> None:
         """Look at the loop, once; set `due`.
 
-        `attend` explains what has ended; only then may the samples of an ended step go.
+        The order matters: what `held` found ended, `glance` files and `attend` explains; only
+        then may the samples of an ended step go.
         """
         self.due = now + self.period
-        self.probe.glance(now)
         held = self.probe.held(now)
+        self.probe.glance()
         self.attend()
-        if held is None or self.seen is None or held.step != self.seen.step:
+        if held is None or self.seen is None or held.mark != self.seen.mark:
             self.probe.pulse.samples.clear()
             self.next_age = self.probe.pulse.threshold * EARLY
         self.seen = held
@@ -123,7 +124,7 @@ class Sentry:
         context, coroutine = running_owner(probe.loop, picture.below)
         cpu, at = pulse.cpu(), clock()
         after = probe.held(at)
-        if after is not None and after.step == held.step:
+        if after is not None and after.mark == held.mark:
             pulse.samples.append(
-                Sample(at, held.step, late, picture.spots, cpu, context, coroutine, picture.root)
+                Sample(at, late, picture.spots, cpu, context, coroutine, picture.root)
             )

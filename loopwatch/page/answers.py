@@ -1,0 +1,63 @@
+"""What the page's paths answer, from a watch. Called in one thread at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, NamedTuple
+
+from loopwatch.ledger import profile
+from loopwatch.records import Stall
+from loopwatch.watch import Watch
+
+JSON = "application/json"
+
+
+class Body(NamedTuple):
+    data: bytes
+    kind: str  # content type
+
+
+class Answers:
+    """The bodies made from one watch's snapshot and stalls."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._texts: dict[int, tuple[Stall, str]] = {}
+
+    def snapshot(self) -> Body:
+        """Return `snapshot().to_dict()` as JSON, dumped in parts: each keeps the GIL throughout."""
+        snapshot = self._watch.snapshot()
+        parts = {
+            name: dumped(value)
+            for name, value in dataclasses.replace(snapshot, stalls=()).to_dict().items()
+        }
+        parts["stalls"] = self._array(snapshot.stalls)
+        return Body(json_object(parts), JSON)
+
+    def stalls(self) -> Body:
+        return Body(json_object({"stalls": self._array(self._watch.stalls)}), JSON)
+
+    def folded(self) -> Body:
+        return Body(profile.folded(self._watch.stalls).encode(), "text/plain; charset=utf-8")
+
+    def speedscope(self) -> Body:
+        return Body(dumped(profile.speedscope(self._watch.stalls)).encode(), JSON)
+
+    def _array(self, stalls: tuple[Stall, ...]) -> str:
+        """Return stalls as JSON. One never changes, so it is dumped once while it is kept."""
+        known = self._texts
+        self._texts = {
+            id(stall): known.get(id(stall)) or (stall, dumped(stall.to_dict())) for stall in stalls
+        }
+        return f"[{','.join(text for _, text in self._texts.values())}]"
+
+
+def dumped(value: Any) -> str:
+    """Return ASCII JSON; raises ValueError rather than write NaN or Infinity."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def json_object(parts: dict[str, str]) -> bytes:
+    """Return a JSON object of values that are JSON already."""
+    return "{{{}}}".format(",".join(f"{dumped(k)}:{v}" for k, v in parts.items())).encode()
