@@ -27,6 +27,7 @@ class Results:
     plan: Plan
     figures: dict[tuple[str, Setup], Figures] = field(default_factory=dict)
     reasons: dict[Setup, str] = field(default_factory=dict)
+    failed: bool = False
 
     def get(self, measure: str, app: str, loop: str, variant: str) -> Figures | None:
         return self.figures.get((measure, Setup(app, loop, variant)))
@@ -69,19 +70,26 @@ class Results:
 
     def _instructions(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:
-            if variant == "bare":
-                return f"{median(self.get('instructions', app, loop, 'bare') or [0]):,.0f}"
             ratio = self.ratio(app, loop, variant)
-            return percent(ratio) if ratio else "n/a"
+            if not ratio:
+                return "n/a"
+            return percent(ratio) if variant != "bare" else self._absolute(app, loop)
 
         return self._table("instructions", "instructions per request", cell)
+
+    def _absolute(self, app: str, loop: str) -> str:
+        return f"{median(self.get('instructions', app, loop, 'bare') or []):,.0f}"
 
     def _cpu(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:
             ratios = self.get("cpu", app, loop, variant)
             return spread(ratios) if ratios else "n/a"
 
-        return self._table("cpu", "CPU time per request: median (min to max)", cell)
+        return self._table(
+            "cpu",
+            "CPU time per request, over bare (bare over bare: noise): median (min to max)",
+            cell,
+        )
 
     def _idle(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:

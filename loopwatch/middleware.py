@@ -71,7 +71,12 @@ class LoopWatchMiddleware:
         if watched is None or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
-        request = Request(scope, clock())
+        request = Request()
+        request.scope = scope
+        request.started = clock()
+        request.running = 0.0
+        request.steps = 0
+        request.long = None
         outer = REQUEST.set(request).old_value
         if outer is not MISSING and outer.scope is not None:
             await self._nested(watched, request, outer, scope, receive, send)

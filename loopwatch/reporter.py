@@ -31,7 +31,7 @@ class Reporter:
         self.instruments = tuple(instruments)
         self.untold_dropped = 0
         self.removed = 0
-        self._untold: deque[Stall] = deque()
+        self.untold: deque[Stall] = deque()
         self._explaining, self._telling = threading.Lock(), threading.Lock()
 
     def add(self, instrument: Instrument) -> None:
@@ -57,16 +57,16 @@ class Reporter:
 
     def _keep(self, stall: Stall) -> None:
         self.table.add(stall)
-        if len(self._untold) < UNTOLD:
-            self._untold.append(stall)
+        if len(self.untold) < UNTOLD:
+            self.untold.append(stall)
         else:
             self.untold_dropped += 1
 
     def tell(self) -> None:
         """Tell the instruments, in order; one that raises is logged once and removed."""
         with self._telling:
-            while self._untold:
-                stall = self._untold.popleft()
+            while self.untold:
+                stall = self.untold.popleft()
                 for instrument in self.instruments:
                     self._tell_one(instrument, stall)
 

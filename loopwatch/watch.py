@@ -254,8 +254,9 @@ class Watch:
         self._reporter.tell()
 
     def _attend(self) -> None:
-        self._reporter.explain(self._loops.values())
-        self._reporter.tell()
+        if self._reporter.untold or any(w.pulse.pending for w in self._loops.values()):
+            self._reporter.explain(self._loops.values())
+            self._reporter.tell()
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""

@@ -78,10 +78,15 @@ class RequestRow:
         self.changes += 1
         batch, self.batch = self.batch, []
         total = tally(batch)
+        self.running += total.running
         self.waiting += total.waiting
         self.latency += total.latency
+        steps = self.steps
+        steps.steps += sum([r.steps for r in batch])
+        steps.seconds += total.running
         for request in batch:
-            self.take(request)
+            if request.long is not None:
+                steps.file(request.long)
         self.changes += 1
 
     def take(self, request: Request) -> None:
@@ -92,11 +97,9 @@ class RequestRow:
         steps.seconds += request.running
         request.running = 0.0
         request.steps = 0
-        if hasattr(request, "long"):
-            for took in request.long:
-                steps.seconds -= took
-                steps.long.add(took)
-            del request.long
+        if request.long is not None:
+            steps.file(request.long)
+            request.long = None
 
     def reading(self, upto: float) -> RequestReading:
         """Return the sums and those of the batch that ended by `upto`; from any thread."""
@@ -178,8 +181,7 @@ class RequestTable:
     def charge(self, requests: Iterable[Request], now: float) -> None:
         """Charge long requests (streams, websockets) for what they have used so far."""
         for request in requests:
-            if request.scope is None:  # a task it left behind
-                request.row.take(request)
+            if request.scope is None:  # it has ended meanwhile
                 continue
             row, age = self.row(request), now - request.started
             row.waiting += max(0.0, age - request.running - self._charged.get(request, 0.0))

@@ -22,6 +22,12 @@ class StepRow:
         self.seconds = 0.0  # of those
         self.long = Counts()
 
+    def file(self, long: list[float]) -> None:
+        """File long steps whose time is in `seconds` already."""
+        for took in long:
+            self.seconds -= took
+            self.long.add(took)
+
     def reading(self) -> Histogram:
         first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds
         counts, sums = self.long.counts, self.long.sums

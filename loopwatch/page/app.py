@@ -33,7 +33,8 @@ class Answer(NamedTuple):
 def page(watch: Watch) -> App:
     """Return the live page of a watch, to mount: `app.mount("/loopwatch", page(watch))`.
 
-    It is an ASGI app that shows function names, file names, source lines and routes to whoever can reach it.
+    It is an ASGI app, and shows function names, file names, source lines and routes to whoever
+    can reach it.
     Raises TypeError if `watch` is no `Watch`.
     """
     if not isinstance(watch, Watch):

@@ -55,11 +55,13 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
         request = self._context.get(REQUEST)
         if took >= LONG:
             end_long_step(pulse, self, request, took)
-        elif request is None:
-            end_other_step(pulse, self, took)
-        else:
+        elif request is not None:
             request.running += took
             request.steps += 1
+        elif type(self._callback) is MethodType:  # a transport's, most likely
+            pulse.other_steps += 1
+        else:
+            end_other_step(pulse, self, took)
 
     def _run_eager(self: Any) -> None:
         pulse = find(self._loop)
@@ -87,10 +89,6 @@ def running_task(handle: Any) -> Any:
 
 def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
     """Count a fast step that no request owns, by coroutine if it is a task's."""
-    callback = handle._callback
-    if type(callback) is MethodType:  # a transport's, say
-        pulse.other_steps += 1
-        return
     task = running_task(handle)
     if task is None:
         pulse.other_steps += 1
@@ -122,10 +120,9 @@ def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -
 
 def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
     request.running += took
-    try:
-        request.long.append(took)
-    except AttributeError:
-        request.long = [took]
+    if request.long is None:
+        request.long = []
+    request.long.append(took)
     if len(request.long) >= MANY:
         pulse.many_steps(request)
 

@@ -86,7 +86,7 @@ class Sentry:
         self.probe = probe
         self.attend = attend
         threshold = probe.pulse.threshold
-        self.period = min(LONGEST, max(SHORTEST, threshold / 4))
+        self.period = min(LONGEST, max(SHORTEST, threshold / 2))
         self.due = clock() + self.period
         self.seen: Held | None = None
         self.next_age = 0.0  # of the step, s, at which the next photograph is due

@@ -1,0 +1,46 @@
+# For a checkout: needs Python 3.11 or newer and make; everything else goes into .venv.
+
+ARGS =
+PYTHON =
+export PYTHON
+
+PY = .venv/bin/python
+
+.NOTPARALLEL:
+.PHONY: help demo test check bench wheel clean
+
+help:
+	@echo "make demo    serve the demo on 127.0.0.1:8000 and name its culprits; Ctrl-C ends it"
+	@echo "             ARGS=\"--seconds 20 --loop uvloop --port 8001\""
+	@echo "make test    run the tests;  ARGS=\"tests/test_architecture.py -v\""
+	@echo "make check   ruff and mypy"
+	@echo "make bench   measure what loopwatch costs (wants valgrind);  ARGS=\"--quick\""
+	@echo "make wheel   build the wheel into dist/ and try it in a fresh environment"
+	@echo "make clean   remove .venv and whatever else make has made"
+	@echo "PYTHON=...   the interpreter for .venv; by default the newest from 3.11 on"
+
+demo:
+	@.ci/venv demo
+	@$(PY) -m examples.demo $(ARGS)
+
+test:
+	@.ci/venv check
+	@$(PY) -m pytest $(ARGS)
+
+check:
+	@.ci/venv check
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy loopwatch examples tests benchmarks
+
+bench:
+	@.ci/venv bench
+	@$(PY) benchmarks/cost.py $(ARGS)
+
+wheel:
+	@.ci/venv
+	@.ci/wheel
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

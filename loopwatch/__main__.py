@@ -1,0 +1,30 @@
+"""The command `loopwatch`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from loopwatch.cli.arguments import parser
+from loopwatch.cli.errors import CommandError
+from loopwatch.cli.run import run
+
+WRONG = 2  # exit code: it could not do as asked
+COMMANDS = {"run": run}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    try:
+        arguments = parser().parse_args(argv)
+        COMMANDS[arguments.command](arguments)
+    except CommandError as error:
+        sys.stderr.write(f"loopwatch: {error}\n")
+        return WRONG
+    except SystemExit as done:  # --help, --version
+        return done.code if isinstance(done.code, int) else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""An app that ends the process."""
+
+import sys
+
+sys.exit("set SHOP first")

@@ -1,0 +1,190 @@
+"""OpenTelemetry with the real SDK, under a real server: spans where they belong, equal metrics."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ..calm import in_calm
+from ..conftest import TOLERANCE, run_script
+from ..serving import Server, serve
+from .receiver import Receiver, receiving
+
+NAMES = {  # OpenTelemetry's: type of the value, unit
+    "loopwatch.stall": ("count", "s"),
+    "loopwatch.request": ("count", "s"),
+    "loopwatch.request.time": ("value", "s"),
+    "loopwatch.step": ("count", "s"),
+    "loopwatch.coroutine": ("count", "s"),
+    "loopwatch.loop.time": ("value", "s"),
+    "loopwatch.loop.lag": ("count", "s"),
+    "loopwatch.gc.pause": ("count", "s"),
+    "loopwatch.tasks": ("value", "1"),
+    "loopwatch.threadpool.threads": ("value", "1"),
+    "loopwatch.threadpool.waiting": ("value", "1"),
+    "loopwatch.self": ("value", "s"),
+    "loopwatch.dropped": ("value", "1"),
+    "loopwatch.info": ("value", "1"),
+}
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def server(loop: str, receiver: Receiver) -> Iterator[Server]:
+    with serve("traced:app", loop, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.address) as server:
+        for number in range(3):
+            server.get(f"/blocks/{number}")
+        server.get("/native")
+        server.get("/steps")
+        time.sleep(0.7)
+        yield server
+
+
+def stall_spans(server: Server, route: str) -> list[dict[str, Any]]:
+    return [
+        span
+        for span in server.read("spans")
+        if span["name"] == "loopwatch.stall" and span["attributes"]["http.route"] == route
+    ]
+
+
+def test_stall_span_is_a_child_of_the_culprit_s_own(server: Server) -> None:
+    """Though that span ended in the very step that blocked, before the stall was known."""
+    spans = {span["id"]: span for span in server.read("spans")}
+    stalls = stall_spans(server, "/blocks/{number}")[:3]
+    assert len(stalls) == 3
+    parents = [spans[stall["parent"]] for stall in stalls]
+    assert [parent["name"] for parent in parents] == ["own"] * 3
+    assert [parent["attributes"]["number"] for parent in parents] == [0, 1, 2]
+    for stall, parent in zip(stalls, parents, strict=True):
+        assert stall["trace"] == parent["trace"]
+
+
+def test_stall_span_joins_the_span_fastapi_makes(server: Server) -> None:
+    """The request's trace is the stall's: no second server span beside it."""
+    spans = {span["id"]: span for span in server.read("spans")}
+    (stall,) = stall_spans(server, "/native")
+    if stall["parent"] is None:
+        pytest.skip("this FastAPI makes no spans of its own")
+    parent = spans[stall["parent"]]
+    assert parent["name"] != "loopwatch.stall"
+    assert parent["trace"] == stall["trace"]
+    names = [span["name"] for span in spans.values() if span["trace"] == stall["trace"]]
+    assert names.count("loopwatch.stall") == 1
+
+
+@in_calm
+def test_stall_span_is_back_dated_and_says_where(server: Server) -> None:
+    server.get("/blocks/9")
+    record, span = server.stalls()[-1], stall_spans(server, "/blocks/{number}")[-1]
+    truth, slack = server.read("measured")[-1]
+    duration = span["end"] - span["start"]
+    assert truth - TOLERANCE <= duration <= truth + max(TOLERANCE, slack + 0.001)
+    assert span["start"] == pytest.approx(record["started_at"], abs=1e-5)
+    assert duration == pytest.approx(record["duration"], abs=1e-5)
+    attributes = span["attributes"]
+    assert attributes["code.function.name"] == "tests.apps.traced.blocks"
+    assert attributes["code.file.path"].endswith("tests/apps/traced.py")
+    assert attributes["code.line.number"] == record["site"]["line"]
+    assert "in tests.apps.traced.blocks" in attributes["code.stacktrace"].splitlines()[-1]
+    assert attributes["http.route"] == "/blocks/{number}"
+    assert attributes["loopwatch.cause"] == record["cause"]
+    assert attributes["loopwatch.victims"] == 0
+    assert attributes["loopwatch.lost_request_seconds"] == 0.0
+
+
+def test_metrics_are_those_of_the_scrape(server: Server) -> None:
+    """Same names, labels, counts, sums and buckets; read while nothing is going on."""
+    time.sleep(0.7)  # a reading may serve several readers for half a second
+    points = server.read("points")
+    named = {point["name"]: point for point in points}
+    assert NAMES.keys() <= named.keys()
+    for name, (kind, unit) in NAMES.items():
+        assert kind in named[name], name
+        assert named[name]["unit"] in {unit, ""} if unit == "1" else named[name]["unit"] == unit
+    scraped = scrape(server)
+    compared = 0
+    for point in points:
+        if point["name"] not in {"loopwatch.stall", "loopwatch.request", "loopwatch.coroutine"}:
+            continue
+        compared += 1
+        name, labels = prometheus_name(point), frozenset(point["attributes"].items())
+        assert point["count"] == scraped[f"{name}_count", labels]
+        assert point["sum"] == pytest.approx(scraped[f"{name}_sum", labels], rel=1e-6)
+        upto = 0
+        for edge, count in zip(point["edges"], point["counts"], strict=False):
+            upto += count
+            assert upto == scraped[f"{name}_bucket", labels | {("le", str(edge))}]
+    assert compared >= 5
+    for point in points:
+        if point["name"] == "loopwatch.request.time":
+            labels = frozenset(point["attributes"].items())
+            name = f"{prometheus_name(point)}_total"
+            assert point["value"] == pytest.approx(scraped[name, labels], abs=1e-6)
+
+
+def prometheus_name(point: dict[str, Any]) -> str:
+    return str(point["name"]).replace(".", "_") + ("_seconds" if point["unit"] == "s" else "")
+
+
+def scrape(server: Server) -> dict[tuple[str, frozenset[Any]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(server.read("scrape"))
+        for sample in family.samples
+    }
+
+
+def test_otlp_carries_spans_and_metrics(server: Server, receiver: Receiver) -> None:
+    """What the real exporter sends over HTTP is protobuf that a collector understands."""
+    received = receiver.wait_for("/v1/traces", "/v1/metrics")
+    spans = [
+        span
+        for body in received["/v1/traces"]
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+        if span.name == "loopwatch.stall"
+    ]
+    assert len(spans) >= 4
+    keys = {attribute.key for attribute in spans[0].attributes}
+    assert {"code.function.name", "code.line.number", "loopwatch.cause", "http.route"} <= keys
+    assert spans[0].parent_span_id
+    assert 0.1 < (spans[0].end_time_unix_nano - spans[0].start_time_unix_nano) / 1e9 < 1
+    names = {
+        metric.name
+        for body in received["/v1/metrics"]
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert NAMES.keys() <= names
+
+
+def test_without_an_sdk_nothing_is_imported_and_nothing_happens() -> None:
+    """The core needs the API only."""
+    printed = run_script("""
+        import asyncio, sys, time
+        from loopwatch import Watch
+
+        async def main():
+            await asyncio.sleep(0.01)
+            time.sleep(0.12)
+            await asyncio.sleep(0.05)
+
+        with Watch(registry=None, log=False) as watch:
+            asyncio.run(main())
+        print(len(watch.stalls), "opentelemetry.sdk" in sys.modules, "uvicorn" in sys.modules)
+    """)
+    assert printed.split() == ["1", "False", "False"]
