@@ -1,13 +1,18 @@
-"""The load: one keep-alive connection, one request after the other."""
+"""The load: a few keep-alive connections, a request on each, then the answers; and again.
+
+So several requests share a tick of the server's loop, as they do on a server that has work.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
 
 PATIENCE = 120.0
+CONNECTIONS = 10
 
 
 class Mark(NamedTuple):
@@ -19,8 +24,9 @@ class Mark(NamedTuple):
 
 class Client:
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with ExitStack() as stack:
+            self.sockets = [stack.enter_context(_connected(port)) for _ in range(CONNECTIONS)]
+            self._close = stack.pop_all().close
 
     def __enter__(self) -> Self:
         return self
@@ -31,38 +37,55 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.socket.close()
+        self._close()
 
     def load(self, requests: int, between: Callable[[], None] = lambda: None) -> None:
-        for _ in range(requests):
-            self.get("/")
+        for begun in range(0, requests, CONNECTIONS):
+            sockets = self.sockets[: requests - begun]
+            for connection in sockets:
+                _ask(connection, "/")
+            for connection in sockets:
+                _answer(connection)
             between()
 
     def mark(self) -> Mark:
-        return Mark(*map(int, self.get("/mark").split()))
+        _ask(self.sockets[0], "/mark")
+        return Mark(*map(int, _answer(self.sockets[0]).split()))
 
-    def get(self, path: str) -> bytes:
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        head, body = self._head()
-        length = _content_length(head)
-        while len(body) < length:
-            body += self._receive()
-        return body
 
-    def _head(self) -> tuple[bytes, bytes]:
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += self._receive()
-        head, _, body = received.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise ConnectionError(f"the server answered {head.splitlines()[0]!r}, expected 200")
-        return head, body
+def _connected(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
-    def _receive(self) -> bytes:
-        received = self.socket.recv(65536)
-        if not received:
-            raise ConnectionError("the server closed the connection before it had answered")
-        return received
+
+def _ask(connection: socket.socket, path: str) -> None:
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def _answer(connection: socket.socket) -> bytes:
+    head, body = _head(connection)
+    length = _content_length(head)
+    while len(body) < length:
+        body += _receive(connection)
+    return body
+
+
+def _head(connection: socket.socket) -> tuple[bytes, bytes]:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += _receive(connection)
+    head, _, body = received.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise ConnectionError(f"the server answered {head.splitlines()[0]!r}, expected 200")
+    return head, body
+
+
+def _receive(connection: socket.socket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise ConnectionError("the server closed the connection before it had answered")
+    return received
 
 
 def _content_length(head: bytes) -> int:

@@ -5,7 +5,7 @@
     python benchmarks/cost.py --quick --variants loopwatch --measures instructions
 
 Two apps (a bare Starlette route; a FastAPI route with a response model and three awaits), two
-loops, one uvicorn worker, one keep-alive connection from another process. Three measures:
+loops, one uvicorn worker, ten keep-alive connections from another process. Three measures:
 
 - instructions: user-space instructions of the loop thread, counted by callgrind: the steady figure.
   A watchdog thread is not in it, for under callgrind it wakes far too often per request. Nor are

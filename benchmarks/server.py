@@ -68,7 +68,7 @@ def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
 def listener() -> socket.socket:
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio sets no TCP_NODELAY
     listening.bind(("127.0.0.1", 0))
-    listening.listen(8)
+    listening.listen(64)
     return listening
 
 

@@ -74,9 +74,7 @@ class LoopWatchMiddleware:
         request = Request()
         request.scope = scope
         request.started = clock()
-        request.running = 0.0
-        request.steps = 0
-        request.long = None
+        request.times = []
         outer = REQUEST.set(request).old_value
         if outer is not MISSING and outer.scope is not None:
             await self._nested(watched, request, outer, scope, receive, send)

@@ -19,13 +19,11 @@ class Request:
     sets what is marked (1) as it begins, the ledger what is marked (2) as it ends.
     """
 
-    __slots__ = ("ended", "long", "row", "running", "scope", "started", "steps")
+    __slots__ = ("ended", "row", "scope", "started", "times")
 
     scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
     started: float  # (1)
-    running: float  # (1) s in steps since the row last took it
-    steps: int  # (1) of them, the short ones
-    long: list[float] | None  # (1) s each, of the long ones; None until there is one
+    times: list[float]  # (1) s each, of its steps since the row last took them
     row: Any  # (2) of the ledger
     ended: float  # (2)
 

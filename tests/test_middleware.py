@@ -85,6 +85,32 @@ def test_running_and_waiting_are_the_time_in_flight(loop: str, make_watch: MakeW
     assert reading.loop_cost == reading.running
 
 
+def test_steps_are_counted_by_endpoint(loop: str, make_watch: MakeWatch) -> None:
+    """However few requests there were: five of three steps each are fifteen steps."""
+    watch = make_watch()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        scope["path_template"], scope["endpoint"] = "/steps", hello
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await answer(send)
+
+    async def main() -> Snapshot:
+        watch.start()
+        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
+        await asyncio.sleep(0.01)
+        return watch.snapshot()
+
+    while_running, closed = run_on(loop, main()), watch.snapshot()
+    for snapshot in (while_running, closed):
+        steps = dict(snapshot.steps)[f"{__name__}.hello"]
+        assert steps.count == 15
+        assert 0 < steps.sum < 0.1
+        assert requests_of(snapshot) == {("/steps", "GET"): 5}
+
+
 @in_calm
 def test_the_very_first_request_is_seen_from_its_first_step(
     loop: str, make_watch: MakeWatch

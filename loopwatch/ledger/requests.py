@@ -32,14 +32,17 @@ clock = time.perf_counter
 class Tally(NamedTuple):
     """What a batch adds up to."""
 
+    times: list[float]  # s each, of all steps
     running: float
     waiting: float
     latency: Histogram
 
 
 def tally(batch: list[Request]) -> Tally:
-    """Add up requests that have ended, their long steps apart."""
-    running = sum([r.running for r in batch])
+    """Add up requests that have ended."""
+    times: list[float] = []
+    for request in batch:
+        times += request.times
     latencies = sorted([r.ended - r.started for r in batch])
     counts, sums, low = [], [], 0
     for edge in (*SECONDS_EDGES, float("inf")):
@@ -47,8 +50,9 @@ def tally(batch: list[Request]) -> Tally:
         counts.append(high - low)
         sums.append(sum(latencies[low:high]))
         low = high
+    running = sum(times)
     histogram = Histogram(SECONDS_EDGES, tuple(counts), tuple(sums))
-    return Tally(running, max(0.0, sum(latencies) - running), histogram)
+    return Tally(times, running, max(0.0, sum(latencies) - running), histogram)
 
 
 class RequestRow:
@@ -81,25 +85,16 @@ class RequestRow:
         self.running += total.running
         self.waiting += total.waiting
         self.latency += total.latency
-        steps = self.steps
-        steps.steps += sum([r.steps for r in batch])
-        steps.seconds += total.running
-        for request in batch:
-            if request.long is not None:
-                steps.file(request.long)
+        self.steps.add(total.times)
         self.changes += 1
 
-    def take(self, request: Request) -> None:
-        """Move what a request has run since the last time here."""
-        self.running += request.running
-        steps = self.steps
-        steps.steps += request.steps
-        steps.seconds += request.running
-        request.running = 0.0
-        request.steps = 0
-        if request.long is not None:
-            steps.file(request.long)
-            request.long = None
+    def take(self, request: Request) -> float:
+        """Take over what a request has run since the last time here; return the seconds."""
+        times, request.times = request.times, []
+        running = sum(times)
+        self.running += running
+        self.steps.add(times)
+        return running
 
     def reading(self, upto: float) -> RequestReading:
         """Return the sums and those of the batch that ended by `upto`; from any thread."""
@@ -184,9 +179,9 @@ class RequestTable:
             if request.scope is None:  # it has ended meanwhile
                 continue
             row, age = self.row(request), now - request.started
-            row.waiting += max(0.0, age - request.running - self._charged.get(request, 0.0))
+            known = self._charged.get(request, 0.0)
+            row.waiting += max(0.0, age - known - row.take(request))
             self._charged[request] = age
-            row.take(request)
 
     def settle(self) -> None:
         """Settle all rows; loop thread only, or after it has ended."""

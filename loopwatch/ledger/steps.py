@@ -9,6 +9,7 @@ from loopwatch.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram
 
 COROUTINES = 256
+FIRST = SECONDS_EDGES[0]
 
 
 class StepRow:
@@ -22,11 +23,16 @@ class StepRow:
         self.seconds = 0.0  # of those
         self.long = Counts()
 
-    def file(self, long: list[float]) -> None:
-        """File long steps whose time is in `seconds` already."""
-        for took in long:
-            self.seconds -= took
-            self.long.add(took)
+    def add(self, times: list[float]) -> None:
+        """Count many steps at once, s each."""
+        self.steps += len(times)
+        self.seconds += sum(times)
+        if times and max(times) >= FIRST:
+            for took in times:
+                if took >= FIRST:
+                    self.steps -= 1
+                    self.seconds -= took
+                    self.long.add(took)
 
     def reading(self) -> Histogram:
         first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds

@@ -46,38 +46,25 @@ def timed_select(pulse: Pulse, select: Callable[[Any], Any]) -> Callable[[Any], 
     return timed
 
 
-def _wrap(loop: Any, pulse: Pulse) -> None:
-    global _original, _patched
-    if not _pulses and asyncio.Handle._run is not _patched:
-        _original = asyncio.Handle._run
-        _patched = timed_run(_original, _pulses, eager=False)
-        asyncio.Handle._run = _patched  # type: ignore[method-assign]
-    _pulses[loop] = pulse
-
-
-def _expect_eager_tasks() -> None:
-    """From now on, look for requests that begin inside another's step."""
-    global _patched, _eager
-    if not _eager and asyncio.Handle._run is _patched:
-        _eager = True
-        _patched = timed_run(_original, _pulses, eager=True)
-        asyncio.Handle._run = _patched  # type: ignore[method-assign]
-
-
-def _unwrap(loop: Any) -> None:
+def _patch() -> None:
+    """Put the wrapper for the loops watched now, or what was there before any, into its place."""
     global _original, _patched, _eager
-    _pulses.pop(loop, None)
-    if _pulses or _patched is None:
+    if _patched is None and _pulses:
+        _original = _patched = asyncio.Handle._run
+    if asyncio.Handle._run is not _patched:
+        if not _pulses:
+            logger.warning(
+                "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
+                "own wrapper stays beneath it and only passes through"
+            )
         return
-    if asyncio.Handle._run is _patched:
+    if _pulses:
+        _patched = timed_run(_original, _pulses, _eager)
+        asyncio.Handle._run = _patched  # type: ignore[method-assign]
+    else:
         asyncio.Handle._run = _original  # type: ignore[method-assign]
         _original = _patched = None
         _eager = False
-    else:
-        logger.warning(
-            "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's own "
-            "wrapper stays beneath it and only passes through"
-        )
 
 
 class AsyncioProbe(Probe):
@@ -90,7 +77,8 @@ class AsyncioProbe(Probe):
         super().install(closed)
         self.selector = self.loop._selector
         self.selector.select = self._timed = timed_select(self.pulse, self.selector.select)
-        _wrap(self.loop, self.pulse)
+        _pulses[self.loop] = self.pulse
+        _patch()
         self.floor = getattr(_original, "__code__", _patched.__code__)
         self.glance()
 
@@ -98,12 +86,14 @@ class AsyncioProbe(Probe):
         super().uninstall()
         if vars(self.selector).get("select") is self._timed:
             del self.selector.select
-        _unwrap(self.loop)
+        if _pulses.pop(self.loop, None) is not None:
+            _patch()
 
     def glance(self) -> None:
+        global _eager
         if not self.pulse.eager and self.loop.get_task_factory() is not None:
-            _expect_eager_tasks()
-            self.pulse.eager = True
+            _eager = self.pulse.eager = True
+            _patch()
 
     def held(self, now: float) -> Held | None:
         pulse = self.pulse

@@ -22,7 +22,7 @@ from loopwatch.evidence import Sample, Slow
 from loopwatch.request import Request
 
 LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
-MANY = 64  # long steps kept in a request before its row takes them
+MANY = 256  # steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 SAMPLES = 64  # photographs kept until explained
 

@@ -40,13 +40,15 @@ Run = Callable[[Any], None]
 def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
     """Return `run` (`asyncio.Handle._run`) with every step of the loops in `pulses` timed.
 
-    Only where tasks may be `eager` must a step look for a request that entered it.
+    Only where tasks may be `eager` must a step look for a request that entered it. To be made anew
+    whenever `pulses` changes: one loop alone is found without a lookup.
     """
     find = pulses.get
+    only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
 
     def _run(self: Any) -> None:
-        pulse = find(self._loop)
         run(self)
+        pulse = its_pulse if self._loop is only else find(self._loop)
         if pulse is None:
             return
         now = clock()
@@ -56,16 +58,18 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
         if took >= LONG:
             end_long_step(pulse, self, request, took)
         elif request is not None:
-            request.running += took
-            request.steps += 1
+            times = request.times
+            times.append(took)
+            if len(times) >= MANY:
+                pulse.many_steps(request)
         elif type(self._callback) is MethodType:  # a transport's, most likely
             pulse.other_steps += 1
         else:
             end_other_step(pulse, self, took)
 
     def _run_eager(self: Any) -> None:
-        pulse = find(self._loop)
         run(self)
+        pulse = find(self._loop)
         if pulse is None:
             return
         now = clock()
@@ -119,11 +123,8 @@ def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -
 
 
 def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
-    request.running += took
-    if request.long is None:
-        request.long = []
-    request.long.append(took)
-    if len(request.long) >= MANY:
+    request.times.append(took)
+    if len(request.times) >= MANY:
         pulse.many_steps(request)
 
 
@@ -197,8 +198,10 @@ def drive(
             pulse.turn = None
             took = now - started
             if took < LONG:
-                request.running += took
-                request.steps += 1
+                times = request.times
+                times.append(took)
+                if len(times) >= MANY:
+                    pulse.many_steps(request)
             else:
                 end_long_driven_step(pulse, request, took)
         try:

@@ -141,13 +141,13 @@ def test_c_code_that_keeps_the_gil_is_never_blamed_on_an_innocent_line(
 @in_calm
 def test_a_photograph_of_the_parked_loop_is_no_culprit(loop: str, make_watch: MakeWatch) -> None:
     """A step that ended before the watchdog came has no stack, rather than the poll's."""
-    watch = make_watch(slow_callback_duration=0.004)
+    watch = make_watch(slow_callback_duration=0.01)
 
     async def main() -> None:
         watch.start()
-        for _ in range(60):
-            await asyncio.sleep(0.003)
-            spin_for(0.0042)
+        for _ in range(40):
+            await asyncio.sleep(0.005)
+            spin_for(0.013)
 
     run_on(loop, main())
     assert watch.stalls
