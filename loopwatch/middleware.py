@@ -13,7 +13,6 @@ from contextvars import Token
 from types import CoroutineType
 from typing import Any, TypeAlias
 
-from loopwatch.explain.route import look_behind
 from loopwatch.guard import logger, tell_once
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.steps import drive, enter
@@ -59,7 +58,6 @@ class LoopWatchMiddleware:
             raise TypeError(f"watch must be a loopwatch.Watch or None, got {watch!r}")
         self.app = app
         self.watch = watch
-        look_behind(self)
         self._given_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +71,7 @@ class LoopWatchMiddleware:
             return
         request = Request()
         request.scope = scope
+        request.door = self
         request.started = clock()
         request.times = []
         outer = REQUEST.set(request).old_value

@@ -47,8 +47,9 @@ def from_environment(
 
 
 def unknown(variable: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(variable, list(names), n=1)
-    cure = f"did you mean {close[0]}? " if close else ""
+    bare = {name.removeprefix(PREFIX): name for name in names}
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), list(bare), n=1)
+    cure = f"did you mean {bare[close[0]]}? " if close else ""
     return f"{variable} is no option of loopwatch; {cure}Known are: {', '.join(sorted(names))}"
 
 

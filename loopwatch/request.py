@@ -19,9 +19,10 @@ class Request:
     sets what is marked (1) as it begins, the ledger what is marked (2) as it ends.
     """
 
-    __slots__ = ("ended", "row", "scope", "started", "times")
+    __slots__ = ("door", "ended", "row", "scope", "started", "times")
 
     scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
+    door: Any  # (1) the middleware it came through: the tree of routes is behind it
     started: float  # (1)
     times: list[float]  # (1) s each, of its steps since the row last took them
     row: Any  # (2) of the ledger

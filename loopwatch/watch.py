@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import time
-import weakref
 from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
@@ -18,7 +17,8 @@ from loopwatch import options
 from loopwatch.exporters import otel as otel_exporter
 from loopwatch.exporters import prometheus
 from loopwatch.exporters.log import StallLog
-from loopwatch.guard import guarded, logger
+from loopwatch.fork import on_fork
+from loopwatch.guard import guarded
 from loopwatch.ledger.pauses import PauseTable
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.adopt import adopt_loops, stop_adopting
@@ -31,7 +31,6 @@ from loopwatch.version import __version__
 from loopwatch.watched import WatchedLoop
 
 LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
-_watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 _watchdog = Watchdog()
 _attaching = threading.RLock()
 
@@ -211,8 +210,7 @@ class Watch:
         if self._started:
             return
         self._started = True
-        _watches.add(self)
-        _arm_fork_hook()
+        on_fork(self._after_fork)
         self._gc.install()
         if self._registry is not None:
             prometheus.register(self._registry, self)
@@ -229,7 +227,7 @@ class Watch:
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
                 _watchdog.add(watched.probe, self._attend)
-                announce(watched)
+                watched.announce()
             return self._loops[loop]
 
     def _adopt(self, loop: Any) -> None:
@@ -260,6 +258,9 @@ class Watch:
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""
+        global _attaching
+        _attaching = threading.RLock()
+        _watchdog.forget_thread()
         for loop, watched in self._loops.items():
             watched.abandon()
             LOOPS.pop(loop, None)
@@ -271,39 +272,6 @@ class Watch:
         self._adopting, self._started = adopting, started
         if started:
             self._gc.install()
-
-
-def announce(watched: WatchedLoop) -> None:
-    """Say once a loop what is seen on it, and what is not."""
-    probe = watched.probe
-    blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
-    logger.info(
-        "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
-        __version__,
-        probe.kind,
-        watched.pulse.thread_name,
-        watched.pulse.threshold,
-        ", ".join(probe.layers),
-        blind,
-    )
-
-
-_fork_hook_armed = False
-
-
-def _arm_fork_hook() -> None:
-    global _fork_hook_armed
-    if not _fork_hook_armed and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
-        _fork_hook_armed = True
-
-
-def _after_fork() -> None:
-    global _attaching
-    _attaching = threading.RLock()
-    _watchdog.forget_thread()
-    for watch in list(_watches):
-        watch._after_fork()
 
 
 def find() -> WatchedLoop | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
-from loopwatch.guard import guarded
+from loopwatch.guard import guarded, logger
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
@@ -22,6 +22,7 @@ from loopwatch.probe.photograph import task_context
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.records import Histogram, LoopReading, ThreadPoolReading
 from loopwatch.request import REQUEST, Request
+from loopwatch.version import __version__
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
 CHUNK = 500  # requests in flight charged in one callback
@@ -54,6 +55,20 @@ class WatchedLoop:
         self.probe.install(closed)
         if self._debug is not None:
             self._debug.install()
+
+    def announce(self) -> None:
+        """Say what is seen on this loop, and what is not."""
+        probe = self.probe
+        blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
+        logger.info(
+            "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
+            __version__,
+            probe.kind,
+            self.pulse.thread_name,
+            self.pulse.threshold,
+            ", ".join(probe.layers),
+            blind,
+        )
 
     def uninstall(self) -> None:
         if self._debug is not None:

@@ -92,7 +92,7 @@ def place(request: Request) -> Place:
     scope = request.scope
     if scope is None:  # it has ended, and `row` was set before
         return Place(request.row.route, request.row.method, request.row.endpoint)
-    route = template(scope)
+    route = template(scope, request.door)
     return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakSet
-
-_doors: WeakSet[Any] = WeakSet()
 
 
-def look_behind(door: Any) -> None:
-    """Look for the tree of routes behind `door`, through any chain of `.app`."""
-    _doors.add(door)
+def template(scope: Any, door: Any) -> str | None:
+    """Return the route's template with all prefixes, None if the request was not routed (yet).
 
-
-def template(scope: Any) -> str | None:
-    """Return the route's template with all prefixes, None if the request was not routed (yet)."""
+    The tree of routes is looked for behind `door`, through any chain of `.app`.
+    """
     known = scope.get("path_template")  # Litestar's
     if isinstance(known, str):
         return known
@@ -28,7 +23,7 @@ def template(scope: Any) -> str | None:
     path = _path(scope, route)
     if path is None:
         return None
-    prefix = _mounts(scope)
+    prefix = _mounts(scope, door)
     if prefix is None:
         return path
     if hasattr(route, "routes"):  # the mount itself: whatever is below it has no routes to tell
@@ -46,15 +41,12 @@ def _path(scope: Any, route: Any) -> str | None:
     return None
 
 
-def _mounts(scope: Any) -> str | None:
+def _mounts(scope: Any, door: Any) -> str | None:
     """Return the template of the mounts a request went through, None if there were none."""
     if "app_root_path" not in scope:
         return None
     raw = scope.get("root_path", "").removeprefix(scope["app_root_path"])
-    if not raw:
-        return None
-    found = (_walk(_routes(door), raw) for door in list(_doors))
-    return next((prefix for prefix in found if prefix is not None), "/{mount}")
+    return (_walk(_routes(door), raw) or "/{mount}") if raw else None
 
 
 def _routes(app: Any) -> Iterable[Any]:
@@ -95,11 +87,10 @@ def _flat(routes: Iterable[Any]) -> Iterable[Any]:
                 yield getattr(candidate, "starlette_route", None) or candidate
 
 
-def lone(scope: Any) -> bool:
+def lone(scope: Any, door: Any) -> bool:
     """Return whether the endpoint in a scope serves one route with one method (beside HEAD)."""
     endpoint = scope.get("endpoint")
-    leaves = (leaf for door in list(_doors) for leaf in _leaves(_routes(door)))
-    uses = [methods for other, methods in leaves if other is endpoint]
+    uses = [methods for other, methods in _leaves(_routes(door)) if other is endpoint]
     return endpoint is not None and len(uses) == 1 and len(set(uses[0]) - {"HEAD"}) == 1
 
 

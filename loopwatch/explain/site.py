@@ -94,7 +94,10 @@ def call_text(spot: Spot) -> str:
     if start is not None and end is not None and all(lines):
         lines[-1] = _columns(lines[-1], 0, end)
         lines[0] = _columns(lines[0], start, None)
-    return " ".join(" ".join(lines).split())[:CODE_LENGTH]
+    text = " ".join(" ".join(lines).split())
+    if "(" not in text:  # no call: an operator, a name; the whole line says more
+        text = linecache.getline(spot.code.co_filename, first).strip()
+    return text[:CODE_LENGTH]
 
 
 def _columns(line: str, start: int, end: int | None) -> str:

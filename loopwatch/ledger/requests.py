@@ -125,8 +125,8 @@ class RequestTable:
     def __init__(
         self,
         steps: StepTable,
-        template: Callable[[Any], str | None],
-        lone: Callable[[Any], bool],
+        template: Callable[[Any, Any], str | None],
+        lone: Callable[[Any, Any], bool],
     ) -> None:
         self._steps = steps
         self._template, self._lone = template, lone
@@ -144,14 +144,14 @@ class RequestTable:
     def row(self, request: Request) -> RequestRow:
         """Return the row of a request in flight, as far as it has been routed by now."""
         scope = request.scope
-        route, endpoint = self._template(scope), scope.get("endpoint")
+        route, endpoint = self._template(scope, request.door), scope.get("endpoint")
         method = scope.get("method", WEBSOCKET)
         label = method if method in METHODS or method is WEBSOCKET else OTHER
         row = self._rows.get(
             (route, label),
             lambda: RequestRow(route, label, endpoint, self._steps.of_endpoint(endpoint)),
         )
-        if len(self._by_endpoint) < ENDPOINTS and self._lone(scope):
+        if len(self._by_endpoint) < ENDPOINTS and self._lone(scope, request.door):
             self._by_endpoint[endpoint] = row
         return row
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from types import MethodType
+from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopwatch.guard import guarded, tell_once
@@ -62,10 +62,15 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
             times.append(took)
             if len(times) >= MANY:
                 pulse.many_steps(request)
-        elif type(self._callback) is MethodType:  # a transport's, most likely
-            pulse.other_steps += 1
         else:
-            end_other_step(pulse, self, took)
+            callback = self._callback
+            kind = type(callback)
+            if kind is MethodType or (
+                kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
+            ):  # a transport's, most likely, or a set's `discard`
+                pulse.other_steps += 1
+            else:
+                end_other_step(pulse, self, took)
 
     def _run_eager(self: Any) -> None:
         run(self)

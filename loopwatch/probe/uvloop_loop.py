@@ -63,7 +63,7 @@ class UvloopProbe(Probe):
         reading = self.libuv.read()
         if reading is None or reading.since is None:
             return None
-        since = max(reading.since, pulse.mark)
+        since = max(reading.since, pulse.mark)  # `mark` is the install before any step
         return Held(since, since)
 
     def glance(self) -> None:
@@ -99,7 +99,8 @@ class UvloopProbe(Probe):
             ticks = 1  # the one that was in progress at the last glance is nearly all of it
         self.ticked(rest / ticks, ticks)
         if rest / ticks >= pulse.threshold:
-            started = self.since if seen and self.since is not None else now - rest
+            known = seen and self.since is not None
+            started = max(self.since or 0.0, pulse.installed) if known else now - rest
             if self._one_callback(started):
                 pulse.judge(started, rest)
 

@@ -68,7 +68,7 @@ class Watchdog:
         self.__init__()  # type: ignore[misc]
 
     def _run(self, stop: threading.Event) -> None:
-        due = clock()
+        due, before = clock(), self.seconds
         while not stop.wait(max(SHORTEST, due - clock())):
             now = clock()
             next_due = now + LONGEST
@@ -76,7 +76,7 @@ class Watchdog:
                 sentry.look(now, late=now - due > LATE)
                 next_due = min(next_due, sentry.due)
             due = next_due
-            self.seconds = time.thread_time()
+            self.seconds = before + time.thread_time()
 
 
 class Sentry:
