@@ -96,6 +96,12 @@ class Histogram:
         size = len(edges) + 1
         return cls(edges, (0,) * size, (0.0,) * size)
 
+    @classmethod
+    def of_first(cls, edges: tuple[float, ...], count: int, total: float) -> Histogram:
+        """Return one whose values are all in the first bucket."""
+        rest = len(edges)
+        return cls(edges, (count, *(0,) * rest), (total, *(0.0,) * rest))
+
     @property
     def count(self) -> int:
         return sum(self.counts)

@@ -84,6 +84,7 @@ class Watch:
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add)
         self._reading_seconds = 0.0
+        self._watchdog_before = _watchdog.seconds
         self._started = self._adopting = False
 
     @classmethod
@@ -192,7 +193,7 @@ class Watch:
             busy=totals.busy,
             idle=totals.idle,
             lag=totals.lag,
-            self_seconds=_watchdog.seconds + self._reading_seconds,
+            self_seconds=_watchdog.seconds - self._watchdog_before + self._reading_seconds,
             dropped=dict(self._dropped(totals.dropped)),
         )
 

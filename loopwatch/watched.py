@@ -135,6 +135,15 @@ class WatchedLoop:
         return lag(wall, self.ticks, self.estimated_ticks)
 
     def totals(self, now: float) -> Totals:
+        """Return all sums; read again if the loop's thread changed them meanwhile."""
+        for _ in range(100):
+            before = self.requests.changes()
+            totals = self._totals(now)
+            if before == self.requests.changes() and not any(n % 2 for n in before):
+                break
+        return totals
+
+    def _totals(self, now: float) -> Totals:
         busy, idle = self.times(now)
         upto = now if self.drives else self.pulse.mark  # else its last step is not counted yet
         return Totals(
@@ -142,7 +151,11 @@ class WatchedLoop:
             idle or 0.0,
             self.lag(now),
             {(r.route, r.method): r for r in self.requests.readings(upto)},
-            self.steps.readings(self.pulse.other_steps, 0.0 if self.drives else busy or 0.0),
+            self.steps.readings(
+                self.requests.unsettled(upto),
+                self.pulse.other_steps,
+                self.pulse.other_seconds,
+            ),
             self.timed.readings(),
             self._dropped(),
         )

@@ -18,7 +18,7 @@ from loopwatch.exporters.metrics import METRICS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
-    ("records", "request", "evidence", "names", "guard", "options", "version"),
+    ("records", "request", "evidence", "names", "guard", "options", "fork", "version"),
     ("probe", "ledger", "explain"),
     ("watched", "reporter", "watch", "exporters"),
     ("timed", "middleware", "page", "cli"),

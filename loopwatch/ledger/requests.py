@@ -61,6 +61,7 @@ class RequestRow:
     __slots__ = (
         "batch",
         "changes",
+        "door",
         "endpoint",
         "latency",
         "method",
@@ -72,6 +73,7 @@ class RequestRow:
 
     def __init__(self, route: str | None, method: str, endpoint: Any, steps: StepRow) -> None:
         self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
+        self.door: Any = None  # behind which the endpoint has no other row
         self.running = self.waiting = 0.0
         self.latency = Histogram.empty(SECONDS_EDGES)
         self.batch: list[Request] = []
@@ -90,28 +92,27 @@ class RequestRow:
 
     def take(self, request: Request) -> float:
         """Take over what a request has run since the last time here; return the seconds."""
+        self.changes += 1
         times, request.times = request.times, []
         running = sum(times)
         self.running += running
         self.steps.add(times)
+        self.changes += 1
         return running
 
+    def ended(self, upto: float) -> list[Request]:
+        """Return the part of the batch that ended by `upto`."""
+        return [request for request in list(self.batch) if request.ended <= upto]
+
     def reading(self, upto: float) -> RequestReading:
-        """Return the sums and those of the batch that ended by `upto`; from any thread."""
-        for _ in range(1000):
-            changes = self.changes
-            sums = self.running, self.waiting, self.latency
-            batch = list(self.batch)
-            if changes == self.changes and not changes % 2:
-                break
-            time.sleep(0)
-        total = tally([r for r in batch if r.ended <= upto])
+        """Return the sums and those of the batch that ended by `upto`."""
+        total = tally(self.ended(upto))
         return RequestReading(
             route=self.route or NONE,
             method=self.method,
-            latency=sums[2] + total.latency,
-            running=sums[0] + total.running,
-            waiting=sums[1] + total.waiting,
+            latency=self.latency + total.latency,
+            running=self.running + total.running,
+            waiting=self.waiting + total.waiting,
         )
 
 
@@ -152,6 +153,7 @@ class RequestTable:
             lambda: RequestRow(route, label, endpoint, self._steps.of_endpoint(endpoint)),
         )
         if len(self._by_endpoint) < ENDPOINTS and self._lone(scope, request.door):
+            row.door = request.door
             self._by_endpoint[endpoint] = row
         return row
 
@@ -160,7 +162,7 @@ class RequestTable:
         scope = request.scope
         try:
             row = self._by_endpoint[scope["endpoint"]]
-            if row.method != scope["method"]:
+            if row.method != scope["method"] or row.door is not request.door:
                 row = self.row(request)
         except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
             row = self.row(request)
@@ -188,5 +190,13 @@ class RequestTable:
         for row in self._rows:
             row.settle()
 
+    def changes(self) -> list[int]:
+        """Return what must be even, and the same after as before, for readings to agree."""
+        return [row.changes for row in self._rows]
+
     def readings(self, upto: float) -> list[RequestReading]:
         return [row.reading(upto) for row in self._rows]
+
+    def unsettled(self, upto: float) -> list[tuple[StepRow, list[float]]]:
+        """Return the steps, s each, that are in batches and so not in their rows yet."""
+        return [(row.steps, tally(row.ended(upto)).times) for row in self._rows]

@@ -46,6 +46,7 @@ class Pulse:
         "loop",
         "many_steps",
         "mark",
+        "other_seconds",
         "other_steps",
         "pending",
         "polling",
@@ -77,6 +78,7 @@ class Pulse:
         self.judged = 0.0  # the end of the last slow callback
         self.filed = 0.0  # s in driven steps that were filed as ticks
         self.other_steps = 0  # short ones of plain callbacks that no request owns
+        self.other_seconds = 0.0  # of those
         self.dropped = 0
         self.polling = False
         self.eager = False  # tasks may begin inside others' steps

@@ -69,6 +69,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
                 kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
             ):  # a transport's, most likely, or a set's `discard`
                 pulse.other_steps += 1
+                pulse.other_seconds += took
             else:
                 end_other_step(pulse, self, took)
 
@@ -101,6 +102,7 @@ def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
     task = running_task(handle)
     if task is None:
         pulse.other_steps += 1
+        pulse.other_seconds += took
         return
     try:
         row = pulse.task_row(task)

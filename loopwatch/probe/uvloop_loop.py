@@ -95,7 +95,7 @@ class UvloopProbe(Probe):
         self.filed += driven
         rest = busy - driven
         seen = self.at - self.since if self.since is not None else 0.0
-        if seen > rest / ticks:
+        if seen > rest / 2:
             ticks = 1  # the one that was in progress at the last glance is nearly all of it
         self.ticked(rest / ticks, ticks)
         if rest / ticks >= pulse.threshold:

@@ -36,7 +36,7 @@ class Watchdog:
     def __init__(self) -> None:
         self._sentries: list[Sentry] = []  # replaced, never changed: read without a lock
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._bell = threading.Lock()  # rung, by its release, to end the thread
         self._thread: threading.Thread | None = None
         self.seconds = 0.0  # CPU time of the thread
 
@@ -45,9 +45,10 @@ class Watchdog:
         with self._lock:
             self._sentries = [*self._sentries, Sentry(probe, attend)]
             if self._thread is None:
-                self._stop = threading.Event()
+                self._bell = threading.Lock()
+                self._bell.acquire()
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._stop,), name="loopwatch-watchdog", daemon=True
+                    target=self._run, args=(self._bell,), name="loopwatch-watchdog", daemon=True
                 )
                 self._thread.start()
 
@@ -59,7 +60,7 @@ class Watchdog:
             if self._sentries or thread is None:
                 return
             self._thread = None
-            self._stop.set()
+            self._bell.release()
         if thread is not threading.current_thread():
             thread.join(timeout=5.0)
 
@@ -67,9 +68,9 @@ class Watchdog:
         """After a fork: the child has no such thread, and the lock may be held by nobody."""
         self.__init__()  # type: ignore[misc]
 
-    def _run(self, stop: threading.Event) -> None:
+    def _run(self, bell: threading.Lock) -> None:
         due, before = clock(), self.seconds
-        while not stop.wait(max(SHORTEST, due - clock())):
+        while not bell.acquire(timeout=max(SHORTEST, due - clock())):
             now = clock()
             next_due = now + LONGEST
             for sentry in self._sentries:
