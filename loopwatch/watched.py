@@ -47,7 +47,6 @@ class WatchedLoop:
         )
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.drives = self.probe.drives
-        self.finish = self.requests.finish
         self.limiter = thread_limiter()
         self._debug = DebugMode(self.probe) if debug else None
 
@@ -79,12 +78,23 @@ class WatchedLoop:
         """`uninstall` in a forked child."""
         self.probe.abandon()
 
+    def finish(self, request: Request) -> None:
+        """Count a request that ends now, within one of its own steps."""
+        if self.drives:
+            self.requests.finish(request, self.pulse.mark, 0.0)
+        else:
+            now, mark, began = clock(), self.pulse.mark, request.started
+            self.requests.finish(request, now, now - (mark if mark > began else began))
+
     def _long_step(self, task: Any, took: float) -> None:
         row = self.steps.none if task is None else self.steps.of_task(task)
         row.long.add(took)
 
     def _many_steps(self, request: Request) -> None:
-        (request.row if request.scope is None else self.requests.row(request)).take(request)
+        if request.scope is None:  # of a task it left behind
+            request.times.clear()
+        else:
+            self.requests.take(request, clock())
 
     def take_pending(self) -> list[Slow]:
         """Return the slow callbacks not explained yet, each with its photographs."""
@@ -135,27 +145,13 @@ class WatchedLoop:
         return lag(wall, self.ticks, self.estimated_ticks)
 
     def totals(self, now: float) -> Totals:
-        """Return all sums; read again if the loop's thread changed them meanwhile."""
-        for _ in range(100):
-            before = self.requests.changes()
-            totals = self._totals(now)
-            if before == self.requests.changes() and not any(n % 2 for n in before):
-                break
-        return totals
-
-    def _totals(self, now: float) -> Totals:
         busy, idle = self.times(now)
-        upto = now if self.drives else self.pulse.mark  # else its last step is not counted yet
         return Totals(
             busy or 0.0,
             idle or 0.0,
             self.lag(now),
-            {(r.route, r.method): r for r in self.requests.readings(upto)},
-            self.steps.readings(
-                self.requests.unsettled(upto),
-                self.pulse.other_steps,
-                self.pulse.other_seconds,
-            ),
+            {(r.route, r.method): r for r in self.requests.readings()},
+            self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
             self.timed.readings(),
             self._dropped(),
         )

@@ -34,12 +34,6 @@ class StepRow:
                     self.seconds -= took
                     self.long.add(took)
 
-    def copy(self) -> StepRow:
-        twin = StepRow(self.label)
-        twin.steps, twin.seconds = self.steps, self.seconds
-        twin.long.counts, twin.long.sums = list(self.long.counts), list(self.long.sums)
-        return twin
-
     def reading(self) -> Histogram:
         first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds
         counts, sums = self.long.counts, self.long.sums
@@ -76,18 +70,12 @@ class StepTable:
             self._by_code[id(code)] = code, row
         return row
 
-    def readings(
-        self, unsettled: list[tuple[StepRow, list[float]]], other_steps: int, other_seconds: float
-    ) -> dict[str, Histogram]:
-        """Return histograms by label, with steps that are not in their rows yet; the short ones
-        of plain callbacks, counted elsewhere, join `_NONE`."""
-        rows = {id(row): row.copy() for row in (self.none, *self._rows)}
-        for row, times in unsettled:
-            rows[id(row)].add(times)
-        readings: dict[str, Histogram] = {}
-        for row in rows.values():
-            histogram = row.reading()
-            known = readings.get(row.label)
+    def readings(self, other_steps: int, other_seconds: float) -> dict[str, Histogram]:
+        """Return histograms by label; the short ones of plain callbacks, counted elsewhere, join
+        `_NONE`."""
+        readings = {NONE: self.none.reading()}
+        for row in self._rows:
+            histogram, known = row.reading(), readings.get(row.label)
             readings[row.label] = histogram if known is None else known + histogram
         readings[NONE] += Histogram.of_first(SECONDS_EDGES, other_steps, other_seconds)
         return readings
