@@ -89,10 +89,7 @@ class LoopWatchMiddleware:
                     enter(watched.pulse, request)
                 await self.app(scope, receive, send)
         finally:
-            try:
-                watched.finish(request)
-            except Exception:
-                tell_once("loopwatch.middleware")
+            watched.finish(request)
 
     async def _nested(
         self,

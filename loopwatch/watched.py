@@ -10,7 +10,7 @@ from typing import Any
 
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
-from loopwatch.guard import guarded, logger
+from loopwatch.guard import guarded, logger, tell_once
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
@@ -80,16 +80,20 @@ class WatchedLoop:
 
     def finish(self, request: Request) -> None:
         """Count a request that ends now, within one of its own steps."""
-        if self.drives:
-            self.requests.finish(request, self.pulse.mark, 0.0)
-        else:
-            now, mark, began = clock(), self.pulse.mark, request.started
-            self.requests.finish(request, now, now - (mark if mark > began else began))
+        try:
+            if self.drives:
+                self.requests.finish(request, self.pulse.mark, 0.0)
+            else:
+                now, mark, began = clock(), self.pulse.mark, request.started
+                self.requests.finish(request, now, now - (mark if mark > began else began))
+        except Exception:  # inline: a wrapper would cost every request
+            tell_once("loopwatch.watched")
 
     def _long_step(self, task: Any, took: float) -> None:
         row = self.steps.none if task is None else self.steps.of_task(task)
         row.long.add(took)
 
+    @guarded
     def _many_steps(self, request: Request) -> None:
         if request.scope is None:  # of a task it left behind
             request.times.clear()
