@@ -36,7 +36,7 @@ def test_app_is_watched_with_no_change_to_its_code(loop: str) -> None:
         [stall] = until(lambda: stalls(run))
         assert stall["site"]["function"] == "shop.bad"
         assert stall["site"]["code"].startswith("time.sleep(")
-        assert "GET /bad held the loop" in run.said()
+        assert until(lambda: "GET /bad held the loop" in run.said())
         told = run.get(f"{run.admin}/snapshot.json").json()
         assert [reading["loop"] for reading in told["loops"]] == [loop]  # the admin's is not
 

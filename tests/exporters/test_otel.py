@@ -55,7 +55,7 @@ def stall_spans(server: Server, route: str) -> list[dict[str, Any]]:
     return [
         span
         for span in server.read("spans")
-        if span["name"] == "loopwatch.stall" and span["attributes"]["http.route"] == route
+        if span["name"] == "loopwatch.stall" and span["attributes"].get("http.route") == route
     ]
 
 
