@@ -109,7 +109,7 @@ class LoopWatchMiddleware:
         try:
             await self.app(scope, receive, send)
         finally:
-            watched.finish(request)
+            watched.finish(request, nested=True)
             REQUEST.set(outer)
 
     def _start(self) -> WatchedLoop | None:

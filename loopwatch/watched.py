@@ -78,11 +78,11 @@ class WatchedLoop:
         """`uninstall` in a forked child."""
         self.probe.abandon()
 
-    def finish(self, request: Request) -> None:
-        """Count a request that ends now, within one of its own steps."""
+    def finish(self, request: Request, nested: bool = False) -> None:
+        """Count a request that ends now, within one of its own steps or (`nested`) another's."""
         try:
-            if self.drives:
-                self.requests.finish(request, self.pulse.mark, 0.0)
+            if self.drives:  # its last step has just been marked, but nobody drives a nested one
+                self.requests.finish(request, clock() if nested else self.pulse.mark, 0.0)
             else:
                 now, mark, began = clock(), self.pulse.mark, request.started
                 self.requests.finish(request, now, now - (mark if mark > began else began))
