@@ -58,6 +58,24 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contributor:
+    """Who took part in a tick of many small callbacks."""
+
+    coroutine: str  # or the callback's name
+    count: int | None  # of its steps; None where the loop does not tell them apart
+    seconds: float  # of its steps, an estimate where `count` is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GilHolder:
+    """A thread that had the GIL while the loop's thread waited for it."""
+
+    thread: str
+    site: Site
+    cpu_seconds: float  # during the stall, or a little more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
     """The record of the loop being held for at least `slow_callback_duration`."""
 
@@ -70,6 +88,12 @@ class Stall:
     site: Site = field(default_factory=lambda: Site(NONE, exact=False))
     stack: tuple[Frame, ...] = ()  # outermost first; empty if no photograph was taken in time
     thread: str = ""  # the loop's thread
+    cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known here
+    gc_seconds: float = 0.0  # in garbage collections, whichever thread collected
+    run_queue_seconds: float | None = None  # ready to run, but no CPU was free
+    throttled_seconds: float | None = None  # stopped by the cgroup's CPU quota
+    contributors: tuple[Contributor, ...] = ()  # of `many_callbacks`: most seconds first
+    gil_holders: tuple[GilHolder, ...] = ()  # of `gil_contention`: most CPU seconds first
     victims: int = 0
     lost_request_seconds: float = 0.0
     advice: str = ""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import httpx
 
@@ -47,14 +46,13 @@ class Run:
     """A running `loopwatch run`."""
 
     process: "subprocess.Popen[str]"
-    output: IO[str]
+    output: Path  # its own handle to read by: a shared one would move where the process writes
     client: httpx.Client
     app: str = ""
     admin: str = ""
 
     def said(self) -> str:
-        self.output.seek(0)
-        return self.output.read()
+        return self.output.read_text()
 
     def get(self, url: str, patience: float = 20.0, **headers: str) -> httpx.Response:
         answer = self.client.get(url, headers=headers, timeout=patience)
@@ -70,7 +68,7 @@ class Run:
 def running(target: str, *options: str, **more: str) -> Iterator[Run]:
     """Serve one of the apps on free ports until it answers, and end it afterwards."""
     arguments = ("run", target, "--port", "0", "--admin-port", "0", *options)
-    with tempfile.TemporaryFile("w+") as output, httpx.Client(trust_env=False) as client:
+    with tempfile.NamedTemporaryFile("w+") as output, httpx.Client(trust_env=False) as client:
         process = subprocess.Popen(
             command(*arguments),
             cwd=APPS,
@@ -79,7 +77,7 @@ def running(target: str, *options: str, **more: str) -> Iterator[Run]:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        run = Run(process, output, client)
+        run = Run(process, Path(output.name), client)
         try:
             wait_until_up(run)
             yield run
