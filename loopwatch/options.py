@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+VARIABLES = {  # the options that a variable can set
+    "slow_callback_duration": float,
+    "debug": bool,
+    "native": bool,
+    "log": bool,
+    "otel": bool,
+    "app_packages": tuple,
+    "allow": tuple,
+}
+
+PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+SITE_PATTERN = re.compile(r"[\w.<>*?\[\]!-]+")
+CALL_PATTERN = re.compile(r"\*?\w[\w.]*|\*\.\w[\w.]*")
 
 
 def seconds(name: str, value: Any) -> float:
@@ -28,21 +44,70 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def from_environment(
-    known: Mapping[str, type], environment: Mapping[str, str]
-) -> dict[str, float | bool]:
+def packages(name: str, value: Any) -> tuple[str, ...]:
+    """Return import names; raises TypeError, ValueError if they cannot be any."""
+    wanted = "import names such as 'shop' or 'acme.shop', no paths and no names of distributions"
+    return _texts(name, value, PACKAGE, wanted)
+
+
+def site_patterns(name: str, value: Any) -> tuple[str, ...]:
+    """Return patterns of sites; raises TypeError, ValueError if they cannot be any."""
+    wanted = "patterns of module.qualname such as 'shop.reports.*', no paths and no lines"
+    return _texts(name, value, SITE_PATTERN, wanted)
+
+
+def _texts(name: str, value: Any, valid: re.Pattern[str], wanted: str) -> tuple[str, ...]:
+    """Return a list of texts as a tuple; a lone text is a mistake easily made."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a tuple, got the text {value!r}; give ({value!r},)")
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError(f"{name} must be a tuple of {wanted}, got {value!r}")
+    for text in value:
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must have {wanted}, got {text!r}")
+        if not valid.fullmatch(text):
+            raise ValueError(f"{name} must have {wanted}, got {text!r}")
+    return tuple(value)
+
+
+def sentences(name: str, value: Any) -> dict[str, str]:
+    """Return advice by call; raises TypeError, ValueError if it cannot be any."""
+    hint = f'such as {name}={{"acme.db.query": "Use acme.aio.query instead."}}'
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must map calls to sentences, got {value!r}; {hint}")
+    for call, sentence in value.items():
+        if not isinstance(call, str) or not CALL_PATTERN.fullmatch(call):
+            raise ValueError(
+                f"{name} must have dotted names of calls, or '*' and how one ends, such as "
+                f"'acme.db' or '*.run_report', got {call!r}; {hint}"
+            )
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise ValueError(f"{name} must have a sentence for {call!r}, got {sentence!r}; {hint}")
+    return dict(value)
+
+
+def registry(value: Any) -> CollectorRegistry | None:
+    """Return a Prometheus registry or None; raises TypeError for anything else."""
+    if isinstance(value, CollectorRegistry | None):
+        return value
+    raise TypeError(
+        f"registry must be a prometheus_client.CollectorRegistry or None, got {value!r}"
+    )
+
+
+def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the options set by `LOOPWATCH_<NAME>` variables.
 
     Raises ValueError for a variable that is no option, or a value that cannot be read.
     """
     names = {PREFIX + name.upper(): name for name in known}
-    found: dict[str, float | bool] = {}
+    read: dict[type, Callable[[str, str], Any]] = {float: _float, bool: _bool, tuple: _list}
+    found: dict[str, Any] = {}
     for variable, text in environment.items():
         if variable.startswith(PREFIX):
             if variable not in names:
                 raise ValueError(unknown(variable, names))
-            name = names[variable]
-            found[name] = _bool(variable, text) if known[name] is bool else _float(variable, text)
+            found[names[variable]] = read[known[names[variable]]](variable, text)
     return found
 
 
@@ -51,6 +116,11 @@ def unknown(variable: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), list(bare), n=1)
     cure = f"did you mean {bare[close[0]]}? " if close else ""
     return f"{variable} is no option of loopwatch; {cure}Known are: {', '.join(sorted(names))}"
+
+
+def _list(variable: str, text: str) -> tuple[str, ...]:
+    """Return what stands between commas; the option itself is checked when it is used."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _bool(variable: str, text: str) -> bool:

@@ -72,7 +72,7 @@ class GilHolder:
 
     thread: str
     site: Site
-    cpu_seconds: float  # during the stall, or a little more
+    cpu_seconds: float | None = None  # during the stall, or a little more; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +222,7 @@ class Snapshot:
     steps: tuple[tuple[str, Histogram], ...]  # by coroutine
     timed: tuple[tuple[str, Histogram], ...]  # latency of `timed` coroutines, by label
     sites: tuple[SiteReading, ...]
+    allowed: tuple[SiteReading, ...] = ()  # of stalls that the option `allow` names, counted apart
     gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
     threadpool: ThreadPoolReading
     stalls: tuple[Stall, ...]  # the latest 256, oldest first

@@ -11,11 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from loopwatch.evidence import Slow
-from loopwatch.explain.culprit import explain
+from loopwatch.explain.advice import Adviser
+from loopwatch.explain.culprit import Explanation, explain
+from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.guard import logger, tell_once
 from loopwatch.ledger.stalls import StallTable
+from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
 from loopwatch.records import Instrument, Stall
 from loopwatch.watched import WatchedLoop
@@ -26,8 +31,16 @@ UNTOLD = 1024  # stalls waiting to be told; more are dropped and counted
 class Reporter:
     """Explains, keeps and tells the stalls of one watch."""
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        allow: Iterable[str] = (),
+        adviser: Adviser | None = None,
+        rules: SiteRules = DEFAULT,
+    ) -> None:
         self.table = StallTable()
+        self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
+        self.lines = LineWatch(rules.is_own_code)
         self.instruments = tuple(instruments)
         self.untold_dropped = 0
         self.removed = 0
@@ -53,9 +66,46 @@ class Reporter:
         with self._explaining:
             for watched in loops:
                 for slow in watched.take_pending():
-                    self._keep(explained(slow))
+                    self._keep(self._explained(slow))
+
+    def _explained(self, slow: Slow) -> Stall:
+        """Return a stall whatever happens: if explaining fails, of what is known without."""
+        try:
+            pinned = self.lines.find(slow.started, slow.ended, slow.thread_id)
+            slow.pinned = pinned[:2] if pinned is not None else None
+            explanation = explain(slow, clock(), self._rules)
+            self.lines.suspect(explanation.suspects, slow.thread_id)
+        except Exception:
+            tell_once("loopwatch.explain")
+            started = time.time() - (clock() - slow.started)
+            return Stall(started_at=started, duration=slow.duration, thread=slow.thread)
+        return self._advised(explanation)
+
+    def _advised(self, explanation: Explanation) -> Stall:
+        stall = explanation.stall
+        try:
+            return replace(stall, advice=self._adviser.advise(stall, explanation.gil_released))
+        except Exception:
+            tell_once("loopwatch.explain.advice")
+            return stall
+
+    def afresh(self) -> Reporter:
+        """Return one like this that has counted nothing."""
+        return Reporter(self.instruments, self._allow, self._adviser, self._rules)
+
+    def dropped(self) -> dict[str, int]:
+        """Return what was lost, by reason."""
+        return {
+            "sites": self.table.overflow,
+            "stacks": self.table.profile.overflow,
+            "stalls": self.untold_dropped,
+            "instruments": self.removed,
+        }
 
     def _keep(self, stall: Stall) -> None:
+        if any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow):
+            self.table.allow(stall)
+            return
         self.table.add(stall)
         if len(self.untold) < UNTOLD:
             self.untold.append(stall)
@@ -77,13 +127,3 @@ class Reporter:
             self.remove(instrument)
             self.removed += 1
             logger.exception("instrument %r raised and was removed", instrument)
-
-
-def explained(slow: Slow) -> Stall:
-    """Return a stall whatever happens: if explaining fails, of what is known without."""
-    try:
-        return explain(slow, clock())
-    except Exception:
-        tell_once("loopwatch.explain")
-        started = time.time() - (clock() - slow.started)
-        return Stall(started_at=started, duration=slow.duration, thread=slow.thread)

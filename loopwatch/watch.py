@@ -7,19 +7,22 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from types import TracebackType
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from loopwatch import options
+from loopwatch.explain.advice import Adviser
+from loopwatch.explain.site import SiteRules
 from loopwatch.exporters import otel as otel_exporter
 from loopwatch.exporters import prometheus
 from loopwatch.exporters.log import StallLog
 from loopwatch.fork import on_fork
 from loopwatch.guard import guarded
 from loopwatch.ledger.pauses import PauseTable
+from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.adopt import adopt_loops, stop_adopting
 from loopwatch.probe.pauses import GcPauses
@@ -45,6 +48,11 @@ class Watch:
         slow_callback_duration: seconds from which a step of the loop is a stall.
         debug: turn on asyncio's debug mode and take its slow-callback warnings in. It costs
             about five times the app's own work: for development.
+        native: have a helper process look in from outside, for C code that keeps the GIL.
+        app_packages: import names that are own code although they are installed.
+        allow: patterns of `fnmatch` for sites (`module.qualname`) whose stalls are meant: they are
+            counted apart and told nobody.
+        advice: sentences by call, before loopwatch's own, such as `{"acme.db": "Use acme.aio."}`.
         log: tell every stall in the log, rate-limited.
         registry: the Prometheus registry to export through; None for none.
         otel: tell OpenTelemetry, which does nothing unless an SDK is configured.
@@ -58,6 +66,10 @@ class Watch:
         *,
         slow_callback_duration: float = 0.1,
         debug: bool = False,
+        native: bool = False,
+        app_packages: Collection[str] = (),
+        allow: Collection[str] = (),
+        advice: Mapping[str, str] = MappingProxyType({}),
         log: bool = True,
         registry: CollectorRegistry | None = REGISTRY,
         otel: bool = True,
@@ -66,20 +78,23 @@ class Watch:
             "slow_callback_duration", slow_callback_duration
         )
         self.debug = options.flag("debug", debug)
+        self.native = options.flag("native", native)
+        self.site_rules = SiteRules(options.packages("app_packages", app_packages))
         self._log = StallLog() if options.flag("log", log) else None
         self._spans = otel_exporter.StallSpans() if options.flag("otel", otel) else None
-        if registry is not None and not isinstance(registry, CollectorRegistry):
-            raise TypeError(
-                f"registry must be a prometheus_client.CollectorRegistry or None, got {registry!r}"
-            )
-        self._registry = registry
+        self._registry = options.registry(registry)
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}
-        self._reporter = Reporter(i for i in (self._log, self._spans) if i is not None)
+        self._reporter = Reporter(
+            (i for i in (self._log, self._spans) if i is not None),
+            options.site_patterns("allow", allow),
+            Adviser(options.sentences("advice", advice)),
+            self.site_rules,
+        )
         self._begin_counting()
 
     def _begin_counting(self) -> None:
-        self._reporter = Reporter(self._reporter.instruments)
+        self._reporter = self._reporter.afresh()
         self._past = Totals()
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add)
@@ -91,11 +106,8 @@ class Watch:
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
         """Return a watch with the options in `LOOPWATCH_*` variables, such as
         `LOOPWATCH_SLOW_CALLBACK_DURATION=0.05`; raises ValueError for an unknown one."""
-        known = {"slow_callback_duration": float, "debug": bool, "log": bool, "otel": bool}
-        found: Any = options.from_environment(
-            known, os.environ if environment is None else environment
-        )
-        return cls(**found)
+        given = os.environ if environment is None else environment
+        return cls(**options.from_environment(options.VARIABLES, given))
 
     def start(self) -> None:
         """Watch the running loop; outside one, every loop that begins to run from now on.
@@ -132,18 +144,14 @@ class Watch:
             if self._spans is not None:
                 otel_exporter.unregister(self)
             self._started = self._adopting = False
+        self._reporter.lines.stop()
         self._reporter.tell()
 
     def __enter__(self) -> Watch:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def add_instrument(self, instrument: Instrument) -> None:
@@ -163,6 +171,18 @@ class Watch:
         self._reporter.explain(self._loops.values())
         return tuple(self._reporter.table.recent)
 
+    def flamegraph_folded(self) -> str:
+        """Return all stalls so far, a line a stack, `frame;frame 150`: whole ms of held loop."""
+        return self._profile().folded()
+
+    def speedscope(self) -> dict[str, Any]:
+        """Return all stalls so far in speedscope's file format, JSON-ready: s of held loop."""
+        return self._profile().speedscope()
+
+    def _profile(self) -> Profile:
+        self._reporter.explain(self._loops.values())
+        return self._reporter.table.profile
+
     def snapshot(self) -> Snapshot:
         """Return a frozen reading as of now, from any thread."""
         began = time.thread_time()
@@ -181,7 +201,8 @@ class Watch:
             requests=tuple(totals.requests.values()),
             steps=tuple(totals.steps.items()),
             timed=tuple(totals.timed.items()),
-            sites=tuple(table.readings()),
+            sites=table.sites.readings(),
+            allowed=table.allowed.readings(),
             gc_pauses=self._pauses.readings(),
             threadpool=ThreadPoolReading(
                 busy=sum(p.busy for p in pools),
@@ -200,10 +221,8 @@ class Watch:
     def _dropped(self, by_loops: Counter[str]) -> Counter[str]:
         dropped = Counter(dict.fromkeys(("routes", "coroutines", "labels"), 0))
         dropped.update(by_loops)
-        dropped["sites"] += self._reporter.table.overflow
-        dropped["stalls"] += self._reporter.untold_dropped
+        dropped.update(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
-        dropped["instruments"] += self._reporter.removed
         return dropped
 
     def _begin(self) -> None:
@@ -227,7 +246,7 @@ class Watch:
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
-                _watchdog.add(watched.probe, self._attend)
+                _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
                 watched.announce()
             return self._loops[loop]
 
@@ -253,6 +272,7 @@ class Watch:
         self._reporter.tell()
 
     def _attend(self) -> None:
+        self._reporter.lines.tend(clock())
         if self._reporter.untold or any(w.pulse.pending for w in self._loops.values()):
             self._reporter.explain(self._loops.values())
             self._reporter.tell()
@@ -266,8 +286,8 @@ class Watch:
             watched.abandon()
             LOOPS.pop(loop, None)
         self._loops = {}
-        adopting = self._adopting
-        started = self._started
+        self._reporter.lines.abandon()
+        adopting, started = self._adopting, self._started
         self._gc.uninstall()
         self._begin_counting()
         self._adopting, self._started = adopting, started

@@ -16,6 +16,7 @@ from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
 from loopwatch.ledger.ticks import Ticks, lag
 from loopwatch.ledger.totals import Totals
+from loopwatch.probe.clocks import Clocks
 from loopwatch.probe.debug import DebugMode
 from loopwatch.probe.install import probe_for
 from loopwatch.probe.photograph import task_context
@@ -47,6 +48,7 @@ class WatchedLoop:
         )
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.drives = self.probe.drives
+        self.clocks = Clocks(self.probe)
         self.limiter = thread_limiter()
         self._debug = DebugMode(self.probe) if debug else None
 
@@ -73,6 +75,7 @@ class WatchedLoop:
         if self._debug is not None:
             self._debug.uninstall()
         self.probe.uninstall()
+        self.clocks.close()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
@@ -106,7 +109,10 @@ class WatchedLoop:
         pending, samples = self.pulse.pending, list(self.pulse.samples)
         while pending:
             slow = pending.popleft()
-            slow.samples = [s for s in samples if slow.started <= s.at <= slow.ended]
+            since = [s for s in samples if s.at >= slow.started]
+            slow.samples = [s for s in since if s.at <= slow.ended or not s.spots]
+            slow.outside = self.clocks.sightings(slow.started, slow.ended)
+            slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
             taken.append(slow)
         return taken
 
@@ -129,13 +135,16 @@ class WatchedLoop:
         return LoopReading(
             loop=self.probe.kind,
             thread=self.pulse.thread_name,
-            layers=self.probe.layers,
+            layers=self.layers(),
             blind=self.probe.blind,
             busy=busy,
             idle=idle,
             lag=self.lag(now),
             tasks=0 if self.loop.is_closed() else len(asyncio.all_tasks(self.loop)),
         )
+
+    def layers(self) -> tuple[str, ...]:
+        return (*self.probe.layers, *(("native",) if self.clocks.seen_from_outside else ()))
 
     def times(self, now: float) -> tuple[float | None, float | None]:
         """Return seconds busy and idle; they add up to the time watched."""

@@ -31,11 +31,64 @@ def test_a_duration_must_be_a_number(value: Any) -> None:
     assert "leave it out for the default" in message
 
 
-@pytest.mark.parametrize("option", ["debug", "log", "otel"])
+@pytest.mark.parametrize("option", ["debug", "native", "log", "otel"])
 @pytest.mark.parametrize("value", [1, 0, None, "yes"])
 def test_a_switch_must_be_true_or_false(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"{option} must be True or False, got {value!r}"):
         private_watch(**{option: value})
+
+
+@pytest.mark.parametrize("option", ["app_packages", "allow"])
+def test_a_lone_text_is_no_tuple(option: str) -> None:
+    """Its letters would be taken for names."""
+    with pytest.raises(TypeError, match=rf"{option} must be a tuple.*give \('shop',\)"):
+        private_watch(**{option: "shop"})
+
+
+@pytest.mark.parametrize("option", ["app_packages", "allow"])
+@pytest.mark.parametrize("value", [None, 1, {"shop": 1}, ("shop", 1), [None]])
+def test_names_must_be_texts(option: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{option} must .* such as 'shop"):
+        private_watch(**{option: value})
+
+
+@pytest.mark.parametrize("name", ["", "my-shop", "shop/prices.py", "shop.", ".shop", "shop *", "1"])
+def test_a_package_is_given_by_its_import_name(name: str) -> None:
+    with pytest.raises(ValueError, match="app_packages must have import names") as caught:
+        private_watch(app_packages=("fine", name))
+    assert f"got {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", ["", "shop/prices.py", "shop.py:12", "shop prices", "a\nb"])
+def test_a_site_is_given_by_module_and_function(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"allow must have patterns of module\.qualname") as caught:
+        private_watch(allow=[pattern])
+    assert f"got {pattern!r}" in str(caught.value)
+
+
+def test_names_may_come_in_any_collection() -> None:
+    for names in (("größe", "a.b"), ["größe", "a.b"]):
+        assert private_watch(app_packages=names).site_rules.app_packages == ("größe", "a.b")
+    assert private_watch(allow={"shop.*.<locals>.<lambda>", "shop.[ab]?"})
+
+
+@pytest.mark.parametrize("value", ["Use x.", ["a", "b"], None, 1])
+def test_advice_is_a_mapping(value: Any) -> None:
+    with pytest.raises(TypeError, match="advice must map calls to sentences") as caught:
+        private_watch(advice=value)
+    assert f"got {value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("call", ["", "*", "a b", "db.run()", "a.*", "*.a.*", 1])
+def test_advice_is_for_calls(call: Any) -> None:
+    with pytest.raises(ValueError, match="advice must have dotted names of calls"):
+        private_watch(advice={call: "Use x."})
+
+
+@pytest.mark.parametrize("sentence", ["", "  ", None, 1])
+def test_advice_is_a_sentence(sentence: Any) -> None:
+    with pytest.raises(ValueError, match=r"a sentence for 'acme\.db'"):
+        private_watch(advice={"*.run": "Use x.", "acme.db": sentence})
 
 
 def test_options_are_keyword_only() -> None:
@@ -62,9 +115,14 @@ def test_the_environment_sets_options() -> None:
             "LOOPWATCH_DEBUG": "off",
             "LOOPWATCH_LOG": "no",
             "LOOPWATCH_OTEL": "0",
+            "LOOPWATCH_NATIVE": "on",
+            "LOOPWATCH_APP_PACKAGES": "shop, acme.lib",
+            "LOOPWATCH_ALLOW": "shop.boot.*,",
             "PATH": "/bin",
         }
     )
+    assert watch.native is True
+    assert watch.site_rules.app_packages == ("shop", "acme.lib")
     assert watch.slow_callback_duration == 0.05
     assert watch.debug is False
 
@@ -100,6 +158,12 @@ def test_a_variable_that_is_no_duration_is_refused(text: str) -> None:
     assert message.startswith("LOOPWATCH_SLOW_CALLBACK_DURATION")
     assert f"got {text!r}" in message
     assert "unset it for the default" in message
+
+
+def test_a_variable_s_list_is_checked_as_the_option_is() -> None:
+    assert Watch.from_env({"LOOPWATCH_ALLOW": "", "LOOPWATCH_APP_PACKAGES": " , "})
+    with pytest.raises(ValueError, match="app_packages must have import names"):
+        Watch.from_env({"LOOPWATCH_APP_PACKAGES": "shop,my-lib"})
 
 
 @pytest.mark.parametrize("text", ["", "maybe", "2"])

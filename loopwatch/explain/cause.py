@@ -1,30 +1,95 @@
 """Why the loop was held, from evidence only; `unknown` where there is too little.
 
-The loop thread's CPU time between the first photograph and the end of the step, over the wall time
-between the two: near one is code on the CPU, near zero in one and the same place is a wait.
+The time of a step went somewhere: on the CPU, into the run queue or a quota, into waiting for the
+GIL, or into waiting in a call. Whatever took at least half of it is the cause, asked in an order
+that puts what nobody's code did (no CPU, a collection) before what a line did. On the CPU, C code
+that kept the GIL is told from all else by the watchdog: it could not look before the call was over.
 """
 
 from __future__ import annotations
 
-from loopwatch.evidence import Slow
+from loopwatch.evidence import Sample, Slow, Usage
 from loopwatch.records import Cause
 
-BUSY, PARKED = 0.8, 0.1  # CPU seconds per second
-SHORTEST = 0.01  # s of wall time that the comparison must span
+HALF = 0.5  # of the step: what a cause must account for
+LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes
+IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
 def cause(slow: Slow) -> Cause:
-    """Return `cpu`, `blocking_call` or `unknown`."""
-    timely = [s for s in slow.samples if not s.late and s.cpu]
-    if not timely or not slow.cpu:
-        return "unknown"
-    first = timely[0]
-    wall = slow.ended - first.at
-    if wall < SHORTEST:
-        return "unknown"
-    share = (slow.cpu - first.cpu) / wall
-    if share >= BUSY:
-        return "cpu"
-    if share <= PARKED and len({s.spots[:1] for s in timely}) == 1:
-        return "blocking_call"
+    """Return why a step was slow."""
+    if slow.parts:
+        return "many_callbacks" if slow.crowded else "unknown"
+    usage = slow.usage
+    if usage is None:
+        return "import" if importing(slow) else "unknown"
+    half = HALF * slow.duration
+    if starvation(usage) >= half:
+        return "starved"
+    if usage.gc >= half and usage.cpu >= half:
+        return "gc"
+    if importing(slow):
+        return "import"
+    if waited_for_gil(usage, slow.duration):
+        return "gil_contention"
+    if usage.cpu >= half:
+        return on_cpu(slow, usage)
+    if slow.duration - accounted(usage) >= half:
+        return waiting(slow, usage)
     return "unknown"
+
+
+def starvation(usage: Usage) -> float:
+    """Return for how long the thread had no CPU though it wanted one, s."""
+    return max(usage.frozen, (usage.queued or 0.0) + (usage.throttled or 0.0))
+
+
+def importing(slow: Slow) -> bool:
+    """Return whether most photographs show an import inside the step."""
+    shown = [any(s.code.co_filename in IMPORTING for s in sample.spots) for sample in timely(slow)]
+    return sum(shown) > len(shown) / 2
+
+
+def timely(slow: Slow) -> list[Sample]:
+    """Return the photographs taken when they were due; if there are none, the late ones."""
+    return [s for s in slow.samples if not s.late] or slow.samples
+
+
+def waited_for_gil(usage: Usage, duration: float) -> bool:
+    """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
+    asked = usage.gil_wait is not None and usage.gil_wait >= HALF * duration
+    return asked and usage.others >= LITTLE * duration
+
+
+def kept_gil(usage: Usage) -> bool:
+    """Return whether the watchdog, once it wanted to look, had to wait for most of the rest."""
+    return usage.kept > HALF * usage.watched
+
+
+def on_cpu(slow: Slow, usage: Usage) -> Cause:
+    if kept_gil(usage):
+        return "native_gil"
+    return "cpu" if any(not s.late for s in slow.samples) else "unknown"
+
+
+def waiting(slow: Slow, usage: Usage) -> Cause:
+    """Return what a thread waited for that was neither on the CPU nor ready to be.
+
+    Where slices are not counted the GIL is ruled out by its absence of takers.
+    """
+    if kept_gil(usage):
+        return "native_gil" if usage.others < HALF * slow.duration else "unknown"
+    if not any(not s.late for s in slow.samples):
+        return "unknown"
+    alone = usage.others < HALF * slow.duration or in_one_place(slow)
+    return "blocking_call" if usage.gil_wait is not None or alone else "unknown"
+
+
+def in_one_place(slow: Slow) -> bool:
+    return len({s.spots[0] for s in timely(slow) if s.spots}) == 1 < len(timely(slow))
+
+
+def accounted(usage: Usage) -> float:
+    """Return the seconds that are known not to be waiting in a call."""
+    contended = min(usage.gil_wait or 0.0, usage.others)
+    return usage.cpu + starvation(usage) + contended

@@ -1,37 +1,38 @@
 """From evidence to a stall: route, coroutine, site, cause.
 
-A timely photograph is exact. A late one was taken when C code let the GIL go again: after a call
-the frame still stands on the calling line, after an operator it has moved on. So a late photograph
-is marked inexact, and counts only where it stands on a call; else the step's owner is named, never
-an innocent line.
+A timely photograph is exact. A late one was taken when C code let the GIL go again, and is exact
+only where nothing but the call it stands on can have been slow (`bytecode`); else the step's owner
+is named, never an innocent line, until its lines are watched the next time. What was seen from
+outside, or by watching lines, is exact.
+
+A photograph counts for the time around it, a late one for all the time the watchdog was kept
+waiting. Where no line is to blame (many callbacks; no CPU, and the rest would not have been slow)
+none is named; where another thread is, that thread's.
 """
 
 from __future__ import annotations
 
-import dis
 import inspect
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
+from types import CodeType
 from typing import Any, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
-from loopwatch.evidence import Sample, Slow, Spot
-from loopwatch.explain.cause import cause
+from loopwatch.evidence import Part, Sample, Slow, Spot
+from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
+from loopwatch.explain.cause import cause, starvation
+from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import template
-from loopwatch.explain.site import (
-    PLUMBING,
-    frames,
-    is_own,
-    is_plumbing,
-    site,
-    site_of_code,
-    site_spot,
-)
-from loopwatch.names import callable_name, code_name
-from loopwatch.records import NONE, Site, Stall
+from loopwatch.explain.site import DEFAULT, SiteRules, frames, site, site_of_code
+from loopwatch.names import callable_name, code_name, module_of
+from loopwatch.records import NONE, Contributor, GilHolder, Site, Stall
 from loopwatch.request import AFTERLIFE, REQUEST, Request
+
+CONTRIBUTORS = 5  # of a tick of many callbacks that are told
 
 
 class Place(NamedTuple):
@@ -42,35 +43,160 @@ class Place(NamedTuple):
     endpoint: Any = None
 
 
-def explain(slow: Slow, now: float) -> Stall:
-    """Return the stall that a slow callback was; `now` is of the clock its times are of."""
-    sample = best_sample(slow)
-    request = owner(slow, sample)
-    at = place(request) if request is not None else Place()
-    span = span_context(slow, sample)
-    return Stall(
-        started_at=time.time() - (now - slow.started),
-        duration=slow.duration,
-        cause=cause(slow),
-        route=at.route,
-        method=at.method,
-        coroutine=coroutine(slow, sample, request, at.endpoint),
-        site=where(sample, at.endpoint),
-        stack=frames(sample.spots) if sample is not None else (),
-        thread=slow.thread,
-        trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
-        span_id=trace.format_span_id(span.span_id) if span is not None else None,
-        trace_sampled=span.trace_flags.sampled if span is not None else False,
-    )
+class Explanation(NamedTuple):
+    """A stall, and what is not told but needed."""
+
+    stall: Stall
+    gil_released: bool  # it was C code on the CPU that let the GIL go
+    suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
 
 
-def best_sample(slow: Slow) -> Sample | None:
-    """Return the first photograph of where most were taken, a timely one if there is any."""
-    samples = [s for s in slow.samples if not s.late] or slow.samples
-    if not samples:
+def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
+    """Explain a slow callback; `now` is of the clock its times are of."""
+    culprit = Culprit(slow, rules)
+    stall = culprit.stall(time.time() - (now - slow.started))
+    suspects = () if stall.site.exact else tuple(culprit.suspects())
+    return Explanation(stall, culprit.gil_released(), suspects)
+
+
+class Culprit:
+    """Who held the loop, once."""
+
+    def __init__(self, slow: Slow, rules: SiteRules) -> None:
+        self.slow, self.rules = slow, rules
+        alone = not slow.parts
+        self.sample = best_sample(slow, rules) if alone else None
+        self.request = owner(slow, self.sample) if alone else None
+        self.place = place(self.request) if self.request is not None else Place()
+        self.cause = cause(slow)
+        self.holders = gil_holders(slow, rules) if self.cause == "gil_contention" else ()
+
+    def stall(self, started_at: float) -> Stall:
+        slow, sample, usage = self.slow, self.sample, self.slow.usage
+        span = span_context(slow, sample)
+        return Stall(
+            started_at=started_at,
+            duration=slow.duration,
+            cause=self.cause,
+            route=self.place.route,
+            method=self.place.method,
+            coroutine=self.coroutine(),
+            site=self.site(),
+            stack=frames(sample.spots) if sample is not None else (),
+            thread=slow.thread,
+            cpu_seconds=usage.cpu if usage is not None else None,
+            gc_seconds=usage.gc if usage is not None else 0.0,
+            run_queue_seconds=usage.queued if usage is not None else None,
+            throttled_seconds=usage.throttled if usage is not None else None,
+            contributors=tuple(contributor(p, self.rules) for p in slow.parts[:CONTRIBUTORS]),
+            gil_holders=self.holders,
+            trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
+            span_id=trace.format_span_id(span.span_id) if span is not None else None,
+            trace_sampled=span.trace_flags.sampled if span is not None else False,
+        )
+
+    def coroutine(self) -> str | None:
+        """Return the endpoint while its request is in flight, else the task's own coroutine.
+
+        Where that is a server's or runner's, the outermost coroutine above it that is not.
+        """
+        slow, sample, request = self.slow, self.sample, self.request
+        in_flight = request is not None and not (
+            has_ended(request) and request.ended < slow.started
+        )
+        if in_flight and self.place.endpoint is not None:
+            return callable_name(self.place.endpoint)
+        own = (sample.coroutine if sample is not None else None) or slow.coroutine
+        if own is not None and not self.rules.is_plumbing_name(own):
+            return own
+        outermost = reversed(sample.spots if sample is not None else ())
+        spot = next((s for s in outermost if not self.rules.is_plumbing(s)), None)
+        return code_name(spot.code, spot.module) if spot is not None else None
+
+    def site(self) -> Site:
+        """Return the site, or the best that can be known of it."""
+        slow, sample = self.slow, self.sample
+        if self.cause == "gil_contention":
+            return self.holders[0].site if self.holders else Site(NONE, exact=False)
+        if slow.parts or (self.cause == "starved" and innocent(slow)):
+            return Site(NONE, exact=False)
+        spot = self.rules.site_spot(sample.spots) if sample is not None else None
+        doubtful = doubts(sample, spot) if sample is not None else Doubt.ANYTHING
+        if slow.pinned is not None and doubtful is not Doubt.NOTHING:
+            code, line = slow.pinned
+            return site(Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename)))
+        if spot is not None and doubtful in (Doubt.NOTHING, Doubt.CALLEE):
+            return site(spot, exact=doubtful is Doubt.NOTHING)
+        return self.owner_site()
+
+    def owner_site(self) -> Site:
+        """Return the function whose step it was: the outermost of the user's own, the endpoint, or
+        the task's coroutine or the callback."""
+        own = self.rules.own_spots(self.sample.spots) if self.sample is not None else []
+        if own:
+            return site_of_code(own[-1].code, own[-1].module)
+        endpoint = self.place.endpoint
+        code = endpoint_code(endpoint)
+        if code is not None:
+            return site_of_code(code, getattr(endpoint, "__module__", None))
+        code = self.slow.code
+        if code is not None and self.rules.is_own_code(code):
+            return site_of_code(code, None)
+        return Site(NONE, exact=False)
+
+    def suspects(self) -> list[CodeType]:
+        """Return the own code that may hold the operator which kept the GIL."""
+        on_cpu = self.slow.usage is not None and self.slow.usage.cpu >= self.slow.duration / 2
+        if self.slow.parts or not on_cpu or self.cause not in ("native_gil", "unknown"):
+            return []
+        own = self.rules.own_spots(self.sample.spots) if self.sample is not None else []
+        codes = [s.code for s in own] + [endpoint_code(self.place.endpoint), self.slow.code]
+        return [c for c in codes if c is not None and self.rules.is_own_code(c)]
+
+    def gil_released(self) -> bool:
+        """Return whether the watchdog, when it was due, found one C call on the CPU each time."""
+        timely = [s.spots[0] for s in self.slow.samples if s.spots and not s.late]
+        one_call = len({spot[:2] for spot in timely}) == 1 < len(timely)
+        return self.cause == "cpu" and one_call and stands_on_call(timely[0])
+
+
+def endpoint_code(endpoint: Any) -> CodeType | None:
+    if endpoint is None:
         return None
-    places = [(spot := site_spot(s.spots)) and (spot.code, spot.line) for s in samples]
-    return samples[places.index(Counter(places).most_common(1)[0][0])]
+    code: CodeType | None = getattr(inspect.unwrap(endpoint), "__code__", None)
+    return code
+
+
+def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
+    """Return the first photograph of the place that held the loop longest, as far as is seen."""
+    seconds: defaultdict[Any, float] = defaultdict(float)
+    first: dict[Any, Sample] = {}
+    for sample, span in spans(slow):
+        spot = rules.site_spot(sample.spots)
+        where = (spot.code, spot.line) if spot is not None else None
+        seconds[where] += span
+        known = first.setdefault(where, sample)
+        if known.late and not sample.late:
+            first[where] = sample
+    return first[max(seconds, key=lambda where: seconds[where])] if seconds else None
+
+
+def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
+    """Return each photograph with the time it stands for, s: up to the middle between two timely
+    ones; before a late one, all the time since the one before."""
+    samples = [s for s in slow.samples if s.spots]
+    if seen := sightings(slow):
+        samples = sorted([*seen, *(s for s in samples if not s.late)], key=lambda s: s.at)
+    begun = slow.started
+    for n, sample in enumerate(samples):
+        if n + 1 == len(samples):
+            end = slow.ended
+        elif samples[n + 1].late:
+            end = sample.at
+        else:
+            end = (sample.at + samples[n + 1].at) / 2
+        yield sample, end - begun
+        begun = end
 
 
 def owner(slow: Slow, sample: Sample | None) -> Request | None:
@@ -96,46 +222,54 @@ def place(request: Request) -> Place:
     return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 
-def coroutine(
-    slow: Slow, sample: Sample | None, request: Request | None, endpoint: Any
-) -> str | None:
-    """Return the endpoint while its request is in flight, else the task's own coroutine.
+def innocent(slow: Slow) -> bool:
+    """Return whether a starved step would not have been slow with a CPU to run on."""
+    usage = slow.usage
+    return usage is None or slow.duration - starvation(usage) < slow.threshold
 
-    Where that is a server's or runner's, the outermost coroutine above it that is not.
+
+def doubts(sample: Sample, spot: Spot | None) -> Doubt:
+    """Return what else than the call at `spot` a photograph may be evidence of.
+
+    Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
+    the photograph shows that very look, and `spot` is who called.
     """
-    in_flight = request is not None and (not has_ended(request) or request.ended >= slow.started)
-    if in_flight and endpoint is not None:
-        return callable_name(endpoint)
-    own = (sample.coroutine if sample is not None else None) or slow.coroutine
-    if own is not None and own.partition(".")[0] not in PLUMBING:
-        return own
-    outermost = reversed(sample.spots if sample is not None else ())
-    spot = next((s for s in outermost if not is_plumbing(s)), None)
-    return code_name(spot.code, spot.module) if spot is not None else None
+    if spot is None:
+        return Doubt.ANYTHING
+    if not sample.late or sample.sure:
+        return Doubt.NOTHING
+    entered = at_entry(sample.spots[0])
+    if sample.spots[0] is spot:
+        return Doubt.ANYTHING if entered else doubt(spot)
+    return Doubt.ANYTHING if entered and sample.spots[1] is spot else Doubt.NOTHING
 
 
-def where(sample: Sample | None, endpoint: Any) -> Site:
-    """Return the site, or the best that can be known of it."""
-    if sample is not None and (not sample.late or stands_on_call(sample.spots)):
-        spot = site_spot(sample.spots)
-        if spot is not None:
-            return site(spot, exact=not sample.late)
-    if sample is not None:
-        own = [s for s in sample.spots if is_own(s)]
-        if own:
-            return site_of_code(own[-1].code, own[-1].module)
-    code = getattr(inspect.unwrap(endpoint), "__code__", None) if endpoint is not None else None
-    if code is not None:
-        return site_of_code(code, getattr(endpoint, "__module__", None))
-    return Site(NONE, exact=False)
+def contributor(part: Part, rules: SiteRules) -> Contributor:
+    """Return a part of a tick by its own name; a server's task is known by the endpoint."""
+    name = part.coroutine or NONE
+    if part.endpoint is not None and (name == NONE or rules.is_plumbing_name(name)):
+        name = callable_name(part.endpoint)
+    return Contributor(coroutine=name, count=part.count, seconds=part.seconds)
 
 
-def stands_on_call(spots: tuple[Spot, ...]) -> bool:
-    """Return whether the innermost frame is at a call."""
-    if not spots:
-        return False
-    code = spots[0].code.co_code
-    return spots[0].instruction < len(code) and "CALL" in dis.opname[code[spots[0].instruction]]
+def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
+    """Return the threads that had the GIL: as seen from outside, else those that used the CPU."""
+    if (seen := gil_thief(slow)) is not None:
+        return (GilHolder(thread=seen.name, site=thread_site(spots(seen.frames), rules)),)
+    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
+    return tuple(
+        GilHolder(
+            thread=p.name,
+            site=thread_site(p.spots, rules),
+            cpu_seconds=min(p.cpu, slow.duration),
+        )
+        for p in pictures
+    )
+
+
+def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
+    spot = rules.site_spot(stack) or (stack[0] if stack else None)
+    return site(spot) if spot is not None else Site(NONE, exact=False)
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

@@ -1,24 +1,36 @@
 """The site: the innermost frame of the user's own code, and the source text of the call there.
 
-Own code is what is neither the standard library, nor installed (site-packages), nor loopwatch.
-Failing that, the innermost frame that is not plumbing: the loop, the server, the framework.
+Own code is what is neither the standard library, nor installed (site-packages), nor plumbing: the
+loop, the server, the framework, loopwatch. Packages named in `app_packages` are own wherever they
+lie. Where a file's name does not tell (code from a string, a relative path), its module's does.
+Code generated in the user's name (a dataclass's `__init__`, `exec`, a template) is named only if
+nothing else is: there is no line in a file to look at. Where a router is on the stack, only what it
+called counts: a middleware outside merely waits for it. Where there is no router and no own code,
+the innermost frame that is not plumbing is named.
 """
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import linecache
+import os
+import sys
 import sysconfig
-from itertools import islice, zip_longest
-from pathlib import Path
+from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType
+from typing import Any
 
 from loopwatch.evidence import Spot
 from loopwatch.names import code_name
 from loopwatch.records import Frame, Site
 
 CODE_LENGTH = 200  # characters of source text kept
+FILES = 4096  # whose place is remembered
 
-COMPREHENSIONS = ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
+COMPREHENSIONS = (".<genexpr>", ".<listcomp>", ".<setcomp>", ".<dictcomp>")
+NOT_IN_A_FILE = ("<string>", "<stdin>", "<attrs generated")  # linecache may know another's text
 
 PLUMBING = frozenset(
     (
@@ -29,52 +41,175 @@ PLUMBING = frozenset(
     )
 )
 
-
-def _installed_directories() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple(
-        {str(Path(paths[n])) + "/" for n in names} | {str(Path(__file__).parent.parent) + "/"}
-    )
+ROUTERS = frozenset(("starlette.routing", "fastapi.routing", "litestar.routes.http"))
 
 
-INSTALLED = _installed_directories()
+@dataclass(frozen=True, slots=True)
+class SiteRules:
+    """What counts as own code, and which frame of a stack is the site."""
+
+    app_packages: tuple[str, ...] = ()  # import names
+
+    def is_own(self, spot: Spot) -> bool:
+        """Return whether a frame is the user's own code."""
+        return self.is_app(spot) or not (is_plumbing(spot) or is_installed(spot))
+
+    def is_own_code(self, code: CodeType) -> bool:
+        """Return the same of a code object, by its file alone."""
+        file = code.co_filename
+        if file.startswith("<"):
+            return False
+        inside = (f"/{name.replace('.', '/')}/" in uniform(file) for name in self.app_packages)
+        return not lies_installed(file) or any(inside)
+
+    def is_app(self, spot: Spot) -> bool:
+        """Return whether a frame is of a package named in `app_packages`."""
+        if not self.app_packages:
+            return False
+        module = imported_name(spot.module) + "."
+        return any(module.startswith(name + ".") for name in self.app_packages)
+
+    def is_plumbing(self, spot: Spot) -> bool:
+        return is_plumbing(spot) and not self.is_app(spot)
+
+    def is_plumbing_name(self, name: str) -> bool:
+        """Return whether a coroutine's `module.qualname` is the loop's, a server's or the like."""
+        return name.partition(".")[0] in PLUMBING and not any(
+            name.startswith(package + ".") for package in self.app_packages
+        )
+
+    def own_spots(self, spots: tuple[Spot, ...]) -> list[Spot]:
+        """Return the own frames, innermost first; those that the router called, if there is one."""
+        return [s for s in itertools.takewhile(not_router, spots) if self.is_own(s)]
+
+    def site_spot(self, spots: tuple[Spot, ...]) -> Spot | None:
+        """Return the frame to name; None if only who owns the step can be named."""
+        own = self.own_spots(spots)
+        for spot in own:
+            if not is_generated(spot):
+                return spot
+        if own or not all(map(not_router, spots)):
+            return own[0] if own else None
+        return next((s for s in spots if not is_plumbing(s)), None)
 
 
-def is_own(spot: Spot) -> bool:
-    """Return whether a frame is the user's own code."""
-    file = spot.code.co_filename
-    if file.startswith("<frozen ") or "/site-packages/" in file or "/dist-packages/" in file:
-        return False
-    return not file.startswith(INSTALLED)
+DEFAULT = SiteRules()
+is_own = DEFAULT.is_own
+own_spots = DEFAULT.own_spots
+site_spot = DEFAULT.site_spot
 
 
 def is_plumbing(spot: Spot) -> bool:
     return spot.module.partition(".")[0] in PLUMBING
 
 
-def site_spot(spots: tuple[Spot, ...]) -> Spot | None:
-    """Return the frame to name; None if there is nothing but plumbing."""
-    named = [s for s, outer in zip_longest(spots, spots[1:]) if not inner(s, outer)]
-    own = next((s for s in named if is_own(s)), None)
-    return own or next((s for s in named if not is_plumbing(s)), None)
+def not_router(spot: Spot) -> bool:
+    """Return whether a frame is anything but a framework's router at work."""
+    return spot.module not in ROUTERS or not spot.code.co_flags & inspect.CO_COROUTINE
 
 
-def inner(spot: Spot, outer: Spot | None) -> bool:
-    """Return whether a frame is a comprehension run by the function it stands in."""
-    function, _, name = spot.code.co_qualname.rpartition(".<locals>.")
-    return name in COMPREHENSIONS and outer is not None and outer.code.co_qualname == function
+def is_generated(spot: Spot) -> bool:
+    """Return whether a frame's code is in no file that a person wrote.
+
+    A cell of a notebook is in none either, but linecache has it. A template's code is in the name
+    of its file, but nobody's module and no Python.
+    """
+    file = spot.code.co_filename
+    if file.startswith("<"):
+        return file.startswith(NOT_IN_A_FILE) or file not in linecache.cache
+    return spot.module == "?" and not file.endswith((".py", ".pyw"))
+
+
+def is_installed(spot: Spot) -> bool:
+    """Return whether a frame is of the standard library, an installed package or loopwatch."""
+    file = spot.code.co_filename
+    if file.startswith("<frozen "):
+        return True
+    if not is_absolute(file):
+        if spot.module.partition(".")[0] in sys.stdlib_module_names:
+            return True
+        if spot.module != "__main__":  # typed there, whatever the program is
+            file = module_globals(spot.module).get("__file__") or file
+    return lies_installed(file) or (spot.module == "__main__" and is_launcher(spot.code))
+
+
+def is_absolute(file: str) -> bool:
+    return file.startswith(("/", "\\")) or file[1:2] == ":"
+
+
+def is_launcher(code: CodeType) -> bool:
+    """Return whether code is a script that an installer wrote, such as `bin/uvicorn`."""
+    return code.co_name == "<module>" and uniform(code.co_filename).startswith(SCRIPTS)
+
+
+@lru_cache(FILES)
+def lies_installed(file: str) -> bool:
+    """Return whether a file, or what its links lead to, lies where installers put things.
+
+    One is enough: some installers link from site-packages to files of their cache.
+    """
+    return any(
+        place.startswith(INSTALLED) or not PACKAGES.isdisjoint(place.split("/"))
+        for place in (uniform(file), uniform(os.path.realpath(file)))
+    )
+
+
+def uniform(file: str) -> str:
+    """Return a path whose spelling can be compared."""
+    return os.path.normcase(file).replace("\\", "/")
+
+
+def _directories(*paths: str) -> tuple[str, ...]:
+    """Return paths as prefixes, as they are written and with their links followed."""
+    written = {uniform(place) for path in paths for place in (path, os.path.realpath(path))}
+    return tuple(place.rstrip("/") + "/" for place in written)
+
+
+PATHS = sysconfig.get_paths()
+PACKAGES = frozenset(
+    ("site-packages", "dist-packages", f"python{sys.version_info[0]}{sys.version_info[1]}.zip")
+)
+INSTALLED = _directories(
+    *(PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    os.path.dirname(os.__file__),
+    os.path.dirname(os.path.dirname(__file__)),
+)
+SCRIPTS = _directories(PATHS["scripts"])
+
+
+def imported_name(module: str) -> str:
+    """Return a module's name; of `__main__` the one that `python -m` was given."""
+    if module == "__main__":
+        spec = module_globals(module).get("__spec__")
+        return getattr(spec, "name", None) or module
+    return module
+
+
+def module_globals(name: str) -> dict[str, Any]:
+    """Return the names in a loaded module, none if it is not loaded."""
+    return getattr(sys.modules.get(name), "__dict__", {})
 
 
 def site(spot: Spot, exact: bool = True) -> Site:
+    """Return a frame as a site; a comprehension is named as the function it stands in."""
     file = spot.code.co_filename
-    return Site(code_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
+    return Site(function_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:
     """Return a function as a site, where nothing is known of the line within it."""
-    name = code_name(code, module)
+    name = function_name(code, module)
     return Site(name, code.co_filename, code.co_firstlineno, "", exact=False)
+
+
+def function_name(code: CodeType, module: str | None) -> str:
+    """Return `module.qualname`, without comprehensions: from 3.12 on most are no frames anyway."""
+    name = code_name(code, module)
+    qualname = "." + code.co_qualname
+    prefix = name.removesuffix(qualname)
+    while qualname.endswith(COMPREHENSIONS):
+        qualname = qualname.rpartition(".")[0].removesuffix(".<locals>")
+    return prefix + (qualname or ".<module>")
 
 
 def frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
@@ -86,18 +221,29 @@ def frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
 
 def call_text(spot: Spot) -> str:
     """Return the source text of the instruction being run (PEP 657), on one line."""
-    positions = next(islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4)
+    positions = next(
+        itertools.islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4
+    )
     first, last, start, end = positions
     if first is None or last is None:
-        return linecache.getline(spot.code.co_filename, spot.line).strip()[:CODE_LENGTH]
-    lines = [linecache.getline(spot.code.co_filename, n) for n in range(first, last + 1)]
+        return source_line(spot, spot.line).strip()[:CODE_LENGTH]
+    lines = [source_line(spot, n) for n in range(first, last + 1)]
     if start is not None and end is not None and all(lines):
         lines[-1] = _columns(lines[-1], 0, end)
         lines[0] = _columns(lines[0], start, None)
     text = " ".join(" ".join(lines).split())
     if "(" not in text:  # no call: an operator, a name; the whole line says more
-        text = linecache.getline(spot.code.co_filename, first).strip()
+        text = source_line(spot, first).strip()
     return text[:CODE_LENGTH]
+
+
+def source_line(spot: Spot, number: int) -> str:
+    """Return a line of the source; the module's loader is asked where there is no file (a zip)."""
+    file = spot.code.co_filename
+    if file.startswith(NOT_IN_A_FILE):
+        return ""
+    names = module_globals(spot.module)
+    return linecache.getline(file, number, names if names.get("__file__") == file else None)
 
 
 def _columns(line: str, start: int, end: int | None) -> str:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from loopwatch.records import NONE, Stall
+from loopwatch.records import NONE, Contributor, Stall
 
 BURST = 5
 REFILL = 10.0  # s
@@ -64,10 +64,26 @@ class StallLog:
 def sentence(stall: Stall) -> str:
     """Return a stall as one sentence."""
     who = f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
+    if stall.cause == "gil_contention" and stall.gil_holders:
+        threads = ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders))
+        text = f"the loop waited {stall.duration:.3f} s for the GIL, held by thread {threads}"
+        return f"{text}{place(stall)} [gil_contention]"
+    if stall.cause == "many_callbacks":
+        text = f"many callbacks in one tick held the loop {stall.duration:.3f} s"
+        return f"{text}: {', '.join(share(c) for c in stall.contributors)} [many_callbacks]"
+    if stall.cause == "starved" and stall.site.function == NONE:
+        return f"the loop had no CPU for most of {stall.duration:.3f} s [starved]"
+    return f"{who} held the loop {stall.duration:.3f} s{place(stall)} [{stall.cause}]"
+
+
+def place(stall: Stall) -> str:
     site = stall.site
-    text = f"{who} held the loop {stall.duration:.3f} s"
     if site.function == NONE:
-        return f"{text}; its line is not known [{stall.cause}]"
-    text += f" at {site.file}:{site.line}" if site.exact else f" near {site.file}:{site.line}"
-    code = f" {site.code}" if site.code else ""
-    return f"{text}{code} in {site.function} [{stall.cause}]"
+        return "; its line is not known"
+    where = f" {'at' if site.exact else 'near'} {site.file}:{site.line}"
+    return f"{where}{' ' if site.code else ''}{site.code} in {site.function}"
+
+
+def share(part: Contributor) -> str:
+    times = f"{part.count} times " if part.count is not None else ""
+    return f"{times}{part.coroutine} {part.seconds:.3f} s"

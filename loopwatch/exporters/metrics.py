@@ -36,6 +36,13 @@ STALL = Metric(
     ("route", "site", "cause"),
     "How long the event loop was held, each time it was held for slow_callback_duration or more.",
 )
+ALLOWED_STALL = Metric(
+    "loopwatch.allowed_stall",
+    "histogram",
+    "s",
+    ("site",),
+    "How long stalls lasted that the option allow names, which no other metric counts.",
+)
 REQUEST = Metric(
     "loopwatch.request",
     "histogram",
@@ -115,6 +122,7 @@ INFO = Metric(
 
 METRICS = (
     STALL,
+    ALLOWED_STALL,
     REQUEST,
     REQUEST_TIME,
     STEP,
@@ -134,11 +142,15 @@ METRICS = (
 def series(snapshot: Snapshot) -> Series:
     """Return every metric's values by label values, in the order of `METRICS`."""
     request_time: dict[Labels, Value] = {}
+    allowed: dict[Labels, Value] = {}
+    for row in snapshot.allowed:
+        add(allowed, (row.site,), row.stalls)
     for reading in snapshot.requests:
         add(request_time, (reading.route, "running"), reading.running)
         add(request_time, (reading.route, "waiting"), reading.waiting)
     return {
         STALL: {(r.route, r.site, r.cause): r.stalls for r in snapshot.sites},
+        ALLOWED_STALL: allowed,
         REQUEST: {
             (r.route, r.method): r.latency for r in snapshot.requests if r.method != "WEBSOCKET"
         },

@@ -1,58 +1,88 @@
-"""Stalls as profiles, for the tools that draw flame graphs. A stall weighs what it held the loop.
+"""The profile: all stalls by stack, for the tools that draw flame graphs.
 
-A stall that was never photographed stands under its site's function.
+A stack weighs the seconds for which it held the loop. A stall that was never photographed stands
+under its site's function. Of 1,024 different stacks each has its own weight, the rest share one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
-from loopwatch.records import Frame, Stall
+from loopwatch.ledger.counts import Table
+from loopwatch.records import OTHER, Frame, Stall
 from loopwatch.version import __version__
 
+STACKS = 1024
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
-def folded(stalls: Iterable[Stall]) -> str:
-    """Return a line for each different stack, `frame;frame;frame 150`, outermost first.
+class Profile:
+    """Seconds of held loop by stack; one thread at a time adds, any thread reads."""
 
-    The weight is whole milliseconds of held loop, 1 at least.
-    """
-    weights: defaultdict[str, float] = defaultdict(float)
-    for stall in stalls:
-        weights[";".join(escaped(frame.function) for frame in stack(stall))] += stall.duration
-    lines = (f"{names} {max(1, round(s * 1000))}\n" for names, s in sorted(weights.items()))
-    return "".join(lines)
+    def __init__(self) -> None:
+        self._frames: dict[Frame, Frame] = {}  # equal frames are kept once
+        self._rows: Table[tuple[Frame, ...], StackRow] = Table(
+            STACKS, lambda: StackRow((Frame(OTHER, "", 0),))
+        )
+
+    @property
+    def overflow(self) -> int:
+        return self._rows.overflow
+
+    def add(self, stall: Stall) -> None:
+        frames = stack(stall)
+        if len(self._rows) < STACKS:
+            frames = tuple(self._frames.setdefault(frame, frame) for frame in frames)
+        self._rows.get(frames, lambda: StackRow(frames)).seconds += stall.duration
+
+    def folded(self) -> str:
+        """Return a line for each different stack, `frame;frame;frame 150`, outermost first.
+
+        The weight is whole milliseconds of held loop, 1 at least.
+        """
+        weights: defaultdict[str, float] = defaultdict(float)
+        for row in self._rows:
+            weights[";".join(escaped(frame.function) for frame in row.frames)] += row.seconds
+        lines = (f"{names} {max(1, round(s * 1000))}\n" for names, s in sorted(weights.items()))
+        return "".join(lines)
+
+    def speedscope(self) -> dict[str, Any]:
+        """Return a profile in speedscope's file format: one sample a stack, in seconds."""
+        index: dict[Frame, int] = {}
+        samples: list[list[int]] = []
+        weights: list[float] = []
+        for row in self._rows:
+            samples.append([index.setdefault(frame, len(index)) for frame in row.frames])
+            weights.append(row.seconds)
+        return {
+            "$schema": SCHEMA,
+            "exporter": f"loopwatch {__version__}",
+            "name": "event loop held",
+            "activeProfileIndex": 0,
+            "shared": {"frames": [entry(frame) for frame in index]},
+            "profiles": [
+                {
+                    "type": "sampled",
+                    "name": "event loop held",
+                    "unit": "seconds",
+                    "startValue": 0,
+                    "endValue": sum(weights),
+                    "samples": samples,
+                    "weights": weights,
+                }
+            ],
+        }
 
 
-def speedscope(stalls: Iterable[Stall]) -> dict[str, Any]:
-    """Return a profile in speedscope's file format: one sample a stall, in order, in seconds."""
-    index: dict[Frame, int] = {}
-    samples: list[list[int]] = []
-    weights: list[float] = []
-    for stall in stalls:
-        samples.append([index.setdefault(frame, len(index)) for frame in stack(stall)])
-        weights.append(stall.duration)
-    return {
-        "$schema": SCHEMA,
-        "exporter": f"loopwatch {__version__}",
-        "name": "event loop held",
-        "activeProfileIndex": 0,
-        "shared": {"frames": [entry(frame) for frame in index]},
-        "profiles": [
-            {
-                "type": "sampled",
-                "name": "event loop held",
-                "unit": "seconds",
-                "startValue": 0,
-                "endValue": sum(weights),
-                "samples": samples,
-                "weights": weights,
-            }
-        ],
-    }
+class StackRow:
+    """The stalls of one stack, outermost frame first."""
+
+    __slots__ = ("frames", "seconds")
+
+    def __init__(self, frames: tuple[Frame, ...]) -> None:
+        self.frames = frames
+        self.seconds = 0.0
 
 
 def stack(stall: Stall) -> tuple[Frame, ...]:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 from typing import Any, NamedTuple
 
-from loopwatch.ledger import profile
 from loopwatch.records import Stall
 from loopwatch.watch import Watch
 
@@ -39,10 +38,10 @@ class Answers:
         return Body(json_object({"stalls": self._array(self._watch.stalls)}), JSON)
 
     def folded(self) -> Body:
-        return Body(profile.folded(self._watch.stalls).encode(), "text/plain; charset=utf-8")
+        return Body(self._watch.flamegraph_folded().encode(), "text/plain; charset=utf-8")
 
     def speedscope(self) -> Body:
-        return Body(dumped(profile.speedscope(self._watch.stalls)).encode(), JSON)
+        return Body(dumped(self._watch.speedscope()).encode(), JSON)
 
     def _array(self, stalls: tuple[Stall, ...]) -> str:
         """Return stalls as JSON. One never changes, so it is dumped once while it is kept."""

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from loopwatch.evidence import Spot
 from loopwatch.names import callable_name, coroutine_name
 
+WATCHERS = ("loopwatch.probe.lines", "loopwatch.probe.hunt")  # run within the code they watch
 DEPTH = 128  # frames kept, innermost first
 
 
@@ -33,6 +34,8 @@ def photograph(
     frame: FrameType | None = sys._current_frames().get(thread_id)
     spots: list[Spot] = []
     root: FrameType | None = None
+    while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
+        frame = frame.f_back
     while frame is not None and frame is not base and frame.f_code is not floor:
         if len(spots) < DEPTH:
             spots.append(spot(frame))

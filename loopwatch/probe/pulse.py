@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from types import CodeType
 from typing import Any
 
 from loopwatch.evidence import Sample, Slow
@@ -46,6 +47,7 @@ class Pulse:
         "loop",
         "many_steps",
         "mark",
+        "native_id",
         "other_seconds",
         "other_steps",
         "pending",
@@ -92,6 +94,7 @@ class Pulse:
         """Take the calling thread as the loop's own."""
         thread = threading.current_thread()
         self.thread_id, self.thread_name = thread.ident or 0, thread.name
+        self.native_id = thread.native_id or 0
         self.cpu_clock = cpu_clock()
 
     def judge(
@@ -101,25 +104,36 @@ class Pulse:
         request: Request | None = None,
         coroutine: str | None = None,
         context: Context | None = None,
+        code: CodeType | None = None,
     ) -> None:
         """Put one slow callback up for explaining."""
         self.judged = started + duration
-        if len(self.pending) >= PENDING:
-            self.dropped += 1
-            return
         copied = context.copy() if context is not None else None
-        self.pending.append(
-            Slow(started, duration, self.thread_name, request, coroutine, copied, self.cpu())
+        self.put(
+            Slow(
+                started,
+                duration,
+                self.thread_name,
+                self.threshold,
+                self.thread_id,
+                request,
+                coroutine,
+                copied,
+                self.cpu(),
+                code,
+            )
         )
+
+    def put(self, slow: Slow) -> None:
+        """Keep a slow callback until it is explained, if there is room."""
+        if len(self.pending) < PENDING:
+            self.pending.append(slow)
+        else:
+            self.dropped += 1
 
     def cpu(self) -> float:
         """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""
-        if self.cpu_clock is None:
-            return 0.0
-        try:
-            return time.clock_gettime(self.cpu_clock)
-        except OSError:  # the thread has ended
-            return 0.0
+        return cpu_seconds(self.cpu_clock)
 
 
 def cpu_clock() -> int | None:
@@ -127,3 +141,11 @@ def cpu_clock() -> int | None:
     if not hasattr(time, "pthread_getcpuclockid"):
         return None
     return time.pthread_getcpuclockid(threading.get_ident())
+
+
+def cpu_seconds(of: int | None) -> float:
+    """Return what a CPU clock says; 0.0 where there is none or its thread has ended."""
+    try:
+        return time.clock_gettime(of) if of is not None else 0.0
+    except OSError:
+        return 0.0

@@ -6,16 +6,20 @@ in progress and since when. Driven steps are exact; whatever else held the loop 
 the tick: its start is known to a millisecond, its end to within the other work of one wake, which
 on a loop that is not saturated is close to nothing.
 
-One tick may hold many callbacks that cannot be told apart here. Only a tick whose photographs all
-show one outermost frame is put down to one slow callback.
+One tick may hold many callbacks that cannot be told apart here. A tick whose photographs all show
+one outermost frame is put down to one slow callback. Where they show several, each can have lasted
+from the photograph before its first to the one after its last: if that is shorter than the
+threshold for all of them, they were many; else nobody can say, and nobody is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
+from loopwatch.evidence import Part, Sample, Slow
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_frame
@@ -101,8 +105,7 @@ class UvloopProbe(Probe):
         if rest / ticks >= pulse.threshold:
             known = seen and self.since is not None
             started = max(self.since or 0.0, pulse.installed) if known else now - rest
-            if self._one_callback(started):
-                pulse.judge(started, rest)
+            self._judge(started, rest)
 
     def _learn_base(self) -> None:
         """Take the frame the loop is parked in: every step runs on top of it."""
@@ -111,8 +114,16 @@ class UvloopProbe(Probe):
         if after is not None and after.since is None and after.turns == self.count:
             self.base = self.parked = frame
 
-    def _one_callback(self, started: float) -> bool:
-        return len({id(s.root) for s in self.pulse.samples if s.at >= started}) <= 1
+    def _judge(self, started: float, duration: float) -> None:
+        pulse = self.pulse
+        samples = [s for s in pulse.samples if s.at >= started and s.spots]
+        if len({id(s.root) for s in samples}) <= 1:
+            pulse.judge(started, duration)
+            return
+        slow = Slow(started, duration, pulse.thread_name, pulse.threshold, cpu=pulse.cpu())
+        slow.parts = tuple(shares(samples, started, duration))
+        slow.crowded = longest(samples, started, started + duration) < pulse.threshold
+        pulse.put(slow)
 
     def idle(self, now: float) -> float:
         reading = self.libuv.read()
@@ -120,3 +131,20 @@ class UvloopProbe(Probe):
 
     def executor(self) -> Any:
         return None
+
+
+def longest(samples: Sequence[Sample], started: float, ended: float) -> float:
+    """Return the seconds that one callback of a tick can have lasted at most."""
+    moments = [started, *(s.at for s in samples), ended]
+    spans: dict[int, tuple[float, float]] = {}
+    for n, sample in enumerate(samples):
+        began, _ = spans.get(id(sample.root), (moments[n], 0.0))
+        spans[id(sample.root)] = began, moments[n + 2]
+    return max(end - began for began, end in spans.values())
+
+
+def shares(samples: Sequence[Sample], started: float, duration: float) -> Iterator[Part]:
+    """Return what a tick's photographs show, each standing for an equal share of it."""
+    names = Counter(s.coroutine for s in samples)
+    for name, count in names.most_common():
+        yield Part(name, None, None, duration * count / len(samples))

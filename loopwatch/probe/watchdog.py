@@ -2,11 +2,16 @@
 
 Rule: everything here needs the GIL, so a C call that keeps it delays a photograph until it is
 over; such a sample says `late`. A sample counts only if the step is the same before and after.
+Each wake is also a reading of the clocks (`clocks`), from which causes are told.
 
 Theory: a wake is two attribute reads a loop. If a step is in progress, the next wake is set to
 the moment it will have lasted `EARLY` of the threshold, so the first photograph never depends on
 the period; the next is due at the threshold, later ones each `GROWTH` times as deep into the
 stall. A step that ends before the threshold costs one photograph and is forgotten.
+
+A loop on its way back from the poll may be held too, where no step shows it: by a thread that has
+the GIL, or because nothing of the process runs. The watchdog, kept waiting itself, finds that by
+what the loop's thread did meanwhile.
 
 Tried and dropped: waking the thread from the loop at each tick (a lock a tick); photographing at
 the threshold only (a stall barely longer would have no picture).
@@ -18,16 +23,18 @@ import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.evidence import Sample
-from loopwatch.guard import guarded
+from loopwatch.evidence import Sample, Slow
+from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Held, Probe
+from loopwatch.probe.clocks import LATE, LONGEST, Clocks, Observer, Witness
+from loopwatch.probe.lookout import Lookout
 from loopwatch.probe.photograph import photograph, running_owner
 from loopwatch.probe.pulse import clock
+from loopwatch.probe.threads import OtherThreads, where_threads_stand
 
-EARLY = 0.8  # of the threshold: when the first photograph is due
+EARLY = 0.6  # of the threshold: when the first photograph is due
 GROWTH = 1.5
-LATE = 0.02  # s behind schedule from which a wake counts as late
-LONGEST, SHORTEST = 0.05, 0.002  # s between two wakes
+SHORTEST = 0.002  # s between two wakes
 
 
 class Watchdog:
@@ -39,11 +46,16 @@ class Watchdog:
         self._bell = threading.Lock()  # rung, by its release, to end the thread
         self._thread: threading.Thread | None = None
         self.seconds = 0.0  # CPU time of the thread
+        self.lookout = Lookout()
 
-    def add(self, probe: Probe, attend: Callable[[], None]) -> None:
+    def add(
+        self, probe: Probe, clocks: Clocks, attend: Callable[[], None], native: bool = False
+    ) -> None:
         """Watch a loop from now on; starts the thread if it sleeps."""
         with self._lock:
-            self._sentries = [*self._sentries, Sentry(probe, attend)]
+            if native:
+                self._look_from_outside(clocks)
+            self._sentries = [*self._sentries, Sentry(probe, clocks, attend)]
             if self._thread is None:
                 self._bell = threading.Lock()
                 self._bell.acquire()
@@ -52,9 +64,18 @@ class Watchdog:
                 )
                 self._thread.start()
 
+    def _look_from_outside(self, clocks: Clocks) -> None:
+        try:
+            self.lookout.add(clocks)
+        except (RuntimeError, OSError) as reason:
+            logger.warning("native=True has no effect: %s", reason)
+
     def remove(self, probe: Probe) -> None:
         """Forget a loop; ends the thread with the last one."""
         with self._lock:
+            for sentry in self._sentries:
+                if sentry.probe is probe:
+                    self.lookout.remove(sentry.clocks)
             self._sentries = [s for s in self._sentries if s.probe is not probe]
             thread = self._thread
             if self._sentries or thread is None:
@@ -66,50 +87,89 @@ class Watchdog:
 
     def forget_thread(self) -> None:
         """After a fork: the child has no such thread, and the lock may be held by nobody."""
+        self.lookout.abandon()
         self.__init__()  # type: ignore[misc]
 
     def _run(self, bell: threading.Lock) -> None:
+        observer, threads = Observer(), OtherThreads()
         due, before = clock(), self.seconds
         while not bell.acquire(timeout=max(SHORTEST, due - clock())):
             now = clock()
+            self.lookout.wake(now)
+            witness = observer.look(due)
             next_due = now + LONGEST
             for sentry in self._sentries:
-                sentry.look(now, late=now - due > LATE)
+                sentry.look(now, witness, observer, threads)
                 next_due = min(next_due, sentry.due)
-            due = next_due
+            threads.glance(now)
+            self.lookout.sleep(next_due)
+            observer.due = due = next_due
             self.seconds = before + time.thread_time()
+        self.lookout.rest()
+        observer.close()
 
 
 class Sentry:
     """The watchdog's memory of one loop: which step it saw, and when to look again."""
 
-    def __init__(self, probe: Probe, attend: Callable[[], None]) -> None:
+    def __init__(self, probe: Probe, clocks: Clocks, attend: Callable[[], None]) -> None:
         self.probe = probe
+        self.clocks = clocks
         self.attend = attend
         threshold = probe.pulse.threshold
         self.period = min(LONGEST, max(SHORTEST, threshold / 2))
         self.due = clock() + self.period
         self.seen: Held | None = None
         self.next_age = 0.0  # of the step, s, at which the next photograph is due
+        self.threads = OtherThreads()
 
     @guarded
-    def look(self, now: float, late: bool) -> None:
+    def look(self, now: float, witness: Witness, observer: Observer, threads: OtherThreads) -> None:
         """Look at the loop, once; set `due`.
 
         The order matters: what `held` found ended, `glance` files and `attend` explains; only
         then may the samples of an ended step go.
         """
         self.due = now + self.period
+        self.threads = threads
         held = self.probe.held(now)
+        late = now - (witness.due or now) > LATE
+        self.clocks.read(witness, observer)
+        if late:
+            self._picture_others(now)
         self.probe.glance()
+        if self.seen is None and (held is None or now - held.since < LATE):
+            self._look_behind(now)
         self.attend()
         if held is None or self.seen is None or held.mark != self.seen.mark:
-            self.probe.pulse.samples.clear()
+            self._forget_samples(now)
             self.next_age = self.probe.pulse.threshold * EARLY
         self.seen = held
         if held is not None:
             self._photograph_if_due(held, now, late)
             self.due = min(self.due, held.since + self.next_age)
+
+    def _look_behind(self, now: float) -> None:
+        """Judge the loop's way back from the poll if it was held there."""
+        pulse = self.probe.pulse
+        wait = self.clocks.held_back()
+        if wait < pulse.threshold or pulse.judged > now - wait:
+            return
+        slow = Slow(now - wait, wait, pulse.thread_name, pulse.threshold, wait=True)
+        pulse.put(slow)
+
+    def _forget_samples(self, before: float) -> None:
+        samples = self.probe.pulse.samples
+        kept = [s for s in samples if s.at >= before]
+        samples.clear()
+        samples.extend(kept)
+
+    def _picture_others(self, now: float) -> None:
+        """Look at who had the GIL, whatever the loop does by now."""
+        if self.clocks.others_busy():
+            stands = where_threads_stand(self.probe.pulse.thread_id, threading.get_ident())
+            threads = self.threads.pictures(stands)
+            self.probe.pulse.samples.append(Sample(now, True, (), 0.0, threads=threads))
 
     def _photograph_if_due(self, held: Held, now: float, late: bool) -> None:
         age = now - held.since
@@ -123,9 +183,14 @@ class Sentry:
         probe, pulse = self.probe, self.probe.pulse
         picture = photograph(pulse.thread_id, probe.floor, probe.base)
         context, coroutine = running_owner(probe.loop, picture.below)
+        stands = {}
+        if not late and self.clocks.others_busy():
+            stands = where_threads_stand(pulse.thread_id, threading.get_ident())
         cpu, at = pulse.cpu(), clock()
         after = probe.held(at)
-        if after is not None and after.mark == held.mark:
-            pulse.samples.append(
-                Sample(at, late, picture.spots, cpu, context, coroutine, picture.root)
-            )
+        if after is None or after.mark != held.mark:
+            return
+        threads = self.threads.pictures(stands) if stands else ()
+        pulse.samples.append(
+            Sample(at, late, picture.spots, cpu, context, coroutine, picture.root, threads)
+        )

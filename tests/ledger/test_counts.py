@@ -80,7 +80,7 @@ def test_64_sites_are_told_apart_then_they_are_other() -> None:
     table = StallTable()
     for number in range(100):
         table.add(a_stall(number))
-    readings = table.readings()
+    readings = table.sites.readings()
     assert SITES == 64
     assert len({reading.site for reading in readings}) == 65
     assert sum(r.stalls.count for r in readings if r.site == "_OTHER") == 36
@@ -95,4 +95,16 @@ def test_the_ring_keeps_256_and_counts_all() -> None:
     assert KEPT == 256
     assert len(table.recent) == 256
     assert table.count == 1000
-    assert {reading.route for reading in table.readings()} == {"_NONE"}
+    assert {reading.route for reading in table.sites.readings()} == {"_NONE"}
+
+
+def test_allowed_stalls_are_counted_apart() -> None:
+    table = StallTable()
+    for number in range(100):
+        table.allow(a_stall(number))
+    table.add(a_stall(1))
+    assert (table.count, len(table.recent), len(table.sites.readings())) == (1, 1, 1)
+    assert sum(r.stalls.count for r in table.allowed.readings()) == 100
+    assert len({r.site for r in table.allowed.readings()}) == 65
+    assert table.overflow == 36
+    assert "site_2" not in table.profile.folded()

@@ -78,7 +78,7 @@ def test_stalls_and_profiles() -> None:
     text = ask(app, "/flamegraph.folded")
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert text.text == "server.serve;shop.bad 500\n"
-    assert ask(app, "/profile.speedscope.json").json()["profiles"][0]["weights"] == [0.25, 0.25]
+    assert ask(app, "/profile.speedscope.json").json()["profiles"][0]["weights"] == [0.5]
 
 
 def test_not_a_number_is_never_written() -> None:

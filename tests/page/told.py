@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from loopwatch import Frame, Histogram, Site, Snapshot, Stall, Watch
+from loopwatch.ledger.profile import Profile
 from loopwatch.records import SECONDS_EDGES, LoopReading, RequestReading
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
@@ -19,6 +20,18 @@ class ToldWatch(Watch):
     @property
     def stalls(self) -> tuple[Stall, ...]:
         return self.told
+
+    def flamegraph_folded(self) -> str:
+        return self._profile().folded()
+
+    def speedscope(self) -> dict[str, Any]:
+        return self._profile().speedscope()
+
+    def _profile(self) -> Profile:
+        profile = Profile()
+        for one in self.told:
+            profile.add(one)
+        return profile
 
     def snapshot(self) -> Snapshot:
         told: dict[str, Any] = {"stalls": self.told, "stall_count": len(self.told)}

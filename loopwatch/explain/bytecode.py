@@ -1,0 +1,120 @@
+"""What a frame may have been doing when the interpreter let the watchdog in.
+
+C code that keeps the GIL is photographed when it is over: at the next instruction at which the
+interpreter looks whether somebody else wants the GIL. That is right after a call of C code, on
+entering a Python function and on a loop's way back; not after an operator, nor when a Python
+function returns. So a late photograph stands on the call that was slow, unless something before it,
+since the last such look, was slow instead: an operator, or the end of a Python function called.
+
+Specialised instructions (PEP 659) tell calls of C code from calls of Python.
+"""
+
+from __future__ import annotations
+
+import dis
+from enum import Enum
+from functools import lru_cache
+from types import CodeType
+from typing import NamedTuple
+
+from loopwatch.evidence import Spot
+
+LINEAR = (
+    "+",
+    "-",
+    "&",
+    "|",
+    "^",
+    "<<",
+    ">>",
+    "/",
+    "+=",
+    "-=",
+    "&=",
+    "|=",
+    "^=",
+    "<<=",
+    ">>=",
+    "/=",
+)
+POWERS = frozenset(("**", "**="))
+OPERATORS = ("COMPARE_OP", "CONTAINS_OP", "FOR_ITER", "LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE")
+QUICK = ("_INT", "_FLOAT", "_STR", "_DICT", "_SET", "_RANGE", "_LIST", "_TUPLE", "_GEN")
+LOOKS = (
+    *("CALL_BUILTIN", "CALL_METHOD_DESCRIPTOR", "CALL_NO_KW_BUILTIN", "CALL_NO_KW_METHOD"),
+    *("CALL_NO_KW_STR_1", "CALL_NO_KW_TUPLE_1", "CALL_STR_1", "CALL_TUPLE_1"),
+)
+ENTRIES = ("RESUME", "JUMP_BACKWARD")
+
+
+class Doubt(Enum):
+    """What may have been slow in place of the call that a late photograph stands on."""
+
+    NOTHING = 0
+    CALLEE = 1  # the end of a Python function called before it
+    OPERATOR = 2  # an operator on another line
+    ANYTHING = 3  # it stands on no call
+
+
+class Instruction(NamedTuple):
+    offset: int
+    name: str  # specialised where it is
+    argument: str
+    line: int | None
+
+
+def doubt(spot: Spot) -> Doubt:
+    """Return what else than the call at `spot` may have kept the GIL."""
+    instructions = listing(spot.code)
+    at = next((n for n, i in enumerate(instructions) if i.offset == spot.instruction), None)
+    if at is None or not is_call(instructions[at].name):
+        return Doubt.ANYTHING
+    line, found = instructions[at].line, Doubt.NOTHING
+    for n in range(at - 1, -1, -1):
+        name = instructions[n].name
+        if name.startswith((*LOOKS, *ENTRIES)):
+            break
+        if is_call(name):
+            found = Doubt.CALLEE
+        elif instructions[n].line != line and may_be_slow(*instructions[max(0, n - 2) : n + 1]):
+            return Doubt.OPERATOR
+    return found
+
+
+def stands_on_call(spot: Spot) -> bool:
+    """Return whether a frame is at a call."""
+    return any(i.offset == spot.instruction and is_call(i.name) for i in listing(spot.code))
+
+
+def at_entry(spot: Spot) -> bool:
+    """Return whether a function has just been entered: what was slow came before the call."""
+    return any(
+        i.offset == spot.instruction and i.name.startswith("RESUME") for i in listing(spot.code)
+    )
+
+
+def may_be_slow(*instructions: Instruction) -> bool:
+    """Return whether the last of these may keep the GIL for long on values that fit into memory.
+
+    Adding, slicing and copying are left out: they take as long as memory takes. So are products
+    and remainders with a constant, and operators specialised for small values.
+    """
+    *before, last = instructions
+    if not last.name.startswith("BINARY_OP"):
+        return last.name.startswith(OPERATORS) and not last.name.endswith(QUICK)
+    constant = any("LOAD_CONST" in i.name for i in before)
+    return last.argument in POWERS or not (last.argument in LINEAR or constant)
+
+
+def is_call(name: str) -> bool:
+    return name.startswith("CALL") and not name.startswith("CALL_INTRINSIC")
+
+
+@lru_cache(maxsize=64)
+def listing(code: CodeType) -> tuple[Instruction, ...]:
+    """Return the instructions of a code object, as they are specialised now."""
+    return tuple(
+        Instruction(i.offset, i.opname, i.argrepr, i.positions.lineno if i.positions else None)
+        for i in dis.get_instructions(code, adaptive=True)
+        if i.opname not in ("CACHE", "PRECALL")
+    )

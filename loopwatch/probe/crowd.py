@@ -1,0 +1,96 @@
+"""Who took part in a tick of many callbacks.
+
+Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the
+watchdog has seen the tick grow old, or where the loop had a crowd ready as the tick began (`limit`
+of the pulse, which sends every step the slow way). So what is noted of a tick that began with few
+ready callbacks, each under a millisecond, lacks its first moments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from loopwatch.evidence import Part
+from loopwatch.names import callable_name, coroutine_code, coroutine_name
+from loopwatch.request import Request
+
+KINDS = 128  # noted in one tick; the rest is left out
+OLD = 0.02  # s of a tick from which short steps are noted too
+
+
+class Crowd:
+    """The steps of the tick in progress, by what ran; written by the loop's thread only."""
+
+    def __init__(self) -> None:
+        self._noted: dict[Any, Noted] = {}
+
+    def add(self, handle: Any, request: Request | None, took: float) -> None:
+        """Note one step. `handle` is None for one of an eager request, known by that alone."""
+        endpoint = endpoint_of(request)
+        code = handle_code(handle)
+        key = id(code), id(endpoint)  # both are kept, so the ids are theirs
+        noted = self._noted.get(key)
+        if noted is None:
+            if len(self._noted) >= KINDS:
+                return
+            noted = self._noted[key] = Noted(handle_name(handle), code, endpoint)
+        noted.count += 1
+        noted.seconds += took
+
+    def clear(self) -> None:
+        if self._noted:
+            self._noted.clear()
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return what was noted, most seconds first."""
+        return tuple(sorted(self._parts(), key=lambda part: -part.seconds))
+
+    def _parts(self) -> Iterator[Part]:
+        for noted in self._noted.values():
+            yield Part(noted.name, noted.endpoint, noted.count, noted.seconds)
+
+
+class Noted:
+    """The steps of one kind."""
+
+    __slots__ = ("code", "count", "endpoint", "name", "seconds")
+
+    def __init__(self, name: str | None, code: Any, endpoint: Any) -> None:
+        self.name, self.code, self.endpoint = name, code, endpoint
+        self.count, self.seconds = 0, 0.0
+
+
+def endpoint_of(request: Request | None) -> Any:
+    if request is None:
+        return None
+    scope = request.scope
+    return scope.get("endpoint") if scope is not None else request.row.endpoint
+
+
+def running_task(handle: Any) -> Any:
+    """Return the task that a handle steps, None for a plain callback."""
+    task = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return task if isinstance(task, asyncio.Task) else None
+
+
+def handle_code(handle: Any) -> Any:
+    """Return what stays the same for handles of one kind: a code object, else a type."""
+    task = running_task(handle)
+    if task is not None:
+        coroutine = task.get_coro()
+        return coroutine_code(coroutine) or type(coroutine)
+    callback = getattr(handle, "_callback", None)
+    callback = getattr(callback, "func", callback)  # a partial
+    callback = getattr(callback, "__func__", callback)  # a method
+    return getattr(callback, "__code__", None) or type(callback)
+
+
+def handle_name(handle: Any) -> str | None:
+    """Return the name of what a handle ran: a task's coroutine, or the callback itself."""
+    task = running_task(handle)
+    if task is not None:
+        return coroutine_name(task.get_coro())
+    callback = getattr(handle, "_callback", None)
+    return callable_name(callback) if callback is not None else None

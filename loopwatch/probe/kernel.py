@@ -1,0 +1,137 @@
+"""What Linux tells of a thread's time: in the run queue, in slices, stopped by a CPU quota.
+
+`/proc/self/task/TID/schedstat` holds nanoseconds on the CPU, nanoseconds ready to run without one,
+and the number of slices run (kernel documentation, scheduler/sched-stats). A thread that waits for
+the GIL wakes once a switch interval to ask again, so its slices tell that wait from any other.
+
+`cpu.stat` of a control group holds the time its quota kept it off the CPU: `throttled_usec` (v2),
+`throttled_time` in nanoseconds (v1). A parent's quota stands in the parent's file only.
+
+Elsewhere the files are missing, and None is returned.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path("/")
+GROUPS = 4  # of a process's control group and its parents, those nearest to it
+
+
+class Schedule(NamedTuple):
+    """Since the thread began: s in the run queue, and slices run."""
+
+    queued: float
+    slices: int
+
+
+class File:
+    """A small file kept open, to be read from its beginning again and again, on any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = -1
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self) -> bytes:
+        """Return the first 512 bytes; b"" once it is closed or what it tells of is gone."""
+        try:
+            return os.pread(self._descriptor, 512, 0)
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    __del__ = close
+
+
+def opened(path: Path) -> File | None:
+    try:
+        return File(path)
+    except OSError:
+        return None
+
+
+class ThreadSchedule:
+    """Reads the schedule of one thread of this process."""
+
+    def __init__(self, native_id: int, root: Path = ROOT) -> None:
+        self._file = opened(root / f"proc/self/task/{native_id}/schedstat")
+
+    def read(self) -> Schedule | None:
+        fields = self._file.read().split() if self._file is not None else ()
+        return Schedule(int(fields[1]) / 1e9, int(fields[2])) if len(fields) == 3 else None
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class Throttling:
+    """Reads for how long CPU quotas have kept this process off the CPU.
+
+    Only groups that have a quota when this is made are read.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        files = (opened(directory / "cpu.stat") for directory in limited_groups(root))
+        self._files = [f for f in files if f is not None]
+
+    def read(self) -> float | None:
+        """Return seconds, of all CPUs together; None without a quota."""
+        if not self._files:
+            return None
+        return sum(throttled(f.read()) for f in self._files)
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+
+def throttled(stat: bytes) -> float:
+    """Return the seconds in the text of a `cpu.stat`; 0.0 if they are not there."""
+    for line in stat.splitlines():
+        name, _, value = line.partition(b" ")
+        if name == b"throttled_usec":
+            return int(value) / 1e6
+        if name == b"throttled_time":
+            return int(value) / 1e9
+    return 0.0
+
+
+def limited_groups(root: Path) -> list[Path]:
+    """Return the directories of this process's CPU groups that have a quota, nearest first."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:  # hierarchy-ID:controller-list:cgroup-path (cgroups(7))
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        mounts = ("sys/fs/cgroup", "sys/fs/cgroup/unified") if not controllers else ()
+        if "cpu" in controllers.split(","):
+            mounts = (f"sys/fs/cgroup/{controllers}", "sys/fs/cgroup/cpu")
+        for mount in mounts:
+            found += [g for g in lineage(root / mount, path) if has_quota(g)]
+    return list(dict.fromkeys(found))[:GROUPS]
+
+
+def lineage(mount: Path, path: str) -> list[Path]:
+    """Return a group and its parents, up to the mount point: in a container the group's own path
+    may not be there, and the mount point is the group."""
+    parts = [p for p in path.split("/") if p and p != ".."]
+    return [mount.joinpath(*parts[:n]) for n in range(len(parts), -1, -1)]
+
+
+def has_quota(group: Path) -> bool:
+    try:
+        if (group / "cpu.max").exists():
+            return not (group / "cpu.max").read_text().startswith("max")
+        return int((group / "cpu.cfs_quota_us").read_text()) > 0
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,78 @@
+"""The helper outside as the watchdog uses it: told of every wake, heard at every wake.
+
+A sample belongs to the loop whose thread it shows; that of another thread which had the GIL, to
+every loop, for it kept all of them waiting.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from loopwatch.evidence import OutsideSample
+from loopwatch.guard import logger
+from loopwatch.probe.clocks import LONGEST, Clocks
+from loopwatch.probe.outside import Outside
+
+
+class Lookout:
+    """Looks from outside after the loops that were added; does nothing while there are none."""
+
+    def __init__(self) -> None:
+        self._outside: Outside | None = None
+        self._clocks: tuple[Clocks, ...] = ()  # replaced, never changed: read without a lock
+        self.lost: Counter[str] = Counter()
+
+    def add(self, clocks: Clocks) -> None:
+        """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""
+        if self._outside is None:
+            self._outside = Outside()
+            self.lost = self._outside.lost
+        self._outside.watch_thread(clocks.probe.pulse.native_id)
+        self._clocks = (*self._clocks, clocks)
+        self._outside.start()
+
+    def remove(self, clocks: Clocks) -> None:
+        """Forget a loop; the helper ends with the last one."""
+        if self._outside is None or clocks not in self._clocks:
+            return
+        self._clocks = tuple(c for c in self._clocks if c is not clocks)
+        self._outside.forget_thread(clocks.probe.pulse.native_id)
+        if not self._clocks:
+            outside, self._outside = self._outside, None
+            outside.stop()
+
+    def wake(self, now: float) -> None:
+        """Say that the watchdog is up, and take what was seen while it could not be."""
+        outside = self._outside
+        if outside is None:
+            return
+        outside.beat(now + LONGEST)
+        for sample in map(named, outside.take()):
+            for clocks in self._clocks:
+                if sample.holds_gil or sample.thread == clocks.probe.pulse.native_id:
+                    clocks.outside.append(sample)
+        for clocks in self._clocks:
+            clocks.seen_from_outside = outside.ready
+        if (problem := outside.take_problem()) is not None:
+            logger.warning("%s", problem)
+
+    def sleep(self, due: float) -> None:
+        if self._outside is not None:
+            self._outside.beat(due)
+
+    def rest(self) -> None:
+        if self._outside is not None:
+            self._outside.rest()
+
+    def abandon(self) -> None:
+        """Forget everything, in a forked child: the helper is the parent's."""
+        if self._outside is not None:
+            self._outside.abandon()
+        self.__init__()  # type: ignore[misc]
+
+
+def named(sample: OutsideSample) -> OutsideSample:
+    """Return a sample with its thread's name, as long as that lives."""
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    return sample._replace(name=names.get(sample.thread, f"thread {sample.thread}"))

@@ -1,0 +1,74 @@
+"""What must hold to read this process from outside: Linux, py-spy, and permission.
+
+Sources: ptrace(2), "Ptrace access mode checking" and /proc/sys/kernel/yama/ptrace_scope;
+PR_SET_PTRACER(2const). A declared tracer's descendants may read as well, so py-spy, run by the
+helper, is covered.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+PR_SET_PTRACER = 0x59616D61
+CAP_SYS_PTRACE = 19
+YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+WANTED = "Reading stacks from outside (native=True) needs"
+
+
+def find_py_spy() -> str:
+    """Return the path of the `py-spy` command of this environment, else of PATH.
+
+    Raises RuntimeError with what to do where there is none, or it cannot work here.
+    """
+    if sys.platform != "linux":
+        raise RuntimeError(
+            f"{WANTED} Linux, but this is {sys.platform}: leave native out, C code that keeps the "
+            "GIL is then named from its second offence on"
+        )
+    places = (sysconfig.get_path("scripts"), os.path.dirname(sys.executable))
+    found = shutil.which("py-spy", path=os.pathsep.join(places)) or shutil.which("py-spy")
+    if found is None:
+        raise RuntimeError(
+            f"{WANTED} the py-spy command, but it is neither in {places[0]} nor on PATH: "
+            "pip install 'loopwatch[native]', or leave native out"
+        )
+    return found
+
+
+def permit(process: int) -> None:
+    """Let a process, and its descendants, read this one under Yama; 0 lets nobody."""
+    if YAMA.exists():
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(process), 0, 0, 0)
+
+
+def denial(complaint: str) -> str:
+    """Return why py-spy could not read this process, and what to do."""
+    return (
+        f"{WANTED} a process that its own child may read, but py-spy said: {complaint!r} "
+        f"({circumstances()}). Where that is a matter of permission: set kernel.yama.ptrace_scope "
+        "to 0 or 1, give a container the capability SYS_PTRACE, or leave native out; C code that "
+        "keeps the GIL is then named from its second offence on"
+    )
+
+
+def circumstances() -> str:
+    """Return what decides on the permission here, as far as it can be known."""
+    scope = YAMA.read_text().strip() if YAMA.exists() else "absent"
+    status = dict(line.split(":\t", 1) for line in own_status() if ":\t" in line)
+    capable = int(status.get("CapEff", "0"), 16) >> CAP_SYS_PTRACE & 1
+    return (
+        f"kernel.yama.ptrace_scope {scope}, capability SYS_PTRACE {'yes' if capable else 'no'}, "
+        f"seccomp {status.get('Seccomp', 'unknown')}, uid {os.geteuid()}"
+    )
+
+
+def own_status() -> list[str]:
+    try:
+        return Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []

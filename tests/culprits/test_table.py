@@ -1,0 +1,57 @@
+"""The table of everywhere code can block: right route, right line, right cause, on both loops."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.calm import in_calm
+
+from .judging import judge
+from .marks import marks
+from .rows import GOOD, ROWS, Row
+from .serving import Table, serve_table
+from .usable import unusable
+
+EAGER = ("endpoint", "deep", "dependency", "asgi_before", "create_task", "regex")
+BY_NAME = {row.name: row for row in ROWS}
+
+
+@pytest.fixture(scope="module")
+def table(loop: str) -> Iterator[Table]:
+    with serve_table(loop) as table:
+        yield table
+
+
+def check(table: Table, row: Row) -> None:
+    outcome, disturbed = judge(table, row)
+    print(*disturbed, sep="\n")
+    if outcome.verdict == "starved":
+        pytest.skip("the machine is too busy: no calm round")
+    assert outcome.holds, outcome.fault
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_culprit_is_named(table: Table, row: Row) -> None:
+    if why := unusable(row):
+        pytest.skip(why)
+    check(table, row)
+
+
+@pytest.mark.parametrize("path", GOOD)
+@in_calm
+def test_good_twin_is_no_stall(table: Table, path: str) -> None:
+    assert table.get(path) == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_culprits_are_named_under_an_eager_task_factory(loop: str) -> None:
+    if loop == "uvloop":
+        pytest.skip("uvloop itself refuses eager tasks")
+    with serve_table(loop, EAGER="1") as table:
+        for name in EAGER:
+            check(table, BY_NAME[name])
+
+
+def test_every_mark_has_a_row() -> None:
+    assert {row.mark or row.name for row in ROWS} == set(marks())

@@ -1,0 +1,76 @@
+"""Where the time of a step went, and what is said of it. Half a second each."""
+
+from typing import Any
+
+import pytest
+
+from loopwatch.evidence import Part, Sample, Slow, Spot, Usage
+from loopwatch.explain.cause import cause
+
+CODE = compile("work()", "/app/shop.py", "exec")
+IMPORT = compile("load()", "<frozen importlib._bootstrap>", "exec")
+
+NOTHING = {"queued": 0.0, "throttled": None, "gil_wait": 0.0}
+
+
+def photograph(code: Any = CODE, at: float = 10.1, late: bool = False) -> Sample:
+    return Sample(at=at, late=late, spots=(Spot(code, 0, 1, "shop"),), cpu=1.0)
+
+
+def caused(*samples: Sample, **usage: Any) -> str:
+    measured = Usage(**NOTHING | usage)  # type: ignore[arg-type]
+    return cause(Slow(10.0, 0.5, "MainThread", samples=list(samples), usage=measured))
+
+
+TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
+
+
+@pytest.mark.parametrize(
+    ("samples", "usage", "expected"),
+    [
+        ((TIMELY,), {"cpu": 0.0, "gil_wait": 0.01}, "blocking_call"),
+        ((TIMELY,), {"cpu": 0.2}, "blocking_call"),
+        ((TIMELY,), {"cpu": 0.3}, "cpu"),
+        ((LATE,), {"cpu": 0.5, "kept": 0.44, "watched": 0.44}, "native_gil"),
+        ((LATE,), {"cpu": 0.0, "kept": 0.44, "watched": 0.44}, "native_gil"),
+        ((TIMELY,), {"cpu": 0.5, "kept": 0.01, "watched": 0.02}, "cpu"),
+        ((TIMELY,), {"cpu": 0.1, "gil_wait": 0.4, "others": 0.4}, "gil_contention"),
+        ((LATE,), {"cpu": 0.0, "gil_wait": 0.5, "others": 0.1, "kept": 0.4}, "gil_contention"),
+        ((TIMELY,), {"cpu": 0.0, "gil_wait": 0.5, "others": 0.0}, "blocking_call"),
+        ((TIMELY,), {"cpu": 0.0, "gil_wait": 0.05, "others": 1.5}, "blocking_call"),
+        ((TIMELY,), {"cpu": 0.1, "queued": 0.4}, "starved"),
+        ((TIMELY,), {"cpu": 0.1, "throttled": 0.4}, "starved"),
+        ((LATE,), {"cpu": 0.05, "frozen": 0.4}, "starved"),
+        ((LATE,), {"cpu": 0.48, "gc": 0.4, "kept": 0.4, "watched": 0.4}, "gc"),
+        ((TIMELY,), {"cpu": 0.0, "gc": 0.4}, "blocking_call"),
+        ((photograph(IMPORT),), {"cpu": 0.0}, "import"),
+        ((photograph(IMPORT),), {"cpu": 0.5}, "import"),
+        ((TIMELY, TIMELY, photograph(IMPORT)), {"cpu": 0.5}, "cpu"),
+        ((TIMELY,), {"cpu": 0.2, "queued": 0.2}, "unknown"),
+        ((), {"cpu": 0.0}, "unknown"),
+        ((), {"cpu": 0.5}, "unknown"),
+        ((LATE,), {"cpu": 0.5, "kept": 0.02, "watched": 0.3}, "unknown"),
+        ((LATE,), {"cpu": 0.5, "kept": 0.2, "watched": 0.3}, "native_gil"),
+    ],
+)
+def test_what_took_at_least_half_of_the_step(
+    samples: tuple[Sample, ...], usage: dict[str, Any], expected: str
+) -> None:
+    assert caused(*samples, **usage) == expected
+
+
+def test_where_slices_are_not_counted_a_wait_needs_one_place_or_an_idle_process() -> None:
+    elsewhere = photograph(compile("rest()", "/app/rest.py", "exec"), at=10.3)
+    assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.0) == "blocking_call"
+    assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.5) == "unknown"
+    assert caused(TIMELY, photograph(at=10.3), cpu=0.0, gil_wait=None) == "blocking_call"
+
+
+def test_without_readings_only_frames_speak() -> None:
+    assert cause(Slow(10.0, 0.5, "MainThread", samples=[TIMELY])) == "unknown"
+    assert cause(Slow(10.0, 0.5, "MainThread", samples=[photograph(IMPORT)])) == "import"
+
+
+def test_a_tick_of_parts_has_many_callbacks() -> None:
+    parts = (Part("shop.work", None, 300, 0.3),)
+    assert cause(Slow(10.0, 0.5, "MainThread", parts=parts)) == "many_callbacks"

@@ -1,0 +1,119 @@
+"""Causes that lie outside the loop's code, made for real in a process of their own."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import CHECKOUT, clean_environment
+
+TRIES = 4
+GROUPS = Path("/sys/fs/cgroup")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the evidence is Linux's own")
+
+
+def stalls_of(loop: str, scenario: str, *before: str) -> list[dict[str, Any]]:
+    command = [*before, sys.executable, "-m", "tests.apps.causes", loop, scenario]
+    run = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    stalls: list[dict[str, Any]] = json.loads(run.stdout)["stalls"]
+    return stalls
+
+
+@functools.cache
+def calm_stalls(loop: str, scenario: str) -> list[dict[str, Any]]:
+    """Return the stalls of a scenario in which the loop did not have to queue for a CPU."""
+    for _ in range(TRIES):
+        stalls = stalls_of(loop, scenario)
+        if stalls and all(s["run_queue_seconds"] < 0.2 * s["duration"] for s in stalls):
+            break
+    return stalls
+
+
+def causes(stalls: list[dict[str, Any]]) -> list[str]:
+    return [stall["cause"] for stall in stalls]
+
+
+def test_busy_threads_are_named_with_their_line(loop: str) -> None:
+    stall = calm_stalls(loop, "hogs")[-1]
+    assert stall["cause"] == "gil_contention", stall
+    assert {h["thread"] for h in stall["gil_holders"]} == {"hog"}
+    assert stall["site"]["function"].endswith(".spin_for_ever")
+    assert stall["site"]["line"] > 0
+
+
+def test_a_thread_in_c_code_holds_a_loop_that_would_leave_its_poll(loop: str) -> None:
+    stall = calm_stalls(loop, "keeper")[-1]
+    assert stall["cause"] == "gil_contention", stall
+    assert [h["thread"] for h in stall["gil_holders"]] == ["keeper"]
+    assert stall["site"]["function"].endswith(".backtrack")
+    assert "re.match" in stall["site"]["code"]
+
+
+def test_a_collection_over_many_objects_is_told_from_the_code_it_interrupts(loop: str) -> None:
+    stalls = calm_stalls(loop, "collection")
+    assert "gc" in causes(stalls), stalls
+    assert all(s["gc_seconds"] >= s["duration"] / 2 for s in stalls if s["cause"] == "gc")
+
+
+@pytest.mark.parametrize("scenario", ["stopped", "stopped_idle"])
+def test_a_stopped_process_is_nobody_s_fault(loop: str, scenario: str) -> None:
+    stalls = stalls_of(loop, scenario)
+    longest = max(stalls, key=lambda stall: stall["duration"])
+    assert longest["cause"] == "starved", stalls
+    assert 0.25 <= longest["duration"] <= 2.0
+    assert longest["site"]["function"] == "_NONE"
+
+
+def test_a_full_run_queue_is_nobody_s_fault(loop: str) -> None:
+    stall = stalls_of(loop, "queue")[-1]
+    assert stall["cause"] == "starved", stall
+    assert stall["site"]["function"] == "_NONE"
+    assert stall["run_queue_seconds"] >= stall["duration"] / 2
+    assert stall["cpu_seconds"] < stall["duration"] / 2
+
+
+def test_a_cpu_quota_is_nobody_s_fault(loop: str) -> None:
+    with limited_group() as join:
+        stall = stalls_of(loop, "quota", "sh", "-c", f'echo $$ > {join}; exec "$@"', "sh")[-1]
+    assert stall["cause"] == "starved", stall
+    assert stall["throttled_seconds"] >= stall["duration"] / 4
+    assert stall["site"]["function"] == "_NONE"
+
+
+@contextmanager
+def limited_group() -> Iterator[Path]:
+    """Make a control group with 30 % of a CPU; skip where that is not allowed."""
+    name = f"cpu-of-{os.getpid()}"
+    version_1 = (GROUPS / "cpu/cpu.cfs_quota_us").exists() or (GROUPS / "cpu/tasks").exists()
+    group = (GROUPS / "cpu" if version_1 else GROUPS) / name
+    try:
+        group.mkdir()
+    except OSError as refused:
+        pytest.skip(f"no control group can be made here: {refused}")
+    try:
+        if version_1:
+            (group / "cpu.cfs_quota_us").write_text("30000")
+        elif not (group / "cpu.max").exists():
+            pytest.skip("the CPU controller is not ours to use here")
+        else:
+            (group / "cpu.max").write_text("30000 100000")
+        yield group / "cgroup.procs"
+    finally:
+        group.rmdir()
