@@ -54,6 +54,7 @@ class WatchedLoop:
 
     def install(self, closed: Callable[[], None]) -> None:
         self.probe.install(closed)
+        self.clocks.begin()
         if self._debug is not None:
             self._debug.install()
 

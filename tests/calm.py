@@ -53,15 +53,22 @@ def waited_for_cpu() -> float:
 def threads(process: int) -> Iterator[Path]:
     for thread in Path(f"/proc/{process}/task").iterdir():
         yield thread
-        for child in (thread / "children").read_text().split():
+        for child in children(thread):
             if Path(f"/proc/{child}").exists():
                 yield from threads(int(child))
+
+
+def children(thread: Path) -> list[str]:
+    try:
+        return (thread / "children").read_text().split()
+    except (ProcessLookupError, FileNotFoundError):  # it has ended
+        return []
 
 
 def run_delay(thread: Path) -> float:
     try:
         return int((thread / "schedstat").read_text().split()[1]) / 1e9
-    except ProcessLookupError:
+    except (ProcessLookupError, FileNotFoundError):  # it has ended
         return 0.0
 
 

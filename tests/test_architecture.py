@@ -18,6 +18,7 @@ from loopwatch.exporters.metrics import METRICS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
+    ("speedups", "_speedups"),
     ("records", "request", "evidence", "names", "guard", "options", "fork", "version"),
     ("probe", "ledger", "explain"),
     ("watched", "reporter", "watch", "exporters"),
@@ -27,6 +28,7 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {  # who may import whom on the same floor
     ("evidence", "request"),
+    ("speedups", "_speedups"),
     ("reporter", "watched"),
     ("watch", "exporters"),
     ("watch", "reporter"),

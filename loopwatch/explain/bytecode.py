@@ -44,7 +44,12 @@ LOOKS = (
     *("CALL_BUILTIN", "CALL_METHOD_DESCRIPTOR", "CALL_NO_KW_BUILTIN", "CALL_NO_KW_METHOD"),
     *("CALL_NO_KW_STR_1", "CALL_NO_KW_TUPLE_1", "CALL_STR_1", "CALL_TUPLE_1"),
 )
-ENTRIES = ("RESUME", "JUMP_BACKWARD")
+ENDINGS = (
+    "SEND",
+    "FOR_ITER_GEN",
+    "BEFORE_WITH",
+    "BEFORE_ASYNC_WITH",
+)  # of Python code, like a call's
 
 
 class Doubt(Enum):
@@ -72,9 +77,9 @@ def doubt(spot: Spot) -> Doubt:
     line, found = instructions[at].line, Doubt.NOTHING
     for n in range(at - 1, -1, -1):
         name = instructions[n].name
-        if name.startswith((*LOOKS, *ENTRIES)):
+        if looks(instructions[n]):
             break
-        if is_call(name):
+        if is_call(name) or name.startswith(ENDINGS):
             found = Doubt.CALLEE
         elif instructions[n].line != line and may_be_slow(*instructions[max(0, n - 2) : n + 1]):
             return Doubt.OPERATOR
@@ -106,6 +111,17 @@ def may_be_slow(*instructions: Instruction) -> bool:
     return last.argument in POWERS or not (last.argument in LINEAR or constant)
 
 
+def looks(instruction: Instruction) -> bool:
+    """Return whether the interpreter looks if somebody else wants the GIL there, for certain.
+
+    What resumes an `await` (`RESUME` 2 and 3) is passed over where nothing was suspended.
+    """
+    name = instruction.name
+    if name.startswith("RESUME"):
+        return instruction.argument not in ("2", "3")
+    return name.startswith(LOOKS) or (name.startswith("JUMP_BACKWARD") and "NO_INT" not in name)
+
+
 def is_call(name: str) -> bool:
     return name.startswith("CALL") and not name.startswith("CALL_INTRINSIC")
 
@@ -114,7 +130,13 @@ def is_call(name: str) -> bool:
 def listing(code: CodeType) -> tuple[Instruction, ...]:
     """Return the instructions of a code object, as they are specialised now."""
     return tuple(
-        Instruction(i.offset, i.opname, i.argrepr, i.positions.lineno if i.positions else None)
+        Instruction(
+            i.offset, i.opname, i.argrepr or str(i.arg), i.positions.lineno if i.positions else None
+        )
         for i in dis.get_instructions(code, adaptive=True)
         if i.opname not in ("CACHE", "PRECALL")
     )
+
+
+def line_of(instruction: dis.Instruction) -> int | None:
+    return instruction.positions.lineno if instruction.positions is not None else None

@@ -27,7 +27,7 @@ from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import cause, starvation
 from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import template
-from loopwatch.explain.site import DEFAULT, SiteRules, frames, site, site_of_code
+from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
 from loopwatch.names import callable_name, code_name, module_of
 from loopwatch.records import NONE, Contributor, GilHolder, Site, Stall
 from loopwatch.request import AFTERLIFE, REQUEST, Request
@@ -130,15 +130,15 @@ class Culprit:
         return self.owner_site()
 
     def owner_site(self) -> Site:
-        """Return the function whose step it was: the outermost of the user's own, the endpoint, or
+        """Return the function whose step it was: the endpoint, the outermost of the user's own, or
         the task's coroutine or the callback."""
+        endpoint = self.place.endpoint
+        code = endpoint_code(endpoint)
+        if code is not None and self.rules.is_own_code(code):
+            return site_of_code(code, getattr(endpoint, "__module__", None))
         own = self.rules.own_spots(self.sample.spots) if self.sample is not None else []
         if own:
             return site_of_code(own[-1].code, own[-1].module)
-        endpoint = self.place.endpoint
-        code = endpoint_code(endpoint)
-        if code is not None:
-            return site_of_code(code, getattr(endpoint, "__module__", None))
         code = self.slow.code
         if code is not None and self.rules.is_own_code(code):
             return site_of_code(code, None)
@@ -232,16 +232,22 @@ def doubts(sample: Sample, spot: Spot | None) -> Doubt:
     """Return what else than the call at `spot` a photograph may be evidence of.
 
     Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
-    the photograph shows that very look, and `spot` is who called.
+    the photograph shows that very look, and `spot` is who called; or plumbing, to which own code
+    has just returned.
     """
     if spot is None:
         return Doubt.ANYTHING
     if not sample.late or sample.sure:
         return Doubt.NOTHING
-    entered = at_entry(sample.spots[0])
-    if sample.spots[0] is spot:
+    innermost = sample.spots[0]
+    entered = at_entry(innermost)
+    if innermost is spot:
         return Doubt.ANYTHING if entered else doubt(spot)
-    return Doubt.ANYTHING if entered and sample.spots[1] is spot else Doubt.NOTHING
+    if entered:
+        innermost = sample.spots[1]
+        return Doubt.ANYTHING if innermost is spot else Doubt.NOTHING
+    own_code_ended = is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING
+    return Doubt.ANYTHING if own_code_ended else Doubt.NOTHING
 
 
 def contributor(part: Part, rules: SiteRules) -> Contributor:

@@ -72,6 +72,10 @@ class Clocks:
     def close(self) -> None:
         self._schedule.close()
 
+    def begin(self) -> None:
+        """Take a first reading, before the watchdog has woken."""
+        self._readings.append(self._reading(Witness(None, time.process_time(), 0.0, None, None)))
+
     def read(self, witness: Witness, observer: Observer) -> None:
         """Take a reading, at a wake of the watchdog."""
         self._observer = observer

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from loopwatch.evidence import Part, Sample, Slow
+from loopwatch.names import code_name
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_frame
@@ -116,7 +117,7 @@ class UvloopProbe(Probe):
 
     def _judge(self, started: float, duration: float) -> None:
         pulse = self.pulse
-        samples = [s for s in pulse.samples if s.at >= started and s.spots]
+        samples = [s for s in pulse.samples if s.spots and started <= s.at <= started + duration]
         if len({id(s.root) for s in samples}) <= 1:
             pulse.judge(started, duration)
             return
@@ -145,6 +146,6 @@ def longest(samples: Sequence[Sample], started: float, ended: float) -> float:
 
 def shares(samples: Sequence[Sample], started: float, duration: float) -> Iterator[Part]:
     """Return what a tick's photographs show, each standing for an equal share of it."""
-    names = Counter(s.coroutine for s in samples)
+    names = Counter(s.coroutine or code_name(s.spots[-1].code, s.spots[-1].module) for s in samples)
     for name, count in names.most_common():
         yield Part(name, None, None, duration * count / len(samples))

@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.evidence import Sample, Slow
+from loopwatch.evidence import Sample, Slow, Spot
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Held, Probe
 from loopwatch.probe.clocks import LATE, LONGEST, Clocks, Observer, Witness
@@ -34,6 +34,7 @@ from loopwatch.probe.threads import OtherThreads, where_threads_stand
 
 EARLY = 0.6  # of the threshold: when the first photograph is due
 GROWTH = 1.5
+OFTEN = 0.3  # of the threshold, from one photograph to the next while callbacks take turns
 SHORTEST = 0.002  # s between two wakes
 
 
@@ -95,11 +96,14 @@ class Watchdog:
         due, before = clock(), self.seconds
         while not bell.acquire(timeout=max(SHORTEST, due - clock())):
             now = clock()
+            late = now - due > LATE
+            for sentry in self._sentries:
+                sentry.photograph(now, late)
             self.lookout.wake(now)
             witness = observer.look(due)
             next_due = now + LONGEST
             for sentry in self._sentries:
-                sentry.look(now, witness, observer, threads)
+                sentry.look(now, late, witness, observer, threads)
                 next_due = min(next_due, sentry.due)
             threads.glance(now)
             self.lookout.sleep(next_due)
@@ -119,34 +123,76 @@ class Sentry:
         threshold = probe.pulse.threshold
         self.period = min(LONGEST, max(SHORTEST, threshold / 2))
         self.due = clock() + self.period
-        self.seen: Held | None = None
+        self.seen: Held | None = None  # at the last wake
+        self.held: Held | None = None  # at this one
         self.next_age = 0.0  # of the step, s, at which the next photograph is due
-        self.threads = OtherThreads()
+        self.stands: dict[int, tuple[Spot, ...]] = {}  # where the other threads stood at this wake
 
     @guarded
-    def look(self, now: float, witness: Witness, observer: Observer, threads: OtherThreads) -> None:
-        """Look at the loop, once; set `due`.
+    def photograph(self, now: float, late: bool) -> None:
+        """Look at the loop's thread, and at the others if we are late, before anything moves.
+
+        Nothing here may let the GIL go: C code has just been made to, and its thread wants it back.
+        """
+        pulse = self.probe.pulse
+        self.held = held = self.probe.held(now)
+        if not self._same_step():
+            self.next_age = pulse.threshold * EARLY
+        if late:
+            self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
+        if held is not None and now - held.since >= self.next_age:
+            others = self._take_sample(held, late)
+            self.next_age = self._next_age(now - held.since, others)
+
+    def _same_step(self) -> bool:
+        held, seen = self.held, self.seen
+        return held is not None and seen is not None and held.mark == seen.mark
+
+    def _next_age(self, age: float, others: bool) -> float:
+        threshold = self.probe.pulse.threshold
+        if others:
+            return age + threshold * OFTEN
+        return threshold if age < threshold else age * GROWTH
+
+    def _take_sample(self, held: Held, late: bool) -> bool:
+        """Photograph a step; return whether another callback was at work in the one before."""
+        probe, pulse = self.probe, self.probe.pulse
+        picture = photograph(pulse.thread_id, probe.floor, probe.base)
+        context, coroutine = running_owner(probe.loop, picture.below)
+        if not late and self.clocks.others_busy():
+            self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
+        cpu, at = pulse.cpu(), clock()
+        after = probe.held(at)
+        if after is None or after.mark != held.mark:
+            return False
+        before = next((s.root for s in reversed(pulse.samples) if s.spots), picture.root)
+        pulse.samples.append(Sample(at, late, picture.spots, cpu, context, coroutine, picture.root))
+        return before is not picture.root
+
+    @guarded
+    def look(
+        self, now: float, late: bool, witness: Witness, observer: Observer, threads: OtherThreads
+    ) -> None:
+        """Read the clocks, have what has ended explained, and set `due`.
 
         The order matters: what `held` found ended, `glance` files and `attend` explains; only
         then may the samples of an ended step go.
         """
         self.due = now + self.period
-        self.threads = threads
-        held = self.probe.held(now)
-        late = now - (witness.due or now) > LATE
         self.clocks.read(witness, observer)
-        if late:
-            self._picture_others(now)
+        if self.stands and (not late or self.clocks.others_busy()):
+            pictures = threads.pictures(self.stands)
+            self.probe.pulse.samples.append(Sample(now, True, (), 0.0, threads=pictures))
+        self.stands = {}
         self.probe.glance()
+        held = self.held
         if self.seen is None and (held is None or now - held.since < LATE):
             self._look_behind(now)
         self.attend()
-        if held is None or self.seen is None or held.mark != self.seen.mark:
+        if not self._same_step():
             self._forget_samples(now)
-            self.next_age = self.probe.pulse.threshold * EARLY
         self.seen = held
         if held is not None:
-            self._photograph_if_due(held, now, late)
             self.due = min(self.due, held.since + self.next_age)
 
     def _look_behind(self, now: float) -> None:
@@ -155,42 +201,10 @@ class Sentry:
         wait = self.clocks.held_back()
         if wait < pulse.threshold or pulse.judged > now - wait:
             return
-        slow = Slow(now - wait, wait, pulse.thread_name, pulse.threshold, wait=True)
-        pulse.put(slow)
+        pulse.put(Slow(now - wait, wait, pulse.thread_name, pulse.threshold, wait=True))
 
     def _forget_samples(self, before: float) -> None:
         samples = self.probe.pulse.samples
         kept = [s for s in samples if s.at >= before]
         samples.clear()
         samples.extend(kept)
-
-    def _picture_others(self, now: float) -> None:
-        """Look at who had the GIL, whatever the loop does by now."""
-        if self.clocks.others_busy():
-            stands = where_threads_stand(self.probe.pulse.thread_id, threading.get_ident())
-            threads = self.threads.pictures(stands)
-            self.probe.pulse.samples.append(Sample(now, True, (), 0.0, threads=threads))
-
-    def _photograph_if_due(self, held: Held, now: float, late: bool) -> None:
-        age = now - held.since
-        if age < self.next_age:
-            return
-        self._photograph(held, late)
-        threshold = self.probe.pulse.threshold
-        self.next_age = threshold if age < threshold else age * GROWTH
-
-    def _photograph(self, held: Held, late: bool) -> None:
-        probe, pulse = self.probe, self.probe.pulse
-        picture = photograph(pulse.thread_id, probe.floor, probe.base)
-        context, coroutine = running_owner(probe.loop, picture.below)
-        stands = {}
-        if not late and self.clocks.others_busy():
-            stands = where_threads_stand(pulse.thread_id, threading.get_ident())
-        cpu, at = pulse.cpu(), clock()
-        after = probe.held(at)
-        if after is None or after.mark != held.mark:
-            return
-        threads = self.threads.pictures(stands) if stands else ()
-        pulse.samples.append(
-            Sample(at, late, picture.spots, cpu, context, coroutine, picture.root, threads)
-        )

@@ -45,13 +45,18 @@ class Outermost:
 
 def open_door(watch: Watch | None = None, **readings: Callable[[], Any]) -> None:
     """Show `readings` as JSON, each at its own path, and what `watch` says."""
-    seen: list[float] = [0.0]
+    seen = 0  # stalls that have been cleared
 
     def stalls() -> list[dict[str, Any]]:
-        return [] if watch is None else [s.to_dict() for s in watch.stalls][int(seen[0]) :]
+        if watch is None:
+            return []
+        shot = watch.snapshot()
+        dropped = shot.stall_count - len(shot.stalls)
+        return [s.to_dict() for s in shot.stalls[max(0, seen - dropped) :]]
 
     def clear() -> None:
-        seen[0] += len(stalls())
+        nonlocal seen
+        seen = watch.snapshot().stall_count if watch is not None else 0
         MEASURED.clear()
 
     shown = {"stalls": stalls, "clear": clear, "measured": lambda: MEASURED, **readings}
