@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any, ClassVar, NamedTuple
 
@@ -62,6 +63,10 @@ class Probe:
 
     def idle(self, now: float) -> float | None:
         """Return seconds spent idle since the watch began; None if the loop does not tell."""
+        return None
+
+    def callback_context(self, callback: CodeType) -> Context | None:
+        """Return the context of the plain callback that is running, if it can be known."""
         return None
 
     def executor(self) -> Any:

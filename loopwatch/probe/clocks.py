@@ -73,8 +73,9 @@ class Clocks:
         self._schedule.close()
 
     def begin(self) -> None:
-        """Take a first reading, before the watchdog has woken."""
-        self._readings.append(self._reading(Witness(None, time.process_time(), 0.0, None, None)))
+        """Take a first reading, in the very step that began the watch."""
+        reading = self._reading(Witness(None, time.process_time(), 0.0, None, None))
+        self._readings.append(reading._replace(at=self.probe.pulse.installed))
 
     def read(self, witness: Witness, observer: Observer) -> None:
         """Take a reading, at a wake of the watchdog."""

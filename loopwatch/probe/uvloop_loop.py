@@ -14,9 +14,13 @@ threshold for all of them, they were many; else nobody can say, and nobody is na
 
 from __future__ import annotations
 
+import gc
+import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from contextvars import Context
+from functools import cache, partial
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from loopwatch.evidence import Part, Sample, Slow
@@ -25,6 +29,7 @@ from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_frame
 from loopwatch.probe.pulse import Pulse, clock
+from loopwatch.request import REQUEST
 
 
 class UvloopProbe(Probe):
@@ -130,8 +135,48 @@ class UvloopProbe(Probe):
         reading = self.libuv.read()
         return reading.idle if reading is not None else self.idle_before
 
+    def callback_context(self, callback: CodeType) -> Context | None:
+        """Return the context of the only young handle that runs this code.
+
+        Handles hide it, but not from the collector. Where several hold the same code for several
+        requests, nobody can say whose turn it is.
+        """
+        found = [context for context in map(context_of, young_handles(callback)) if context]
+        owners = {context.get(REQUEST) for context in found}
+        return found[0].copy() if len(owners) == 1 else None
+
     def executor(self) -> Any:
         return None
+
+
+def young_handles(callback: CodeType) -> Iterator[list[Any]]:
+    """Return what the uvloop handles that run this code hold, of the two young generations."""
+    kinds = handle_kinds()
+    for generation in (0, 1):
+        for thing in gc.get_objects(generation):
+            if type(thing) in kinds:
+                held = gc.get_referents(thing)
+                if any(code_of(one) is callback for one in held):
+                    yield held
+
+
+@cache
+def handle_kinds() -> tuple[type, ...]:
+    extension: Any = importlib.import_module("uvloop.loop")
+    return extension.Handle, extension.TimerHandle
+
+
+def context_of(held: list[Any]) -> Context | None:
+    return next((one for one in held if isinstance(one, Context)), None)
+
+
+def code_of(function: Any) -> CodeType | None:
+    """Return the code of a function, method or partial; nothing of the app's is run for it."""
+    while type(function) is partial:
+        function = function.func
+    if type(function) is MethodType:
+        function = function.__func__
+    return function.__code__ if type(function) is FunctionType else None
 
 
 def longest(samples: Sequence[Sample], started: float, ended: float) -> float:
@@ -139,7 +184,7 @@ def longest(samples: Sequence[Sample], started: float, ended: float) -> float:
     moments = [started, *(s.at for s in samples), ended]
     spans: dict[int, tuple[float, float]] = {}
     for n, sample in enumerate(samples):
-        began, _ = spans.get(id(sample.root), (moments[n], 0.0))
+        began, _ = spans.get(id(sample.root), (max(moments[n], sample.since), 0.0))
         spans[id(sample.root)] = began, moments[n + 2]
     return max(end - began for began, end in spans.values())
 

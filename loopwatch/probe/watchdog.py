@@ -6,8 +6,8 @@ Each wake is also a reading of the clocks (`clocks`), from which causes are told
 
 Theory: a wake is two attribute reads a loop. If a step is in progress, the next wake is set to
 the moment it will have lasted `EARLY` of the threshold, so the first photograph never depends on
-the period; the next is due at the threshold, later ones each `GROWTH` times as deep into the
-stall. A step that ends before the threshold costs one photograph and is forgotten.
+the period; later ones are each `GROWTH` times as deep into the stall, or `OFTEN` of the threshold
+apart while callbacks take turns. A step that ends before the threshold costs a photograph or two.
 
 A loop on its way back from the poll may be held too, where no step shows it: by a thread that has
 the GIL, or because nothing of the process runs. The watchdog, kept waiting itself, finds that by
@@ -32,9 +32,9 @@ from loopwatch.probe.photograph import photograph, running_owner
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.threads import OtherThreads, where_threads_stand
 
-EARLY = 0.6  # of the threshold: when the first photograph is due
+EARLY = 0.5  # of the threshold: when the first photograph is due
 GROWTH = 1.5
-OFTEN = 0.3  # of the threshold, from one photograph to the next while callbacks take turns
+OFTEN = 0.25  # of the threshold, from one photograph to the next while callbacks take turns
 SHORTEST = 0.002  # s between two wakes
 
 
@@ -149,16 +149,17 @@ class Sentry:
         return held is not None and seen is not None and held.mark == seen.mark
 
     def _next_age(self, age: float, others: bool) -> float:
-        threshold = self.probe.pulse.threshold
-        if others:
-            return age + threshold * OFTEN
-        return threshold if age < threshold else age * GROWTH
+        if others or (self.probe.drives and age < self.probe.pulse.threshold):
+            return age + self.probe.pulse.threshold * OFTEN
+        return age * GROWTH
 
     def _take_sample(self, held: Held, late: bool) -> bool:
         """Photograph a step; return whether another callback was at work in the one before."""
         probe, pulse = self.probe, self.probe.pulse
         picture = photograph(pulse.thread_id, probe.floor, probe.base)
         context, coroutine = running_owner(probe.loop, picture.below)
+        if context is None and coroutine is None and picture.root is not None:
+            context = probe.callback_context(picture.root.f_code)
         if not late and self.clocks.others_busy():
             self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
         cpu, at = pulse.cpu(), clock()
@@ -166,7 +167,9 @@ class Sentry:
         if after is None or after.mark != held.mark:
             return False
         before = next((s.root for s in reversed(pulse.samples) if s.spots), picture.root)
-        pulse.samples.append(Sample(at, late, picture.spots, cpu, context, coroutine, picture.root))
+        sample = Sample(at, late, picture.spots, cpu, context, coroutine, picture.root)
+        sample.since = held.since
+        pulse.samples.append(sample)
         return before is not picture.root
 
     @guarded
