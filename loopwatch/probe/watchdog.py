@@ -33,6 +33,7 @@ from loopwatch.probe.pulse import clock
 from loopwatch.probe.threads import OtherThreads, where_threads_stand
 
 EARLY = 0.5  # of the threshold: when the first photograph is due
+PERIOD = 0.7  # of the threshold: between two wakes; what began in between is seen in time
 GROWTH = 1.5
 OFTEN = 0.25  # of the threshold, from one photograph to the next while callbacks take turns
 SHORTEST = 0.002  # s between two wakes
@@ -121,7 +122,7 @@ class Sentry:
         self.clocks = clocks
         self.attend = attend
         threshold = probe.pulse.threshold
-        self.period = min(LONGEST, max(SHORTEST, threshold / 2))
+        self.period = min(LONGEST, max(SHORTEST, threshold * PERIOD))
         self.due = clock() + self.period
         self.seen: Held | None = None  # at the last wake
         self.held: Held | None = None  # at this one

@@ -1,0 +1,87 @@
+"""A tick that many short callbacks made long is one stall, with those who took part."""
+
+import asyncio
+
+import pytest
+
+from loopwatch.records import NONE, Stall
+
+from ..calm import in_calm
+from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
+
+
+async def turn(seconds: float) -> None:
+    spin_for(seconds)
+
+
+async def rarer(seconds: float) -> None:
+    spin_for(seconds)
+
+
+def called(seconds: float) -> None:
+    spin_for(seconds)
+
+
+async def gather_many() -> None:
+    await asyncio.gather(*(turn(0.001) for _ in range(200)), *(rarer(0.002) for _ in range(20)))
+
+
+async def call_many() -> None:
+    for _ in range(300):
+        asyncio.get_running_loop().call_soon(called, 0.0007)
+    await asyncio.sleep(0)
+
+
+@in_calm
+def test_every_step_of_a_crowd_is_counted(make_watch: MakeWatch) -> None:
+    watch = make_watch()
+
+    async def main() -> None:
+        watch.start()
+        await watchdog_round()
+        await gather_many()
+        await call_many()
+        await watchdog_round()
+
+    run_on("asyncio", main())
+    gathered, calls = watch.stalls
+    assert [s.cause for s in watch.stalls] == ["many_callbacks"] * 2
+    first, second, *_ = gathered.contributors
+    assert (first.coroutine, first.count) == (f"{__name__}.turn", 200)
+    assert (second.coroutine, second.count) == (f"{__name__}.rarer", 20)
+    assert first.seconds == pytest.approx(0.2, rel=0.2)
+    assert (calls.contributors[0].coroutine, calls.contributors[0].count) == (
+        f"{__name__}.called",
+        300,
+    )
+    assert sum(c.seconds for c in calls.contributors) == pytest.approx(calls.duration, rel=0.1)
+
+
+@in_calm
+def test_on_uvloop_photographs_tell_who_took_part(make_watch: MakeWatch) -> None:
+    watch = make_watch()
+
+    async def main() -> None:
+        watch.start()
+        await watchdog_round()
+        await call_many()
+        await watchdog_round()
+
+    run_on("uvloop", main())
+    stall: Stall = watch.stalls[-1]
+    assert (stall.cause, stall.site.function, stall.route) == ("many_callbacks", NONE, None)
+    assert [(c.coroutine, c.count) for c in stall.contributors] == [(f"{__name__}.called", None)]
+    assert stall.contributors[0].seconds == pytest.approx(stall.duration)
+
+
+def test_short_steps_of_a_short_crowd_are_filed_as_ever(make_watch: MakeWatch) -> None:
+    watch = make_watch()
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.gather(*(turn(0.0) for _ in range(300)))
+
+    run_on("asyncio", main())
+    steps = dict(watch.snapshot().steps)[f"{__name__}.turn"]
+    assert steps.count == 300
+    assert watch.stalls == ()
