@@ -42,5 +42,5 @@ wheel:
 	@.ci/wheel
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info loopwatch/_speedups.*.so .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

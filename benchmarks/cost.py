@@ -10,6 +10,7 @@ loops, one uvicorn worker, ten keep-alive connections from another process. Thre
 - instructions: user-space instructions of the loop thread, counted by callgrind: the steady figure.
   A watchdog thread is not in it, for under callgrind it wakes far too often per request. Nor are
   slow steps: the performance counters are replaced by even ones, or every step would look slow.
+  Nor is automatic garbage collection, whose share of a batch is chance; it is in the CPU time.
 - cpu: CPU time of the whole server at its natural speed, in turns with the bare app. The row
   "bare" is the bare app against itself: a difference smaller than that one's is none.
 - idle: the share of one core that a server takes which has nothing to do.

@@ -16,9 +16,9 @@ PEERS = [
     *("aiocop", "aiodebug", "asyncio-debug"),
     *("prometheus-fastapi-instrumentator", "opentelemetry-instrumentation-asgi"),
 ]
-VARIANTS = ["empty", "loopwatch", *PEERS]
+VARIANTS = ["empty", "loopwatch", "loopwatch-python", *PEERS]
 MEASURES = ["instructions", "cpu", "idle"]
-WITH_A_THREAD = {"loopwatch", "aiocop"}  # the others do nothing while the server is idle
+WITH_A_THREAD = {"loopwatch", "loopwatch-python", "aiocop"}  # others do nothing in an idle server
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-LABELS = {"empty": "empty ASGI middleware", "asyncio-debug": "asyncio debug mode"}
+LABELS = {
+    "empty": "empty ASGI middleware",
+    "loopwatch-python": "loopwatch without its compiled twin",
+    "asyncio-debug": "asyncio debug mode",
+}
 
 
 def label(variant: str) -> str:

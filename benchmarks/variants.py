@@ -7,6 +7,7 @@ Thresholds in seconds are multiplied by `dilation`: how much slower than life th
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -41,6 +42,12 @@ def loopwatch(app: App, dilation: float) -> None:
     from loopwatch import LoopWatchMiddleware, Watch
 
     app.add_middleware(LoopWatchMiddleware, watch=Watch(slow_callback_duration=SLOW * dilation))
+
+
+def loopwatch_python(app: App, dilation: float) -> None:
+    """As where there is no compiler."""
+    sys.modules["loopwatch._speedups"] = None  # type: ignore[assignment]
+    loopwatch(app, dilation)
 
 
 def aiocop(app: App, dilation: float) -> None:
@@ -83,6 +90,7 @@ VARIANTS: dict[str, SwitchOn] = {
     "bare": bare,
     "empty": empty_middleware,
     "loopwatch": loopwatch,
+    "loopwatch-python": loopwatch_python,
     "aiocop": aiocop,
     "aiodebug": aiodebug,
     "asyncio-debug": debug_mode,

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import Token
 from types import CoroutineType
 from typing import Any, TypeAlias
 
 from loopwatch.guard import logger, tell_once
-from loopwatch.probe.pulse import clock
 from loopwatch.probe.steps import drive, enter
-from loopwatch.request import REQUEST, Request
+from loopwatch.request import REQUEST, Request, begin
 from loopwatch.watch import LOOPS, Watch
 from loopwatch.watched import WatchedLoop
 
@@ -25,8 +23,6 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-MISSING: Any = Token.MISSING
 
 _default: Watch | None = None
 _warned = False
@@ -69,14 +65,9 @@ class LoopWatchMiddleware:
         if watched is None or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
-        request = Request()
-        request.scope = scope
-        request.door = self
-        request.started = clock()
-        request.times = []
-        outer = REQUEST.set(request).old_value
-        if outer is not MISSING and outer.scope is not None:
-            await self._nested(watched, request, outer, scope, receive, send)
+        request = begin(self, scope)
+        if request.outer is not None:
+            await self._nested(watched, request, scope, receive, send)
             return
         try:
             if watched.drives:
@@ -95,13 +86,14 @@ class LoopWatchMiddleware:
         self,
         watched: WatchedLoop,
         request: Request,
-        outer: Request,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
         """Call the app within another request's step: through this middleware a second time, or
         in process by that one's handler."""
+        outer, request.outer = request.outer, None
+        assert outer is not None
         if outer.scope is scope:
             REQUEST.set(outer)
             await self.app(scope, receive, send)

@@ -6,27 +6,66 @@ step is judged after it; a reset would have wiped the culprit's name. `ended` te
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import Any
+import time
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+from loopwatch.speedups import speedups
 
 AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carries its route
 
+clock = time.perf_counter
 
-class Request:
+if TYPE_CHECKING or speedups is None:
+
+    class RequestNumbers:
+        """What the code that runs at every step reads and writes of a request."""
+
+        __slots__ = (
+            *("door", "ended", "outer", "row", "scope", "seconds", "started", "steps", "times"),
+        )
+
+        scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
+        door: Any  # (1) the middleware it came through: the tree of routes is behind it
+        outer: Request | None  # (1) in whose step it began, if that one is still in flight
+        started: float  # (1)
+        steps: int  # (1) short ones, since the row last took them
+        seconds: float  # (1) of those
+        times: list[float]  # (1) s each, of its long steps since then
+        row: Any  # (2) of the ledger
+        ended: float  # (2)
+
+else:
+    RequestNumbers = speedups.RequestNumbers
+
+
+class Request(RequestNumbers):
     """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
-    There is no `__init__`, since the call costs more than all else about a request: the middleware
-    sets what is marked (1) as it begins, the ledger what is marked (2) as it ends.
+    There is no `__init__`, since the call costs more than all else about a request: `begin` sets
+    what is marked (1), the ledger what is marked (2) as the request ends.
     """
 
-    __slots__ = ("door", "ended", "row", "scope", "started", "times")
-
-    scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
-    door: Any  # (1) the middleware it came through: the tree of routes is behind it
-    started: float  # (1)
-    times: list[float]  # (1) s each, of its steps since the row last took them
-    row: Any  # (2) of the ledger
-    ended: float  # (2)
+    __slots__ = ()
 
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
+MISSING: Any = Token.MISSING
+NO_TIMES: Any = ()  # of a request without long steps, as most are
+
+
+def begin(door: Any, scope: Any) -> Request:
+    """Return a new request, whose turn it is from now on in the caller's context."""
+    request = Request()
+    request.door = door
+    request.scope = scope
+    request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
+    outer = REQUEST.set(request).old_value
+    request.outer = None if outer is MISSING or outer.scope is None else outer
+    request.started = clock()
+    return request
+
+
+if speedups is not None:
+    speedups.wire_request(Request, REQUEST)
+    begin = speedups.begin

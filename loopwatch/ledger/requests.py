@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.steps import FIRST, StepRow, StepTable
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram, RequestReading
-from loopwatch.request import Request
+from loopwatch.request import NO_TIMES, Request
+from loopwatch.speedups import speedups
 
 ROUTES = 256
 ENDPOINTS = 1024  # remembered, so that a template is looked up once
@@ -25,27 +26,35 @@ METHODS = frozenset(
 WEBSOCKET = "WEBSOCKET"
 
 
-class RequestRow:
+if TYPE_CHECKING or speedups is None:
+
+    class RowNumbers:
+        """What the end of a request reads and adds to."""
+
+        __slots__ = ("counts", "door", "method", "running", "steps", "sums", "time")
+
+        method: str
+        door: Any  # behind which the endpoint has no other row
+        running: float  # s
+        time: float  # s in flight, as far as accounted for
+        counts: list[int]  # of latencies, by bucket
+        sums: list[float]
+        steps: StepRow
+
+else:
+    RowNumbers = speedups.RowNumbers
+
+
+class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = (
-        "counts",
-        "door",
-        "endpoint",
-        "method",
-        "route",
-        "running",
-        "steps",
-        "sums",
-        "time",
-    )
+    __slots__ = ("endpoint", "route")
 
     def __init__(self, route: str | None, method: str, endpoint: Any, steps: StepRow) -> None:
         self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
-        self.door: Any = None  # behind which the endpoint has no other row
-        self.running = 0.0  # s
-        self.time = 0.0  # s in flight, as far as accounted for
-        self.counts = [0] * (len(SECONDS_EDGES) + 1)  # of latencies, by bucket
+        self.door = None
+        self.running = self.time = 0.0
+        self.counts = [0] * (len(SECONDS_EDGES) + 1)
         self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
 
     def reading(self) -> RequestReading:
@@ -57,6 +66,51 @@ class RequestRow:
             running=running,
             waiting=max(0.0, time - running),
         )
+
+
+def add_steps(row: StepRow, request: Request) -> float:
+    """Count what steps a request has by now; return their seconds."""
+    row.steps += request.steps
+    row.seconds += request.seconds
+    return request.seconds + row.add(request.times) if request.times else request.seconds
+
+
+def add_request(row: RequestRow, request: Request, now: float, step: float, charged: float) -> None:
+    """Count a request that ends; `charged` seconds of it are in the row already."""
+    request.row = row
+    request.ended = now
+    request.scope = None
+    if step >= FIRST:
+        request.times = [*request.times, step]
+    elif step:
+        request.steps += 1
+        request.seconds += step
+    latency = now - request.started
+    bucket = bisect_left(SECONDS_EDGES, latency)
+    row.counts[bucket] += 1
+    row.sums[bucket] += latency
+    row.running += add_steps(row.steps, request)
+    row.time += latency - charged
+
+
+def add_to_known(
+    rows: dict[Any, RequestRow], request: Request, now: float, step: float, charged: float
+) -> bool:
+    """`add_request` to the row of its endpoint; False, and nothing done, if there is none."""
+    scope = request.scope
+    try:
+        row = rows[scope["endpoint"]]
+        if row.method != scope["method"] or row.door is not request.door:
+            return False
+    except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
+        return False
+    add_request(row, request, now, step, charged)
+    return True
+
+
+if speedups is not None:
+    speedups.wire_ledger(SECONDS_EDGES)
+    add_request, add_to_known = speedups.add_request, speedups.add_to_known
 
 
 class RequestTable:
@@ -105,45 +159,17 @@ class RequestTable:
 
         `step` is how long its last step has been running, if that is not among its times yet.
         """
-        scope = request.scope
-        try:
-            row = self._by_endpoint[scope["endpoint"]]
-            if row.method != scope["method"] or row.door is not request.door:
-                row = self.row(request)
-        except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
-            row = self.row(request)
-        request.row = row
-        request.ended = now
-        request.scope = None
-        times = request.times
-        if step:
-            times.append(step)
-        latency = now - request.started
-        bucket = bisect_left(SECONDS_EDGES, latency)
-        row.counts[bucket] += 1
-        row.sums[bucket] += latency
-        if self._charged:
-            row.time -= self._charged.pop(request, 0.0)
-        running = sum(times)
-        row.running += running
-        row.time += latency
-        steps = row.steps
-        if running < FIRST:
-            steps.steps += len(times)
-            steps.seconds += running
-        else:
-            steps.add(times)
+        charged = self._charged.pop(request, 0.0) if self._charged else 0.0
+        if not add_to_known(self._by_endpoint, request, now, step, charged):
+            add_request(self.row(request), request, now, step, charged)
 
     def take(self, request: Request, now: float) -> None:
         """Charge a long request (a stream, a websocket) for what it has used so far."""
         row, age = self.row(request), now - request.started
-        known, times = self._charged.get(request, 0.0), request.times
-        self._charged[request] = age
-        request.times = []
-        running = sum(times)
-        row.running += running
+        known, self._charged[request] = self._charged.get(request, 0.0), age
+        row.running += add_steps(row.steps, request)
         row.time += age - known
-        row.steps.add(times)
+        request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
 
     def charge(self, requests: Iterable[Request], now: float) -> None:
         """`take` those of the requests that have not ended."""

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram
+from loopwatch.speedups import speedups
 
 COROUTINES = 256
 FIRST = SECONDS_EDGES[0]
 
 
-class StepRow:
+if TYPE_CHECKING or speedups is None:
+
+    class StepNumbers:
+        """What the end of a request adds to."""
+
+        __slots__ = ("seconds", "steps")
+
+        steps: int  # shorter than the first edge
+        seconds: float  # of those
+
+else:
+    StepNumbers = speedups.StepNumbers
+
+
+class StepRow(StepNumbers):
     """The steps of one coroutine."""
 
-    __slots__ = ("label", "long", "seconds", "steps")
+    __slots__ = ("label", "long")
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self.steps = 0  # shorter than the first edge
-        self.seconds = 0.0  # of those
+        self.steps, self.seconds = 0, 0.0
         self.long = Counts()
 
-    def add(self, times: list[float]) -> None:
-        """Count many steps at once, s each."""
-        self.steps += len(times)
-        self.seconds += sum(times)
-        if times and max(times) >= FIRST:
-            for took in times:
-                if took >= FIRST:
-                    self.steps -= 1
-                    self.seconds -= took
-                    self.long.add(took)
+    def add(self, times: list[float]) -> float:
+        """Count steps one by one, s each; return their sum."""
+        for took in times:
+            self.long.add(took)
+        return sum(times)
 
     def reading(self) -> Histogram:
         first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds

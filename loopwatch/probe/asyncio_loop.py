@@ -8,42 +8,20 @@ time by construction: idle is what passes inside `select` when it may wait, busy
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from loopwatch.guard import logger
+from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import LAYERS, Held, Probe
+from loopwatch.probe.crowd import OLD
 from loopwatch.probe.pulse import LONG, Pulse, clock
-from loopwatch.probe.steps import timed_run
+from loopwatch.probe.steps import timed_run, timed_select
 
 _pulses: dict[Any, Pulse] = {}  # by loop; one entry a watched loop
 _original: Any = None
 _patched: Any = None
 _eager = False  # some watched loop has a task factory
-
-
-def timed_select(pulse: Pulse, select: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return `select` with every tick, and the idle time between ticks, measured.
-
-    A tick ends where its last step ended. A poll without waiting (timeout 0) has no idle time, so
-    the next tick begins there too, and no clock is read.
-    """
-
-    def timed(timeout: float | None = None) -> Any:
-        end = pulse.mark
-        if end - pulse.tick >= LONG:
-            pulse.long_tick(end - pulse.tick)
-        pulse.tick = end
-        if timeout == 0:
-            return select(timeout)
-        pulse.polling = True
-        events = select(timeout)
-        pulse.mark = pulse.tick = back = clock()
-        pulse.idle += back - end
-        pulse.polling = False
-        return events
-
-    return timed
 
 
 def _patch() -> None:
@@ -70,16 +48,23 @@ def _patch() -> None:
 class AsyncioProbe(Probe):
     """Watches a loop of asyncio's own."""
 
+    intrusion: tuple[float, float] | None = None  # within a poll: first and last seen, clock, s
+    intruding = False
+
     kind = "asyncio"
     layers = ("ticks", "callbacks", *LAYERS)
 
     def install(self, closed: Callable[[], None]) -> None:
         super().install(closed)
         self.selector = self.loop._selector
-        self.selector.select = self._timed = timed_select(self.pulse, self.selector.select)
+        self.parked = getattr(type(self.selector).select, "__code__", None)
+        self.file_tick, self.pulse.long_tick = self.pulse.long_tick, self._long_tick
+        ready = getattr(self.loop, "_ready", None)
+        self._timed = timed_select(self.pulse, self.selector.select, ready)
+        self.selector.select = self._timed
         _pulses[self.loop] = self.pulse
         _patch()
-        self.floor = getattr(_original, "__code__", _patched.__code__)
+        self.floor = getattr(_original, "__code__", None) or getattr(_patched, "__code__", None)
         self.glance()
 
     def uninstall(self) -> None:
@@ -94,10 +79,47 @@ class AsyncioProbe(Probe):
         if not self.pulse.eager and self.loop.get_task_factory() is not None:
             _eager = self.pulse.eager = True
             _patch()
+        if not self.pulse.polling and clock() - self.pulse.tick >= OLD:
+            self.pulse.limit = 0.0
+        if self.intrusion is not None and not self.intruding:
+            self._end_intrusion(*self.intrusion)
+
+    @guarded
+    def _long_tick(self, took: float) -> None:
+        """File a tick as it ends; judge it if it was slow and none of its steps was."""
+        pulse = self.pulse
+        pulse.limit = LONG
+        self.file_tick(took)
+        if took >= pulse.threshold and pulse.judged <= pulse.tick:
+            pulse.judge_crowd(pulse.tick, took)
+        pulse.crowd.clear()
 
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
-        return None if pulse.polling else Held(pulse.mark, pulse.mark)
+        if not pulse.polling:
+            self.intruding = False
+            return Held(pulse.mark, pulse.mark)
+        self.intruding = self._intruded()
+        if not self.intruding:
+            return None
+        since = self.intrusion[0] if self.intrusion is not None else now
+        self.intrusion = since, now
+        return Held(-since, since)
+
+    def _intruded(self) -> bool:
+        """Return whether something runs within the poll: a signal's handler does."""
+        frame = sys._current_frames().get(self.pulse.thread_id)
+        if frame is None or self.parked is None or frame.f_code is self.parked:
+            return False
+        while frame is not None and frame.f_code is not self.parked:
+            frame = frame.f_back
+        return frame is not None
+
+    def _end_intrusion(self, since: float, seen: float) -> None:
+        """Judge what ran within the poll; it lasted a little longer than it was seen."""
+        self.intrusion = None
+        if seen - since >= self.pulse.threshold:
+            self.pulse.judge(since, seen - since)
 
     def idle(self, now: float) -> float:
         pulse = self.pulse  # no call between the three reads, nor between the writes: no switch

@@ -4,7 +4,7 @@ Rule: only the loop's thread writes here; any thread may read. Every write is on
 so a reader under the GIL sees old or new, never half. `mark`, the end of the last step, is the
 proof of movement: a photograph counts only if it is the same before and after.
 
-Two speeds. A fast step adds to numbers. A step of `LONG` or more is noted for a histogram (by its
+Two speeds. A fast step adds to numbers. A step of `limit` or more is noted for a histogram (by its
 request, or by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the
 watchdog's thread explains: the loop's thread looks up no source and writes no log.
 """
@@ -17,48 +17,76 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loopwatch.evidence import Sample, Slow
+from loopwatch.evidence import Part, Sample, Slow
+from loopwatch.probe.crowd import Crowd
 from loopwatch.request import Request
+from loopwatch.speedups import speedups
 
 LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
-MANY = 256  # steps kept in a request before its row takes them
+CROWD = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
+MANY = 256  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 SAMPLES = 64  # photographs kept until explained
 
 clock = time.perf_counter
 
 
-class Pulse:
+if TYPE_CHECKING or speedups is None:
+
+    class PulseNumbers:
+        """What the code that runs at every step reads and writes."""
+
+        __slots__ = (
+            "entered",
+            "idle",
+            "limit",
+            "long_tick",
+            "mark",
+            "other_seconds",
+            "other_steps",
+            "polling",
+            "tick",
+            "turn",
+        )
+
+        mark: float  # when the step in progress began
+        tick: float  # when the tick in progress began
+        idle: float  # s in polls
+        limit: float  # s from which a step goes the slow way
+        other_seconds: float  # of the next
+        other_steps: int  # short ones of plain callbacks that no request owns
+        polling: bool
+        entered: Request | None  # the request that began in this step
+        turn: Request | None  # the request whose driven step is running
+        long_tick: Callable[[float], None]
+
+else:
+    PulseNumbers = speedups.PulseNumbers
+
+
+class Pulse(PulseNumbers):
     """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
 
     __slots__ = (
         "cpu_clock",
+        "crowd",
         "dropped",
         "eager",
-        "entered",
         "filed",
-        "idle",
         "installed",
         "judged",
         "long_step",
-        "long_tick",
         "loop",
         "many_steps",
-        "mark",
         "native_id",
-        "other_seconds",
-        "other_steps",
         "pending",
-        "polling",
         "samples",
         "task_row",
         "thread_id",
         "thread_name",
         "threshold",
-        "tick",
-        "turn",
     )
 
     def __init__(
@@ -74,18 +102,17 @@ class Pulse:
         self.threshold = threshold
         self.long_step, self.many_steps = long_step, many_steps
         self.long_tick, self.task_row = long_tick, task_row
-        self.mark = clock()  # when the step in progress began
-        self.installed = self.tick = self.mark  # when the tick in progress began
-        self.idle = 0.0  # s in polls
+        self.installed = self.mark = self.tick = clock()
+        self.idle = 0.0
+        self.limit = LONG
         self.judged = 0.0  # the end of the last slow callback
         self.filed = 0.0  # s in driven steps that were filed as ticks
-        self.other_steps = 0  # short ones of plain callbacks that no request owns
-        self.other_seconds = 0.0  # of those
+        self.other_steps, self.other_seconds = 0, 0.0
         self.dropped = 0
         self.polling = False
         self.eager = False  # tasks may begin inside others' steps
-        self.entered: Request | None = None  # the request that began in this step
-        self.turn: Request | None = None  # the request whose driven step is running
+        self.entered = self.turn = None
+        self.crowd = Crowd()
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.here()
@@ -123,6 +150,14 @@ class Pulse:
                 code,
             )
         )
+
+    def judge_crowd(self, started: float, duration: float) -> None:
+        """Put a tick up for explaining in which many steps took part and none was slow."""
+        self.judged = started + duration
+        slow = Slow(started, duration, self.thread_name, self.threshold, self.thread_id)
+        slow.parts = self.crowd.parts() or (Part(None, None, None, duration),)
+        slow.cpu = self.cpu()
+        self.put(slow)
 
     def put(self, slow: Slow) -> None:
         """Keep a slow callback until it is explained, if there is room."""

@@ -1,0 +1,106 @@
+"""What is long, rare or undecided about a step: it ends here, whichever twin timed it.
+
+An eager task (3.12+) begins a request inside somebody else's step, whose context knows nothing of
+it. So the middleware leaves the request in `pulse.entered`; if the handle's context disagrees, the
+step is shared between the two at the moment of entry.
+"""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import Any
+
+from loopwatch.guard import guarded, tell_once
+from loopwatch.probe.crowd import handle_code, handle_name, running_task
+from loopwatch.probe.pulse import MANY, Pulse
+from loopwatch.request import Request
+
+
+def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
+    """Count a fast step that no request owns, by coroutine if it is a task's."""
+    task = running_task(handle)
+    if task is None:
+        pulse.other_steps += 1
+        pulse.other_seconds += took
+        return
+    try:
+        row = pulse.task_row(task)
+        row.steps += 1
+        row.seconds += took
+    except Exception:
+        tell_once("loopwatch.probe.long_steps")
+
+
+def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
+    """File a step of `pulse.limit` or more, and put it up for explaining if it was slow."""
+    try:
+        pulse.crowd.add(handle, request, took)
+        file_step(pulse, handle, request, took)
+        if took >= pulse.threshold:
+            judge(pulse, handle, request, took)
+    except Exception:
+        tell_once("loopwatch.probe.long_steps")
+
+
+def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
+    if request is None:
+        pulse.long_step(running_task(handle), took)
+    else:
+        file_request_step(pulse, request, took)
+
+
+def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
+    if not request.times:
+        request.times = []
+    request.times.append(took)
+    if len(request.times) >= MANY:
+        pulse.many_steps(request)
+
+
+def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
+    started = pulse.mark - took
+    code = handle_code(handle)
+    known = code if isinstance(code, CodeType) else None
+    pulse.judge(started, took, request, handle_name(handle), handle._context, known)
+
+
+@guarded
+def share_step(pulse: Pulse, handle: Any, owner: Request | None, took: float) -> None:
+    """End a step in which an eager request began: the part from its entry on is its own."""
+    entered, pulse.entered = pulse.entered, None
+    assert entered is not None
+    own = min(pulse.mark - entered.started, took)
+    file_step(pulse, handle, entered, own)
+    file_step(pulse, handle, owner, took - own)
+    if took >= pulse.threshold:
+        judge(pulse, handle, entered if own >= took / 2 else owner, took)
+
+
+@guarded
+def cut_step(pulse: Pulse, now: float) -> None:
+    """End the step of an eager request, at `now`, because another one begins in it."""
+    entered, pulse.entered = pulse.entered, None
+    assert entered is not None
+    took = now - pulse.mark
+    pulse.mark = now
+    file_step(pulse, None, entered, took)
+    if took >= pulse.threshold:
+        pulse.judge(now - took, took, entered)
+
+
+def enter(pulse: Pulse, request: Request) -> None:
+    """Note that a request begins in the running step."""
+    if pulse.entered is not None:
+        cut_step(pulse, request.started)
+    pulse.entered = request
+
+
+def end_long_driven_step(pulse: Pulse, request: Request, took: float) -> None:
+    try:
+        file_request_step(pulse, request, took)
+        pulse.filed += took
+        pulse.long_tick(took)
+        if took >= pulse.threshold:
+            pulse.judge(pulse.mark - took, took, request)
+    except Exception:
+        tell_once("loopwatch.probe.long_steps")

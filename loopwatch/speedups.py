@@ -1,0 +1,22 @@
+"""The compiled twin of what runs at every step, if it was built for this interpreter.
+
+`_speedups.c` needs a compiler, CPython and its GIL; without, Python does the same, at a higher
+cost. A build that is not of this source's `ABI` is left alone.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+ABI = 1
+
+
+def load() -> ModuleType | None:
+    try:
+        import loopwatch._speedups as built
+    except ImportError:
+        return None
+    return built if built.ABI == ABI else None
+
+
+speedups = load()
