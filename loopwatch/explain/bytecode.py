@@ -6,7 +6,8 @@ entering a Python function and on a loop's way back; not after an operator, nor 
 function returns. So a late photograph stands on the call that was slow, unless something before it,
 since the last such look, was slow instead: an operator, or the end of a Python function called.
 
-Specialised instructions (PEP 659) tell calls of C code from calls of Python.
+Specialised instructions (PEP 659) tell calls of C code from calls of Python. In 3.11 a call is two
+instructions, `PRECALL` and `CALL`; calls of C code that are specialised look right after the first.
 """
 
 from __future__ import annotations
@@ -75,15 +76,22 @@ def doubt(spot: Spot) -> Doubt:
     if at is None or not is_call(instructions[at].name):
         return Doubt.ANYTHING
     line, found = instructions[at].line, Doubt.NOTHING
-    for n in range(at - 1, -1, -1):
+    for n in range(before_call(instructions, at), -1, -1):
         name = instructions[n].name
         if looks(instructions[n]):
+            break
+        if name.startswith("CALL") and looks(instructions[n - 1]):  # 3.11 calls C code in two
             break
         if is_call(name) or name.startswith(ENDINGS):
             found = Doubt.CALLEE
         elif instructions[n].line != line and may_be_slow(*instructions[max(0, n - 2) : n + 1]):
             return Doubt.OPERATOR
     return found
+
+
+def before_call(instructions: tuple[Instruction, ...], at: int) -> int:
+    """Return the instruction before a call; 3.11 makes a call in two."""
+    return at - 2 if instructions[at - 1].name.startswith("PRECALL") else at - 1
 
 
 def stands_on_call(spot: Spot) -> bool:
@@ -116,14 +124,14 @@ def looks(instruction: Instruction) -> bool:
 
     What resumes an `await` (`RESUME` 2 and 3) is passed over where nothing was suspended.
     """
-    name = instruction.name
+    name = instruction.name.removeprefix("PRE")
     if name.startswith("RESUME"):
         return instruction.argument not in ("2", "3")
     return name.startswith(LOOKS) or (name.startswith("JUMP_BACKWARD") and "NO_INT" not in name)
 
 
 def is_call(name: str) -> bool:
-    return name.startswith("CALL") and not name.startswith("CALL_INTRINSIC")
+    return name.startswith(("CALL", "PRECALL")) and not name.startswith("CALL_INTRINSIC")
 
 
 @lru_cache(maxsize=64)
@@ -134,7 +142,7 @@ def listing(code: CodeType) -> tuple[Instruction, ...]:
             i.offset, i.opname, i.argrepr or str(i.arg), i.positions.lineno if i.positions else None
         )
         for i in dis.get_instructions(code, adaptive=True)
-        if i.opname not in ("CACHE", "PRECALL")
+        if i.opname != "CACHE"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from loopwatch import Watch
 
+POLL = 60.0  # s between two wakes of a server's thread: each asks for the GIL
 MEASURED: list[list[float]] = []  # s, in order: each block of the app's own, and the slack
 STARTED: ContextVar[float] = ContextVar("started", default=0.0)  # set outside loopwatch
 
@@ -76,4 +77,4 @@ def open_door(watch: Watch | None = None, **readings: Callable[[], Any]) -> None
 
     server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["DOOR"])), Door)
     server.daemon_threads = True
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(POLL,), daemon=True).start()

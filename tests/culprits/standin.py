@@ -5,6 +5,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+POLL = 60.0  # s between two wakes of its thread: each asks for the GIL
+
 COMPLETION = {
     "id": "1",
     "object": "chat.completion",
@@ -41,5 +43,5 @@ def start_service() -> str:
     """Return its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowService)
     server.daemon_threads = True
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(POLL,), daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"

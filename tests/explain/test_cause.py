@@ -18,7 +18,7 @@ def photograph(code: Any = CODE, at: float = 10.1, late: bool = False) -> Sample
 
 
 def caused(*samples: Sample, **usage: Any) -> str:
-    measured = Usage(**NOTHING | usage)  # type: ignore[arg-type]
+    measured = Usage(**NOTHING | usage)
     return cause(Slow(10.0, 0.5, "MainThread", samples=list(samples), usage=measured))
 
 

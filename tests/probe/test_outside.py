@@ -20,7 +20,8 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("reading from outside needs Linux", allow_module_level=True)
 
-from loopwatch.probe.outside import Outside, OutsideFrame, OutsideSample
+from loopwatch.evidence import OutsideFrame, OutsideSample
+from loopwatch.probe.outside import Outside
 from loopwatch.probe.outsider import SAVED, Spy, parsed
 
 from ..calm import in_calm
