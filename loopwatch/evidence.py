@@ -63,6 +63,7 @@ class Sample:
     root: object = None  # the step's outermost frame: tells two callbacks of one tick apart
     threads: tuple[ThreadPicture, ...] = ()  # the others, if they were busy; most CPU first
     sure: bool = False  # late, but seen where it was
+    parked: bool = False  # in a system call that is certainly not the wait for the GIL
     since: float = 0.0  # clock, s: when the step, or what is known of the tick, began
 
 

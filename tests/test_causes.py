@@ -74,7 +74,10 @@ def test_a_collection_over_many_objects_is_told_from_the_code_it_interrupts(loop
 
 @pytest.mark.parametrize("scenario", ["stopped", "stopped_idle"])
 def test_a_stopped_process_is_nobody_s_fault(loop: str, scenario: str) -> None:
-    stalls = stalls_of(loop, scenario)
+    for _ in range(TRIES):  # a wake of the watchdog just before or after may hide it
+        stalls = stalls_of(loop, scenario)
+        if any(stall["duration"] >= 0.25 for stall in stalls):
+            break
     longest = max(stalls, key=lambda stall: stall["duration"])
     assert longest["cause"] == "starved", stalls
     assert 0.25 <= longest["duration"] <= 2.0

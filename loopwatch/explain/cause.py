@@ -30,11 +30,11 @@ def cause(slow: Slow) -> Cause:
         return "gc"
     if importing(slow):
         return "import"
-    if waited_for_gil(usage, slow.duration):
+    if waited_for_gil(usage, slow.duration) and not parked(slow):
         return "gil_contention"
     if usage.cpu >= half:
         return on_cpu(slow, usage)
-    if slow.duration - accounted(usage) >= half:
+    if slow.duration - accounted(slow, usage) >= half:
         return waiting(slow, usage)
     return "unknown"
 
@@ -59,6 +59,12 @@ def waited_for_gil(usage: Usage, duration: float) -> bool:
     """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
     asked = usage.gil_wait is not None and usage.gil_wait >= HALF * duration
     return asked and usage.others >= LITTLE * duration
+
+
+def parked(slow: Slow) -> bool:
+    """Return whether most timely photographs found the thread waiting for something else."""
+    shown = [s.parked for s in slow.samples if s.spots and not s.late]
+    return sum(shown) > len(shown) / 2
 
 
 def kept_gil(usage: Usage) -> bool:
@@ -89,7 +95,7 @@ def in_one_place(slow: Slow) -> bool:
     return len({s.spots[0] for s in timely(slow) if s.spots}) == 1 < len(timely(slow))
 
 
-def accounted(usage: Usage) -> float:
+def accounted(slow: Slow, usage: Usage) -> float:
     """Return the seconds that are known not to be waiting in a call."""
     contended = min(usage.gil_wait or 0.0, usage.others)
-    return usage.cpu + starvation(usage) + contended
+    return usage.cpu + starvation(usage) + (0.0 if parked(slow) else contended)

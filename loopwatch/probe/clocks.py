@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from loopwatch.evidence import OutsideSample, Usage
 from loopwatch.probe.base import Probe
-from loopwatch.probe.kernel import Schedule, ThreadSchedule, Throttling
+from loopwatch.probe.kernel import Schedule, ThreadCall, ThreadSchedule, Throttling
 from loopwatch.probe.pauses import collecting
 from loopwatch.probe.pulse import clock, cpu_clock, cpu_seconds
 
@@ -64,6 +64,7 @@ class Clocks:
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
         self._schedule = ThreadSchedule(probe.pulse.native_id)
+        self.call = ThreadCall(probe.pulse.native_id)
         self._readings: deque[Reading] = deque(maxlen=READINGS)
         self._observer: Observer | None = None
         self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # what a helper has seen
@@ -71,6 +72,7 @@ class Clocks:
 
     def close(self) -> None:
         self._schedule.close()
+        self.call.close()
 
     def begin(self) -> None:
         """Take a first reading, in the very step that began the watch."""
@@ -186,7 +188,9 @@ def witnessed(usage: Usage, readings: list[Reading], started: float, ended: floa
         waited, frozen = lateness(before, after, after.at - due)
         if min(late, waited) >= WAITED:
             usage.kept += min(late, waited)
-        usage.frozen += max(0.0, min(late, frozen))
+        if frozen > 0:
+            usage.frozen += max(0.0, min(late, frozen)) + max(0.0, due - max(started, before.at))
+    usage.frozen = min(usage.frozen, max(0.0, ended - started - usage.cpu))
     usage.watched = ended - first_due
 
 

@@ -13,10 +13,12 @@ Elsewhere the files are missing, and None is returned.
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path("/")
+FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
 GROUPS = 4  # of a process's control group and its parents, those nearest to it
 
 
@@ -65,6 +67,28 @@ class ThreadSchedule:
     def read(self) -> Schedule | None:
         fields = self._file.read().split() if self._file is not None else ()
         return Schedule(int(fields[1]) / 1e9, int(fields[2])) if len(fields) == 3 else None
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class ThreadCall:
+    """Reads which system call a thread is in: the GIL is waited for in `futex` only.
+
+    `/proc/self/task/TID/syscall` holds its number, or `running` (proc(5)).
+    """
+
+    def __init__(self, native_id: int, root: Path = ROOT) -> None:
+        self._file = opened(root / f"proc/self/task/{native_id}/syscall")
+        self._futex = FUTEX.get(platform.machine())
+
+    def elsewhere(self) -> bool:
+        """Return whether the thread waits for something that is certainly not the GIL."""
+        if self._file is None or self._futex is None:
+            return False
+        number = self._file.read().partition(b" ")[0].strip()
+        return number.isdigit() and number != self._futex
 
     def close(self) -> None:
         if self._file is not None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from loopwatch.evidence import Spot, ThreadPicture
 from loopwatch.probe.photograph import spot
@@ -20,7 +21,15 @@ THREADS = 64  # looked at
 NAMED = 3  # of them told
 DEPTH = 32  # frames of each
 PERIOD = 1.0  # s between two readings of all threads
-LEAST = 0.01  # CPU s for which a thread is worth a picture
+LEAST = 0.002  # CPU s for which a thread is worth a picture
+
+
+class Stand(NamedTuple):
+    """A thread, and where it stood."""
+
+    name: str
+    native_id: int
+    spots: tuple[Spot, ...]  # innermost first
 
 
 class OtherThreads:
@@ -37,22 +46,29 @@ class OtherThreads:
             self._read_at = now
             self._before, self._latest = self._latest, cpu_times()
 
-    def pictures(self, stands: dict[int, tuple[Spot, ...]]) -> tuple[ThreadPicture, ...]:
-        """Return those of the threads in `stands` that have used the CPU since, most first."""
+    def pictures(self, stands: list[Stand]) -> tuple[ThreadPicture, ...]:
+        """Return those threads that have used the CPU since, most first.
+
+        Where none of those that live has, it was those that have ended meanwhile.
+        """
         times = cpu_times()
-        used = {
-            t: times[t.native_id] - self._before.get(t.native_id, 0.0)
-            for t in threading.enumerate()
-            if t.native_id in times and t.ident in stands
-        }
-        busiest = sorted((t for t in used if used[t] >= LEAST), key=lambda t: -used[t])[:NAMED]
-        return tuple(ThreadPicture(t.name, used[t], stands[t.ident or 0]) for t in busiest)
+        living = [s for s in stands if s.native_id in times]
+        used = {s: times[s.native_id] - self._before.get(s.native_id, 0.0) for s in living}
+        busiest = sorted((s for s in used if used[s] >= LEAST), key=lambda s: -used[s])
+        ended = [s for s in stands if s.native_id not in times]
+        return tuple(
+            ThreadPicture(s.name, used.get(s, 0.0), s.spots) for s in (busiest or ended)[:NAMED]
+        )
 
 
-def where_threads_stand(*besides: int) -> dict[int, tuple[Spot, ...]]:
-    """Return where each thread stands, by ident; nothing runs while this looks."""
+def where_threads_stand(*besides: int) -> list[Stand]:
+    """Return where Python's threads stand; nothing runs while this looks."""
     frames = sys._current_frames()
-    return {ident: standing(frames[ident]) for ident in frames if ident not in besides}
+    return [
+        Stand(t.name, t.native_id or 0, standing(frames.get(t.ident or 0)))
+        for t in threading.enumerate()
+        if t.ident not in besides
+    ]
 
 
 def standing(frame: FrameType | None) -> tuple[Spot, ...]:

@@ -31,6 +31,9 @@ from loopwatch.probe.photograph import below_current_task, parked_frame
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.request import REQUEST
 
+SHUT_OUT = 0.15  # s between two glances: the watchdog could not look, nor could callbacks run
+FEW = 16  # ticks that turned before and after that
+
 
 class UvloopProbe(Probe):
     """Watches a uvloop loop. Raises OSError or AttributeError where libuv is out of reach."""
@@ -105,8 +108,9 @@ class UvloopProbe(Probe):
         self.filed += driven
         rest = busy - driven
         seen = self.at - self.since if self.since is not None else 0.0
-        if seen > rest / 2:
-            ticks = 1  # the one that was in progress at the last glance is nearly all of it
+        shut_out = ticks <= FEW and clock() - self.at > SHUT_OUT
+        if seen > rest / 2 or shut_out:
+            ticks = 1  # the one in progress, then or most of the time, is nearly all of it
         self.ticked(rest / ticks, ticks)
         if rest / ticks >= pulse.threshold:
             known = seen and self.since is not None

@@ -23,14 +23,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.evidence import Sample, Slow, Spot
+from loopwatch.evidence import Sample, Slow
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Held, Probe
 from loopwatch.probe.clocks import LATE, LONGEST, Clocks, Observer, Witness
 from loopwatch.probe.lookout import Lookout
 from loopwatch.probe.photograph import photograph, running_owner
 from loopwatch.probe.pulse import clock
-from loopwatch.probe.threads import OtherThreads, where_threads_stand
+from loopwatch.probe.threads import OtherThreads, Stand, where_threads_stand
 
 EARLY = 0.5  # of the threshold: when the first photograph is due
 PERIOD = 0.7  # of the threshold: between two wakes; what began in between is seen in time
@@ -127,7 +127,8 @@ class Sentry:
         self.seen: Held | None = None  # at the last wake
         self.held: Held | None = None  # at this one
         self.next_age = 0.0  # of the step, s, at which the next photograph is due
-        self.stands: dict[int, tuple[Spot, ...]] = {}  # where the other threads stood at this wake
+        self.sample: Sample | None = None  # of this wake
+        self.stands: list[Stand] = []  # where the other threads stood at this wake
 
     @guarded
     def photograph(self, now: float, late: bool) -> None:
@@ -171,6 +172,7 @@ class Sentry:
         sample = Sample(at, late, picture.spots, cpu, context, coroutine, picture.root)
         sample.since = held.since
         pulse.samples.append(sample)
+        self.sample = sample
         return before is not picture.root
 
     @guarded
@@ -183,11 +185,14 @@ class Sentry:
         then may the samples of an ended step go.
         """
         self.due = now + self.period
+        if self.sample is not None:
+            self.sample.parked = self.clocks.call.elsewhere()
+            self.sample = None
         self.clocks.read(witness, observer)
         if self.stands and (not late or self.clocks.others_busy()):
             pictures = threads.pictures(self.stands)
             self.probe.pulse.samples.append(Sample(now, True, (), 0.0, threads=pictures))
-        self.stands = {}
+        self.stands = []
         self.probe.glance()
         held = self.held
         if self.seen is None and (held is None or now - held.since < LATE):

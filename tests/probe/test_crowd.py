@@ -69,7 +69,8 @@ def test_on_uvloop_photographs_tell_who_took_part(make_watch: MakeWatch) -> None
 
     run_on("uvloop", main())
     stall: Stall = watch.stalls[-1]
-    assert (stall.cause, stall.site.function, stall.route) == ("many_callbacks", NONE, None)
+    assert stall.cause in ("many_callbacks", "unknown")  # where photographs lie too far apart
+    assert (stall.site.function, stall.route) == (NONE, None)
     assert [(c.coroutine, c.count) for c in stall.contributors] == [(f"{__name__}.called", None)]
     assert stall.contributors[0].seconds == pytest.approx(stall.duration)
 
