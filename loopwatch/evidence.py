@@ -99,7 +99,7 @@ class Part:
 @dataclass(slots=True)
 class Slow:
     """A step that held the loop for at least the threshold; or a whole tick, if there are
-    `parts`; or, if there is `wait`, the loop's way back from the poll."""
+    `parts`; or the loop's way back from the poll."""
 
     started: float  # clock, s
     duration: float  # s
@@ -113,7 +113,6 @@ class Slow:
     code: CodeType | None = None  # of the task's coroutine or the callback
     parts: tuple[Part, ...] = ()  # most seconds first
     crowded: bool = True  # none of the parts was slow by itself; False: one may have been
-    wait: bool = False
     samples: list[Sample] = field(default_factory=list)
     outside: list[OutsideSample] = field(default_factory=list)
     pinned: tuple[CodeType, int] | None = None  # the line that watching lines has caught

@@ -78,17 +78,25 @@ async def watchdog_round() -> None:
 
 def run_script(source: str, *arguments: str, **environment: str) -> str:
     """Run Python source in a process of its own, and return what it printed; warnings raise."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *arguments]
+    return run_to_its_end(command, 60, PYTHONPATH=str(CHECKOUT), **environment).stdout
+
+
+def run_to_its_end(
+    command: list[str], patience: float, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in the checkout for at most `patience` seconds; it must exit with 0."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *arguments],
+        command,
         cwd=CHECKOUT,
-        env=clean_environment() | {"PYTHONPATH": str(CHECKOUT)} | environment,
+        env=clean_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience,
         check=False,
     )
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done
 
 
 def clean_environment() -> dict[str, str]:

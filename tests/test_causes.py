@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import CHECKOUT, clean_environment
+from .conftest import run_to_its_end
 
 TRIES = 4
 GROUPS = Path("/sys/fs/cgroup")
@@ -22,17 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the evidence is
 
 def stalls_of(loop: str, scenario: str, *before: str) -> list[dict[str, Any]]:
     command = [*before, sys.executable, "-m", "tests.apps.causes", loop, scenario]
-    run = subprocess.run(
-        command,
-        cwd=CHECKOUT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    stalls: list[dict[str, Any]] = json.loads(run.stdout)["stalls"]
+    stalls: list[dict[str, Any]] = json.loads(run_to_its_end(command, 90).stdout)["stalls"]
     return stalls
 
 

@@ -1,24 +1,15 @@
 """A short torture run; `python -m tests.torture` is the long one."""
 
-import subprocess
 import sys
 
 import pytest
 
-from .conftest import CHECKOUT, clean_environment
+from .conftest import run_to_its_end
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 def test_nothing_crashes_hangs_or_grows(loop: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.torture", "--stalls", "200", "--loop", loop],
-        cwd=CHECKOUT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    command = [sys.executable, "-m", "tests.torture", "--stalls", "200", "--loop", loop]
+    run = run_to_its_end(command, 120)
     assert "stalls in" in run.stdout
     assert "rror" not in run.stderr, run.stderr

@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanContext
 
 from loopwatch.evidence import Part, Sample, Slow, Spot
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
-from loopwatch.explain.cause import cause, starvation
+from loopwatch.explain.cause import HALF, cause, starvation
 from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import template
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
@@ -146,7 +146,8 @@ class Culprit:
 
     def suspects(self) -> list[CodeType]:
         """Return the own code that may hold the operator which kept the GIL."""
-        on_cpu = self.slow.usage is not None and self.slow.usage.cpu >= self.slow.duration / 2
+        usage = self.slow.usage
+        on_cpu = usage is not None and usage.cpu >= HALF * self.slow.duration
         if self.slow.parts or not on_cpu or self.cause not in ("native_gil", "unknown"):
             return []
         own = self.rules.own_spots(self.sample.spots) if self.sample is not None else []

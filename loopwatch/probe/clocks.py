@@ -30,7 +30,7 @@ from loopwatch.probe.pulse import clock, cpu_clock, cpu_seconds
 
 LONGEST = 0.07  # s between two wakes of the watchdog, as it means to
 SIGHTINGS = 64  # samples from outside kept
-READINGS = 64  # kept; at the watchdog's period they reach back about 3 s
+READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
 BUSY = 0.3  # CPU s of other threads per s, from which they are worth a look
 LATE = 0.02  # s behind its time from which a wake of the watchdog counts as late
 WAITED = 0.012  # s: a GIL that Python code holds is had within two switch intervals

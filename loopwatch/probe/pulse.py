@@ -136,28 +136,22 @@ class Pulse(PulseNumbers):
         """Put one slow callback up for explaining."""
         self.judged = started + duration
         copied = context.copy() if context is not None else None
-        self.put(
-            Slow(
-                started,
-                duration,
-                self.thread_name,
-                self.threshold,
-                self.thread_id,
-                request,
-                coroutine,
-                copied,
-                self.cpu(),
-                code,
-            )
-        )
+        slow = self.slow(started, duration)
+        slow.request, slow.coroutine, slow.context, slow.code = request, coroutine, copied, code
+        self.put(slow)
 
     def judge_crowd(self, started: float, duration: float) -> None:
         """Put a tick up for explaining in which many steps took part and none was slow."""
         self.judged = started + duration
-        slow = Slow(started, duration, self.thread_name, self.threshold, self.thread_id)
+        slow = self.slow(started, duration)
         slow.parts = self.crowd.parts() or (Part(None, None, None, duration),)
-        slow.cpu = self.cpu()
         self.put(slow)
+
+    def slow(self, started: float, duration: float) -> Slow:
+        """Return what every slow callback of this loop has, as it ends."""
+        return Slow(
+            started, duration, self.thread_name, self.threshold, self.thread_id, cpu=self.cpu()
+        )
 
     def put(self, slow: Slow) -> None:
         """Keep a slow callback until it is explained, if there is room."""

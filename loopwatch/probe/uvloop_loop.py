@@ -19,13 +19,14 @@ import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
-from functools import cache, partial
-from types import CodeType, FrameType, FunctionType, MethodType
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any
 
-from loopwatch.evidence import Part, Sample, Slow
+from loopwatch.evidence import Part, Sample
 from loopwatch.names import code_name
 from loopwatch.probe.base import LAYERS, Held, Probe
+from loopwatch.probe.callees import codes_of
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_frame
 from loopwatch.probe.pulse import Pulse, clock
@@ -130,7 +131,7 @@ class UvloopProbe(Probe):
         if len({id(s.root) for s in samples}) <= 1:
             pulse.judge(started, duration)
             return
-        slow = Slow(started, duration, pulse.thread_name, pulse.threshold, cpu=pulse.cpu())
+        slow = pulse.slow(started, duration)
         slow.parts = tuple(shares(samples, started, duration))
         slow.crowded = longest(samples, started, started + duration) < pulse.threshold
         pulse.put(slow)
@@ -160,7 +161,7 @@ def young_handles(callback: CodeType) -> Iterator[list[Any]]:
         for thing in gc.get_objects(generation):
             if type(thing) in kinds:
                 held = gc.get_referents(thing)
-                if any(code_of(one) is callback for one in held):
+                if any(code is callback for one in held for code in codes_of(one)):
                     yield held
 
 
@@ -172,15 +173,6 @@ def handle_kinds() -> tuple[type, ...]:
 
 def context_of(held: list[Any]) -> Context | None:
     return next((one for one in held if isinstance(one, Context)), None)
-
-
-def code_of(function: Any) -> CodeType | None:
-    """Return the code of a function, method or partial; nothing of the app's is run for it."""
-    while type(function) is partial:
-        function = function.func
-    if type(function) is MethodType:
-        function = function.__func__
-    return function.__code__ if type(function) is FunctionType else None
 
 
 def longest(samples: Sequence[Sample], started: float, ended: float) -> float:

@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.evidence import Sample, Slow
+from loopwatch.evidence import Sample
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Held, Probe
 from loopwatch.probe.clocks import LATE, LONGEST, Clocks, Observer, Witness
@@ -210,7 +210,7 @@ class Sentry:
         wait = self.clocks.held_back()
         if wait < pulse.threshold or pulse.judged > now - wait:
             return
-        pulse.put(Slow(now - wait, wait, pulse.thread_name, pulse.threshold, wait=True))
+        pulse.put(pulse.slow(now - wait, wait))
 
     def _forget_samples(self, before: float) -> None:
         samples = self.probe.pulse.samples
