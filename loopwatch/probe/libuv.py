@@ -52,13 +52,15 @@ class Libuv:
         if library.uv_loop_configure(self._loop, UV_METRICS_IDLE_TIME) != 0:
             raise OSError("uv_loop_configure refused UV_METRICS_IDLE_TIME")
         self._zero = self._idle(self._loop)
+        self._last = Reading(0.0, -1, None)
         self._offset = clock() - returning(library.uv_hrtime, ctypes.c_uint64)() / 1e9
 
     def read(self) -> Reading | None:
         """Return where the loop is, None once it is closed.
 
         In the poll idle time grows between two calls; in a tick it cannot, and `uv_now` is the
-        moment the poll returned, in whole milliseconds.
+        moment the poll returned, in whole milliseconds, until a timer is set: uvloop updates it
+        then. The earliest that was read in a tick is kept.
         """
         with self.lock:
             if self.closed:
@@ -66,7 +68,11 @@ class Libuv:
             self._info(self._loop, ctypes.byref(self._metrics))
             before, idle = self._idle(self._loop), self._idle(self._loop)
             since = None if idle > before else self._now(self._loop) / 1e3 + self._offset
-        return Reading((idle - self._zero) / 1e9, self._metrics.loop_count, since)
+            turns, last = self._metrics.loop_count, self._last
+            if since is not None and last.since is not None and turns == last.turns:
+                since = last.since
+            self._last = Reading((idle - self._zero) / 1e9, turns, since)
+            return self._last
 
     def close(self) -> None:
         """Never read again; to be called before the loop closes."""
