@@ -28,7 +28,7 @@ from loopwatch.probe.kernel import Schedule, ThreadCall, ThreadSchedule, Throttl
 from loopwatch.probe.pauses import collecting
 from loopwatch.probe.pulse import clock, cpu_clock, cpu_seconds
 
-LONGEST = 0.07  # s between two wakes of the watchdog, as it means to
+LONGEST = 0.08  # s between two wakes of the watchdog, as it means to
 SIGHTINGS = 64  # samples from outside kept
 READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
 BUSY = 0.3  # CPU s of other threads per s, from which they are worth a look

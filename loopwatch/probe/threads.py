@@ -1,7 +1,7 @@
 """The other threads: who of them is using the CPU, and where each stands.
 
 A thread that makes the loop wait for the GIL is found by its CPU time, read for all threads once a
-second while nothing is slow (a file each, on Linux; elsewhere nobody is named). What a thread has
+second while the process does anything (a file each, on Linux; elsewhere nobody is named). What a thread has
 used since then says who it was; its frame, looked at when the watchdog gets the GIL, says where:
 C code that keeps the GIL gives it up at the end of the call, so the frame still stands on it.
 """
@@ -21,6 +21,7 @@ THREADS = 64  # looked at
 NAMED = 3  # of them told
 DEPTH = 32  # frames of each
 PERIOD = 1.0  # s between two readings of all threads
+QUIET = 0.01  # CPU s of the process since the last reading: as little cannot mislead
 LEAST = 0.002  # CPU s for which a thread is worth a picture
 
 
@@ -36,14 +37,14 @@ class OtherThreads:
     """Knows what each thread had used a second or two ago; belongs to the watchdog's thread."""
 
     def __init__(self) -> None:
-        self._read_at = 0.0
+        self._read_at, self._process = 0.0, 0.0
         self._before: dict[int, float] = {}  # the reading before the latest: 1 to 2 periods old
         self._latest: dict[int, float] = {}
 
-    def glance(self, now: float) -> None:
-        """Read the threads' times if that is due."""
-        if now - self._read_at >= PERIOD:
-            self._read_at = now
+    def glance(self, now: float, process: float) -> None:
+        """Read the threads' times if that is due; `process` is the CPU time of them all."""
+        if now - self._read_at >= PERIOD and process - self._process >= QUIET:
+            self._read_at, self._process = now, process
             self._before, self._latest = self._latest, cpu_times()
 
     def pictures(self, stands: list[Stand]) -> tuple[ThreadPicture, ...]:

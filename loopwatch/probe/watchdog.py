@@ -33,7 +33,7 @@ from loopwatch.probe.pulse import clock
 from loopwatch.probe.threads import OtherThreads, Stand, where_threads_stand
 
 EARLY = 0.5  # of the threshold: when the first photograph is due
-PERIOD = 0.7  # of the threshold: between two wakes; what began in between is seen in time
+PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
 GROWTH = 1.5
 OFTEN = 0.25  # of the threshold, from one photograph to the next while callbacks take turns
 SHORTEST = 0.002  # s between two wakes
@@ -106,7 +106,7 @@ class Watchdog:
             for sentry in self._sentries:
                 sentry.look(now, late, witness, observer, threads)
                 next_due = min(next_due, sentry.due)
-            threads.glance(now)
+            threads.glance(now, witness.process)
             self.lookout.sleep(next_due)
             observer.due = due = next_due
             self.seconds = before + time.thread_time()

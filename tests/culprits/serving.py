@@ -24,7 +24,7 @@ from .rows import Row
 BYSTANDERS = 3
 PATIENCE = 1.0  # s for a stall to end, and to be explained
 TRIES = 5
-WAKE = 0.07  # s: more than the watchdog sleeps
+WAKE = 0.09  # s: more than the watchdog sleeps
 
 
 class Table:
