@@ -68,8 +68,9 @@ def parked(slow: Slow) -> bool:
 
 
 def kept_gil(usage: Usage) -> bool:
-    """Return whether the watchdog, once it wanted to look, had to wait for most of the rest."""
-    return usage.kept > HALF * usage.watched
+    """Return whether the watchdog, once it wanted to look, had to wait for most of the rest;
+    garbage collections keep the GIL too, whatever code they fall into."""
+    return usage.kept - usage.gc > HALF * (usage.watched - usage.gc)
 
 
 def on_cpu(slow: Slow, usage: Usage) -> Cause:

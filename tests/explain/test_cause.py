@@ -34,6 +34,8 @@ TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
         ((LATE,), {"cpu": 0.5, "kept": 0.44, "watched": 0.44}, "native_gil"),
         ((LATE,), {"cpu": 0.0, "kept": 0.44, "watched": 0.44}, "native_gil"),
         ((TIMELY,), {"cpu": 0.5, "kept": 0.01, "watched": 0.02}, "cpu"),
+        ((TIMELY,), {"cpu": 0.5, "gc": 0.2, "kept": 0.2, "watched": 0.3}, "cpu"),
+        ((LATE,), {"cpu": 0.5, "gc": 0.2, "kept": 0.3, "watched": 0.3}, "native_gil"),
         ((TIMELY,), {"cpu": 0.1, "gil_wait": 0.4, "others": 0.4}, "gil_contention"),
         ((LATE,), {"cpu": 0.0, "gil_wait": 0.5, "others": 0.1, "kept": 0.4}, "gil_contention"),
         ((TIMELY,), {"cpu": 0.0, "gil_wait": 0.5, "others": 0.0}, "blocking_call"),
