@@ -2,6 +2,7 @@
 
    In Python                                     here
    loopwatch/request.py       RequestNumbers     RequestNumbers, begin
+   loopwatch/probe/python_steps.py               answering
    loopwatch/probe/pulse.py   PulseNumbers       PulseNumbers
    loopwatch/ledger/requests.py  RowNumbers      RowNumbers, add_to_known, add_request
    loopwatch/ledger/steps.py     StepNumbers     StepNumbers
@@ -17,15 +18,19 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
+#include <string.h>
 #include <structmember.h>
 
 #if defined(PYPY_VERSION) || defined(Py_GIL_DISABLED) || PY_VERSION_HEX < 0x030B0000
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 1 /* to be raised with every change that loopwatch/speedups.py must not take for another */
+#define ABI 2 /* to be raised with every change that loopwatch/speedups.py must not take for another */
 
 #define EDGES 64
+#define RECENT 1024 /* requests of a row that are remembered */
+#define FEW 64      /* of those, that have room from the first on */
+#define PARTS 5     /* when it arrived; its latency, queued, running, stalled */
 
 static struct {
     PyObject *clock;    /* () -> float, s */
@@ -47,24 +52,25 @@ static struct {
 static Py_ssize_t at_callback, at_context, at_loop;
 
 static PyObject *str_add, *str_callback, *str_close, *str_context, *str_endpoint, *str_loop,
-    *str_method, *str_throw;
+    *str_body, *str_method, *str_more_body, *str_start, *str_throw, *str_type, *str_wait;
 
 /* ---------------------------------------------------------------- what both twins write */
 
 typedef struct {
     PyObject_HEAD
-    double mark, tick, idle, limit, other_seconds;
+    double mark, tick, idle, limit, other_seconds, behind;
     Py_ssize_t other_steps;
-    char polling;
+    char polling, drives;
     PyObject *entered, *turn; /* a request, or None */
     PyObject *long_tick;
 } Pulse;
 
 typedef struct {
     PyObject_HEAD
-    double started, ended, seconds;
+    double started, ended, seconds, queued, stalled, pooled, responded, settled;
+    double taken, charged, charged_background, charged_stalled;
     Py_ssize_t steps;
-    PyObject *door, *outer, *row, *scope, *times;
+    PyObject *door, *outer, *row, *scope, *times, *waits; /* waits: a list, or NULL */
 } Request;
 
 typedef struct {
@@ -75,8 +81,10 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    double running, time;
+    double running, time, queued, stalled, pooled, background;
     PyObject *counts, *door, *method, *steps, *sums;
+    double *recent; /* `PARTS` of each of the latest requests, in a ring of `room` */
+    Py_ssize_t room, finished;
 } RequestRow;
 
 static PyTypeObject PulseType, RequestType, RequestRowType, StepRowType;
@@ -114,6 +122,8 @@ static PyMemberDef pulse_members[] = {
     {"limit", T_DOUBLE, offsetof(Pulse, limit), 0, NULL},
     {"other_seconds", T_DOUBLE, offsetof(Pulse, other_seconds), 0, NULL},
     {"other_steps", T_PYSSIZET, offsetof(Pulse, other_steps), 0, NULL},
+    {"behind", T_DOUBLE, offsetof(Pulse, behind), 0, NULL},
+    {"drives", T_BOOL, offsetof(Pulse, drives), 0, NULL},
     {"polling", T_BOOL, offsetof(Pulse, polling), 0, NULL},
     {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
     {"turn", T_OBJECT, offsetof(Pulse, turn), 0, NULL},
@@ -141,6 +151,7 @@ request_traverse(Request *self, visitproc visit, void *arg)
     Py_VISIT(self->row);
     Py_VISIT(self->scope);
     Py_VISIT(self->times);
+    Py_VISIT(self->waits);
     return 0;
 }
 
@@ -152,6 +163,7 @@ request_clear(Request *self)
     Py_CLEAR(self->row);
     Py_CLEAR(self->scope);
     Py_CLEAR(self->times);
+    Py_CLEAR(self->waits);
     return 0;
 }
 
@@ -167,12 +179,22 @@ static PyMemberDef request_members[] = {
     {"started", T_DOUBLE, offsetof(Request, started), 0, NULL},
     {"ended", T_DOUBLE, offsetof(Request, ended), 0, NULL},
     {"seconds", T_DOUBLE, offsetof(Request, seconds), 0, NULL},
+    {"charged", T_DOUBLE, offsetof(Request, charged), 0, NULL},
+    {"charged_background", T_DOUBLE, offsetof(Request, charged_background), 0, NULL},
+    {"charged_stalled", T_DOUBLE, offsetof(Request, charged_stalled), 0, NULL},
+    {"taken", T_DOUBLE, offsetof(Request, taken), 0, NULL},
+    {"queued", T_DOUBLE, offsetof(Request, queued), 0, NULL},
+    {"stalled", T_DOUBLE, offsetof(Request, stalled), 0, NULL},
+    {"pooled", T_DOUBLE, offsetof(Request, pooled), 0, NULL},
+    {"responded", T_DOUBLE, offsetof(Request, responded), 0, NULL},
+    {"settled", T_DOUBLE, offsetof(Request, settled), 0, NULL},
     {"steps", T_PYSSIZET, offsetof(Request, steps), 0, NULL},
     {"door", T_OBJECT_EX, offsetof(Request, door), 0, NULL},
     {"outer", T_OBJECT_EX, offsetof(Request, outer), 0, NULL},
     {"row", T_OBJECT_EX, offsetof(Request, row), 0, NULL},
     {"scope", T_OBJECT_EX, offsetof(Request, scope), 0, NULL},
     {"times", T_OBJECT_EX, offsetof(Request, times), 0, NULL},
+    {"waits", T_OBJECT, offsetof(Request, waits), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -231,12 +253,60 @@ row_dealloc(RequestRow *self)
 {
     PyObject_GC_UnTrack(self);
     row_clear(self);
+    PyMem_Free(self->recent);
     Py_TYPE(self)->tp_free(self);
 }
+
+/* Adds a request to the ring, which grows as it is needed; what has no room is left out. */
+static void
+add_to_recent(RequestRow *row, const double *parts)
+{
+    Py_ssize_t at = row->finished % RECENT;
+    if (at >= row->room) {
+        Py_ssize_t room = row->room ? 4 * row->room : FEW;
+        room = room < RECENT ? room : RECENT;
+        double *larger = PyMem_Realloc(row->recent, room * PARTS * sizeof(double));
+        if (larger == NULL) {
+            return;
+        }
+        row->recent = larger;
+        row->room = room;
+    }
+    memcpy(row->recent + at * PARTS, parts, PARTS * sizeof(double));
+    row->finished++;
+}
+
+/* recent() -> the parts of the latest requests, oldest first, as bytes of doubles */
+static PyObject *
+row_recent(RequestRow *self, PyObject *unused)
+{
+    (void)unused;
+    Py_ssize_t size = PARTS * sizeof(double), at = self->finished % RECENT;
+    if (self->finished <= RECENT) {
+        return PyBytes_FromStringAndSize((char *)self->recent, self->finished * size);
+    }
+    PyObject *found = PyBytes_FromStringAndSize(NULL, RECENT * size);
+    if (found != NULL) {
+        char *copy = PyBytes_AS_STRING(found);
+        memcpy(copy, self->recent + at * PARTS, (RECENT - at) * size);
+        memcpy(copy + (RECENT - at) * size, self->recent, at * size);
+    }
+    return found;
+}
+
+static PyMethodDef row_methods[] = {
+    {"recent", (PyCFunction)row_recent, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyMemberDef row_members[] = {
     {"running", T_DOUBLE, offsetof(RequestRow, running), 0, NULL},
     {"time", T_DOUBLE, offsetof(RequestRow, time), 0, NULL},
+    {"queued", T_DOUBLE, offsetof(RequestRow, queued), 0, NULL},
+    {"stalled", T_DOUBLE, offsetof(RequestRow, stalled), 0, NULL},
+    {"pooled", T_DOUBLE, offsetof(RequestRow, pooled), 0, NULL},
+    {"background", T_DOUBLE, offsetof(RequestRow, background), 0, NULL},
+    {"finished", T_PYSSIZET, offsetof(RequestRow, finished), 0, NULL},
     {"counts", T_OBJECT_EX, offsetof(RequestRow, counts), 0, NULL},
     {"door", T_OBJECT_EX, offsetof(RequestRow, door), 0, NULL},
     {"method", T_OBJECT_EX, offsetof(RequestRow, method), 0, NULL},
@@ -255,6 +325,7 @@ static PyTypeObject RequestRowType = {
     .tp_traverse = (traverseproc)row_traverse,
     .tp_clear = (inquiry)row_clear,
     .tp_members = row_members,
+    .tp_methods = row_methods,
 };
 
 /* ---------------------------------------------------------------- small ways */
@@ -429,9 +500,8 @@ add_long_step(Request *request, double took)
 
 /* Adds a request that ends to its row, and its last step, if that is any. */
 static int
-add_to_row(RequestRow *row, Request *request, double now, double step, double charged)
+add_to_row(RequestRow *row, Request *request, double now, double step)
 {
-    double latency = now - request->started;
     if (step >= wired.edges[0]) {
         if (add_long_step(request, step) < 0) {
             return -1;
@@ -444,9 +514,6 @@ add_to_row(RequestRow *row, Request *request, double now, double step, double ch
     put(&request->row, (PyObject *)row);
     put(&request->scope, Py_None);
     request->ended = now;
-    if (add_to_bucket(row->counts, row->sums, latency) < 0) {
-        return -1;
-    }
     if (row->steps == NULL || !PyObject_TypeCheck(row->steps, &StepRowType)) {
         PyErr_SetString(PyExc_TypeError, "steps must be a StepRow");
         return -1;
@@ -464,24 +531,46 @@ add_to_row(RequestRow *row, Request *request, double now, double step, double ch
             return -1;
         }
     }
+    double end = request->responded != 0.0 ? request->responded : now;
+    double age = end - request->started, latency = age + request->queued;
+    double own = request->responded != 0.0 ? request->settled : request->taken + running;
+    own = own < age ? own : age;
+    double rest = age - own > 0.0 ? age - own : 0.0;
+    request->stalled = request->stalled < rest ? request->stalled : rest;
+    request->pooled = request->pooled < rest ? request->pooled : rest;
+    if (add_to_bucket(row->counts, row->sums, latency) < 0) {
+        return -1;
+    }
     row->running += running;
-    row->time += latency - charged;
+    row->background += request->taken + running - own - request->charged_background;
+    row->time += latency - request->charged;
+    row->queued += request->charged != 0.0 ? 0.0 : request->queued;
+    row->stalled += request->stalled - request->charged_stalled;
+    row->pooled += request->pooled;
+    double parts[PARTS] = {request->started - request->queued, latency, request->queued, own,
+                           request->stalled};
+    add_to_recent(row, parts);
+    if (request->waits != NULL && request->waits != Py_None) {
+        PyObject *done = PyObject_CallMethodOneArg((PyObject *)row, str_wait, (PyObject *)request);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
     return 0;
 }
 
-/* add_request(row, request, now, step, charged) */
+/* add_request(row, request, now, step) */
 static PyObject *
 add_request(PyObject *module, PyObject *args)
 {
     (void)module;
     RequestRow *row;
     PyObject *request;
-    double now, step, charged;
-    if (!PyArg_ParseTuple(args, "O&O!ddd:add_request", as_row, &row, &RequestType, &request, &now,
-                          &step, &charged)) {
+    double now, step;
+    if (!PyArg_ParseTuple(args, "O&O!dd:add_request", as_row, &row, &RequestType, &request, &now,
+                          &step)) {
         return NULL;
     }
-    int failed = add_to_row(row, (Request *)request, now, step, charged);
+    int failed = add_to_row(row, (Request *)request, now, step);
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
@@ -522,25 +611,24 @@ known_row(PyObject *rows, Request *request)
     return (RequestRow *)found;
 }
 
-/* add_to_known(rows, request, now, step, charged) -> whether its row was among those of endpoints */
+/* add_to_known(rows, request, now, step) -> whether its row was among those of endpoints */
 static PyObject *
 add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count != 5 || !PyDict_CheckExact(args[0]) || !is_request(args[1]) ||
-        !PyFloat_Check(args[2]) || !PyFloat_Check(args[3]) || !PyFloat_Check(args[4])) {
-        PyErr_SetString(PyExc_TypeError, "add_to_known takes rows, a request, and three floats");
+    if (count != 4 || !PyDict_CheckExact(args[0]) || !is_request(args[1]) ||
+        !PyFloat_Check(args[2]) || !PyFloat_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "add_to_known takes rows, a request, and two floats");
         return NULL;
     }
     double now = PyFloat_AS_DOUBLE(args[2]), step = PyFloat_AS_DOUBLE(args[3]);
-    double charged = PyFloat_AS_DOUBLE(args[4]);
     Request *request = (Request *)args[1];
     RequestRow *row = known_row(args[0], request);
     if (row == NULL) {
         Py_RETURN_FALSE;
     }
     Py_INCREF(row);
-    int failed = add_to_row(row, request, now, step, charged);
+    int failed = add_to_row(row, request, now, step);
     Py_DECREF(row);
     return failed < 0 ? NULL : Py_NewRef(Py_True);
 }
@@ -1227,6 +1315,145 @@ drive(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return (PyObject *)self;
 }
 
+/* ---------------------------------------------------------------- answering(pulse, request, send, start) */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *send, *start; /* start: (request, message) -> message, or None */
+    Pulse *pulse;
+    Request *request;
+    vectorcallfunc call;
+} Answer;
+
+static PyTypeObject AnswerType;
+
+/* Gives the seconds of a request's long steps that its row has not taken yet. */
+static double
+long_seconds(Request *request)
+{
+    double sum = 0.0;
+    if (request->times != NULL && PyList_CheckExact(request->times)) {
+        for (Py_ssize_t at = 0; at < PyList_GET_SIZE(request->times); at++) {
+            sum += PyFloat_AsDouble(PyList_GET_ITEM(request->times, at));
+        }
+    }
+    return sum;
+}
+
+/* Notes that the response is complete, and what the request has used by now. */
+static int
+settle(Pulse *pulse, Request *request)
+{
+    double now, since = pulse->mark;
+    if (read_clock(&now) < 0) {
+        return -1;
+    }
+    since = since > request->started ? since : request->started;
+    if (pulse->drives && pulse->turn != (PyObject *)request) {
+        since = now;
+    }
+    request->responded = now;
+    request->settled = request->taken + request->seconds + long_seconds(request) + now - since;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Gives what is to be sent for a message, as a new reference. */
+static PyObject *
+answered(Answer *self, PyObject *message)
+{
+    if (!PyDict_CheckExact(message) || self->request->responded != 0.0) {
+        return Py_NewRef(message);
+    }
+    PyObject *type = PyDict_GetItemWithError(message, str_type);
+    if (type != NULL && same_text(type, str_body)) {
+        PyObject *more = PyDict_GetItemWithError(message, str_more_body);
+        int more_to_come = more != NULL ? PyObject_IsTrue(more) : 0;
+        if (more_to_come < 0 || (!more_to_come && settle(self->pulse, self->request) < 0)) {
+            return NULL;
+        }
+    }
+    else if (type != NULL && self->start != Py_None && same_text(type, str_start)) {
+        return PyObject_CallFunctionObjArgs(self->start, self->request, message, NULL);
+    }
+    return PyErr_Occurred() ? NULL : Py_NewRef(message);
+}
+
+static PyObject *
+answer_call(Answer *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    if (PyVectorcall_NARGS(count) != 1 || names != NULL) {
+        return PyObject_Vectorcall(self->send, args, count, names);
+    }
+    PyObject *message = answered(self, args[0]);
+    if (message == NULL) {
+        return NULL;
+    }
+    PyObject *sending = PyObject_CallOneArg(self->send, message);
+    Py_DECREF(message);
+    return sending;
+}
+
+/* Whatever else is asked of it is asked of the `send` it stands for. */
+static PyObject *
+answer_getattr(Answer *self, PyObject *name)
+{
+    return PyObject_GetAttr(self->send, name);
+}
+
+static int
+answer_traverse(Answer *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->send);
+    Py_VISIT(self->start);
+    Py_VISIT(self->pulse);
+    Py_VISIT(self->request);
+    return 0;
+}
+
+static void
+answer_dealloc(Answer *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->send);
+    Py_CLEAR(self->start);
+    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->request);
+    PyObject_GC_Del(self);
+}
+
+static PyTypeObject AnswerType = { /* no tp_clear: whoever holds it in a cycle can be cleared */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.Answer",
+    .tp_basicsize = sizeof(Answer),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Answer, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_getattro = (getattrofunc)answer_getattr,
+    .tp_dealloc = (destructor)answer_dealloc,
+    .tp_traverse = (traverseproc)answer_traverse,
+};
+
+static PyObject *
+answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 4 || !PyObject_TypeCheck(args[0], &PulseType) || !is_request(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "answering takes a pulse, a request, and two callables");
+        return NULL;
+    }
+    Answer *self = PyObject_GC_New(Answer, &AnswerType);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->pulse = (Pulse *)Py_NewRef(args[0]);
+    self->request = (Request *)Py_NewRef(args[1]);
+    self->send = Py_NewRef(args[2]);
+    self->start = Py_NewRef(args[3]);
+    self->call = (vectorcallfunc)answer_call;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
 /* ---------------------------------------------------------------- the module */
 
 static PyObject *
@@ -1274,6 +1501,7 @@ wire_steps(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
     {"add_request", add_request, METH_VARARGS, NULL},
     {"add_to_known", (PyCFunction)(void (*)(void))add_to_known, METH_FASTCALL, NULL},
+    {"answering", (PyCFunction)(void (*)(void))answering, METH_FASTCALL, NULL},
     {"begin", (PyCFunction)(void (*)(void))begin, METH_FASTCALL, NULL},
     {"drive", (PyCFunction)(void (*)(void))drive, METH_FASTCALL, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},
@@ -1305,6 +1533,11 @@ make_strings(void)
                    (str_context = PyUnicode_InternFromString("_context")) &&
                    (str_endpoint = PyUnicode_InternFromString("endpoint")) &&
                    (str_method = PyUnicode_InternFromString("method")) &&
+                   (str_type = PyUnicode_InternFromString("type")) &&
+                   (str_body = PyUnicode_InternFromString("http.response.body")) &&
+                   (str_more_body = PyUnicode_InternFromString("more_body")) &&
+                   (str_start = PyUnicode_InternFromString("http.response.start")) &&
+                   (str_wait = PyUnicode_InternFromString("wait")) &&
                    (str_loop = PyUnicode_InternFromString("_loop")) &&
                    (str_throw = PyUnicode_InternFromString("throw"))
                ? 0
@@ -1322,7 +1555,7 @@ execute(PyObject *module)
     owner = PyInterpreterState_Get();
     Py_XSETREF(wired.no_times, PyTuple_New(0));
     if (wired.no_times == NULL || take_clock() < 0 || make_strings() < 0 || PyType_Ready(&TimedRunType) < 0 ||
-        PyType_Ready(&TimedSelectType) < 0 || PyType_Ready(&DriveType) < 0) {
+        PyType_Ready(&TimedSelectType) < 0 || PyType_Ready(&DriveType) < 0 || PyType_Ready(&AnswerType) < 0) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "ABI", ABI) < 0 ||

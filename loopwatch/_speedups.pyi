@@ -8,6 +8,16 @@ class RequestNumbers:
     started: float
     ended: float
     seconds: float
+    queued: float
+    stalled: float
+    pooled: float
+    responded: float
+    settled: float
+    taken: float
+    charged: float
+    charged_background: float
+    charged_stalled: float
+    waits: Any
     steps: int
     door: Any
     outer: Any
@@ -18,11 +28,17 @@ class RequestNumbers:
 class RowNumbers:
     running: float
     time: float
+    queued: float
+    stalled: float
+    pooled: float
+    background: float
+    finished: int
     counts: list[int]
     door: Any
     method: str
     steps: Any
     sums: list[float]
+    def recent(self) -> bytes: ...
 
 class StepNumbers:
     seconds: float
@@ -35,15 +51,16 @@ class PulseNumbers:
     limit: float
     other_seconds: float
     other_steps: int
+    behind: float
+    drives: bool
     polling: bool
     entered: Any
     turn: Any
     long_tick: Any
 
-def add_request(row: Any, request: Any, now: float, step: float, charged: float, /) -> None: ...
-def add_to_known(
-    rows: dict[Any, Any], request: Any, now: float, step: float, charged: float, /
-) -> bool: ...
+def add_request(row: Any, request: Any, now: float, step: float, /) -> None: ...
+def add_to_known(rows: dict[Any, Any], request: Any, now: float, step: float, /) -> bool: ...
+def answering(pulse: Any, request: Any, send: Any, start: Any, /) -> Any: ...
 def begin(door: Any, scope: Any, /) -> Any: ...
 def drive(
     pulse: Any, request: Any, coroutine: Coroutine[Any, Any, None], /

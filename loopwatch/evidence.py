@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, NamedTuple
 
+from loopwatch.holds import Hold
 from loopwatch.request import Request
 
 
@@ -117,6 +118,7 @@ class Slow:
     outside: list[OutsideSample] = field(default_factory=list)
     pinned: tuple[CodeType, int] | None = None  # the line that watching lines has caught
     usage: Usage | None = None
+    hold: Hold | None = None  # whom it made wait
 
     @property
     def ended(self) -> float:

@@ -13,7 +13,7 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 from loopwatch.guard import logger, tell_once
-from loopwatch.probe.steps import drive, enter
+from loopwatch.probe.steps import answering, drive, enter
 from loopwatch.request import REQUEST, Request, begin
 from loopwatch.watch import LOOPS, Watch
 from loopwatch.watched import WatchedLoop
@@ -66,18 +66,22 @@ class LoopWatchMiddleware:
             await self.app(scope, receive, send)
             return
         request = begin(self, scope)
+        pulse = watched.pulse
         if request.outer is not None:
             await self._nested(watched, request, scope, receive, send)
             return
+        if request.started < pulse.behind:
+            watched.arrive(request, scope, receive)
+        send = answering(pulse, request, send, watched.start_response)
         try:
             if watched.drives:
                 app = self.app(scope, receive, send)
                 if type(app) is not CoroutineType:
                     app = awaiting(app)
-                await drive(watched.pulse, request, app)
+                await drive(pulse, request, app)
             else:
-                if watched.pulse.eager:
-                    enter(watched.pulse, request)
+                if pulse.eager:
+                    enter(pulse, request)
                 await self.app(scope, receive, send)
         finally:
             watched.finish(request)

@@ -16,6 +16,8 @@ VARIABLES = {  # the options that a variable can set
     "slow_callback_duration": float,
     "debug": bool,
     "native": bool,
+    "server_timing": bool,
+    "trust_request_start": bool,
     "log": bool,
     "otel": bool,
     "app_packages": tuple,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from loopwatch.recent import Recent, RecentRequest, WhatIf
+
 Cause = Literal[
     "blocking_call",
     "cpu",
@@ -23,13 +25,15 @@ NONE = "_NONE"  # the label of whatever has no name: a step outside any request,
 OTHER = "_OTHER"  # the label of whatever came after a bound was reached
 
 SECONDS_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BULKY = "bulky"  # marks a field that is left out of JSON
 PAUSE_EDGES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
 def plain(value: Any) -> Any:
     """Return `value` as JSON-ready data: records become dicts, tuples lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = (f for f in dataclasses.fields(value) if not f.metadata.get(BULKY))
+        return {f.name: plain(getattr(value, f.name)) for f in fields}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -178,18 +182,36 @@ class LoopReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReading:
-    """The requests of one route and method. `running + waiting` is their time in flight."""
+    """The requests of one route and method: their four parts add up to their latency."""
 
     route: str
     method: str
-    latency: Histogram  # of finished requests, s
+    latency: Histogram  # of finished requests, s: from the socket to the response's last byte
+    queued: float = 0.0  # s, in the socket before the app began
     running: float  # s, own steps on the loop
+    stalled: float = 0.0  # s, ready to run, while somebody else's stall held the loop
     waiting: float  # s, everything else
+    threadpool: float = 0.0  # s of these, for a thread of a pool to be free
+    background: float = 0.0  # s, own steps after the response, in no latency
+    recent: Recent = field(default=Recent(), repr=False, metadata={BULKY: True})
 
     @property
     def loop_cost(self) -> float:
-        """`running` per finished request, s: its inverse is the ceiling of requests per second."""
-        return self.running / self.latency.count if self.latency.count else 0.0
+        """Seconds of the loop per finished request, background tasks included: its inverse is the
+        ceiling of requests per second and process."""
+        count = self.latency.count
+        return (self.running + self.background) / count if count else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlameReading:
+    """What requests of one route have waited for the stalls of one site."""
+
+    site: str
+    culprit_route: str
+    victim_route: str
+    count: int  # of requests and stalls
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +222,8 @@ class SiteReading:
     site: str
     cause: str
     stalls: Histogram
+    victims: int = 0  # requests that waited for them
+    lost_request_seconds: float = 0.0  # what those waited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +247,7 @@ class Snapshot:
     timed: tuple[tuple[str, Histogram], ...]  # latency of `timed` coroutines, by label
     sites: tuple[SiteReading, ...]
     allowed: tuple[SiteReading, ...] = ()  # of stalls that the option `allow` names, counted apart
+    blames: tuple[BlameReading, ...] = ()  # most seconds first
     gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
     threadpool: ThreadPoolReading
     stalls: tuple[Stall, ...]  # the latest 256, oldest first
@@ -234,9 +259,20 @@ class Snapshot:
     dropped: Mapping[str, int]  # what was lost, by reason
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data, one key a field."""
+        """Return JSON-ready data, one key a field; single requests are left out."""
         data: dict[str, Any] = plain(self)
         return data
+
+    def recent_requests(self) -> tuple[RecentRequest, ...]:
+        """Return the latest 1024 requests of each route and method, oldest first within it."""
+        return tuple(r for row in self.requests for r in row.recent.unpacked(row.route, row.method))
+
+    def without(self, site: str) -> tuple[WhatIf, ...]:
+        """Return each route's latency among the latest requests, now and if `site` (as in
+        `Site.function`) had not stalled. See `loopwatch.recent` for what that takes into account.
+        """
+        found = (row.recent.what_if(row.route, row.method, site) for row in self.requests)
+        return tuple(what_if for what_if in found if what_if is not None)
 
 
 class Instrument(Protocol):

@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from loopwatch.accounts import Account, Accounts
 from loopwatch.evidence import Slow
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.guard import logger, tell_once
+from loopwatch.holds import Hold
 from loopwatch.ledger.stalls import StallTable
 from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
@@ -39,6 +41,7 @@ class Reporter:
         rules: SiteRules = DEFAULT,
     ) -> None:
         self.table = StallTable()
+        self.accounts = Accounts(self.table)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
         self.lines = LineWatch(rules.is_own_code)
         self.instruments = tuple(instruments)
@@ -66,7 +69,7 @@ class Reporter:
         with self._explaining:
             for watched in loops:
                 for slow in watched.take_pending():
-                    self._keep(self._explained(slow))
+                    self._keep(self._explained(slow), slow.hold)
 
     def _explained(self, slow: Slow) -> Stall:
         """Return a stall whatever happens: if explaining fails, of what is known without."""
@@ -97,16 +100,31 @@ class Reporter:
         """Return what was lost, by reason."""
         return {
             "sites": self.table.overflow,
+            "blames": self.table.blames.overflow,
             "stacks": self.table.profile.overflow,
             "stalls": self.untold_dropped,
             "instruments": self.removed,
         }
 
-    def _keep(self, stall: Stall) -> None:
+    def _keep(self, stall: Stall, hold: Hold | None = None) -> None:
+        if hold is not None:
+            hold.stall = stall
         if any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow):
             self.table.allow(stall)
             return
-        self.table.add(stall)
+        self.table.add(stall, hold)
+        if hold is not None:
+            self.accounts.add(Account(stall, hold))
+        else:
+            self._to_tell(stall)
+
+    def settle(self, all_of_them: bool = False) -> None:
+        """Count the victims found by now; stalls that wait for no more of them are to be told."""
+        with self._explaining:
+            for stall in self.accounts.settle(clock(), all_of_them):
+                self._to_tell(stall)
+
+    def _to_tell(self, stall: Stall) -> None:
         if len(self.untold) < UNTOLD:
             self.untold.append(stall)
         else:

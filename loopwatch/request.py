@@ -23,6 +23,7 @@ if TYPE_CHECKING or speedups is None:
 
         __slots__ = (
             *("door", "ended", "outer", "row", "scope", "seconds", "started", "steps", "times"),
+            "__dict__",  # of what few requests have
         )
 
         scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
@@ -34,6 +35,16 @@ if TYPE_CHECKING or speedups is None:
         times: list[float]  # (1) s each, of its long steps since then
         row: Any  # (2) of the ledger
         ended: float  # (2)
+        queued: float = 0.0  # s in its socket before it began
+        stalled: float = 0.0  # s ready to run, while others held the loop
+        pooled: float = 0.0  # s waiting for a thread of a pool
+        responded: float = 0.0  # when its response was complete, if it is
+        settled: float = 0.0  # s in its own steps until then
+        taken: float = 0.0  # s in its own steps that its row has
+        charged: float = 0.0  # s of its latency that its row has
+        charged_background: float = 0.0  # s, after `responded`, that its row has
+        charged_stalled: float = 0.0  # s
+        waits: list[Any] | None = None  # for others, see `holds`
 
 else:
     RequestNumbers = speedups.RequestNumbers

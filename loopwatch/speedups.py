@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 1
+ABI = 2
 
 
 def load() -> ModuleType | None:

@@ -28,9 +28,9 @@ from loopwatch.probe.adopt import adopt_loops, stop_adopting
 from loopwatch.probe.pauses import GcPauses
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.watchdog import Watchdog
-from loopwatch.records import Instrument, Snapshot, Stall, ThreadPoolReading
+from loopwatch.records import Instrument, Snapshot, Stall
 from loopwatch.reporter import Reporter
-from loopwatch.version import __version__
+from loopwatch.snapshots import take
 from loopwatch.watched import WatchedLoop
 
 LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
@@ -49,6 +49,8 @@ class Watch:
         debug: turn on asyncio's debug mode and take its slow-callback warnings in. It costs
             about five times the app's own work: for development.
         native: have a helper process look in from outside, for C code that keeps the GIL.
+        server_timing: tell clients the four parts of each response's latency, in its header.
+        trust_request_start: believe the header X-Request-Start, which a proxy in front must set.
         app_packages: import names that are own code although they are installed.
         allow: patterns of `fnmatch` for sites (`module.qualname`) whose stalls are meant: they are
             counted apart and told nobody.
@@ -67,6 +69,8 @@ class Watch:
         slow_callback_duration: float = 0.1,
         debug: bool = False,
         native: bool = False,
+        server_timing: bool = False,
+        trust_request_start: bool = False,
         app_packages: Collection[str] = (),
         allow: Collection[str] = (),
         advice: Mapping[str, str] = MappingProxyType({}),
@@ -79,6 +83,8 @@ class Watch:
         )
         self.debug = options.flag("debug", debug)
         self.native = options.flag("native", native)
+        self.server_timing = options.flag("server_timing", server_timing)
+        self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
         self._log = StallLog() if options.flag("log", log) else None
         self._spans = otel_exporter.StallSpans() if options.flag("otel", otel) else None
@@ -145,6 +151,7 @@ class Watch:
                 otel_exporter.unregister(self)
             self._started = self._adopting = False
         self._reporter.lines.stop()
+        self._reporter.settle(all_of_them=True)
         self._reporter.tell()
 
     def __enter__(self) -> Watch:
@@ -169,7 +176,7 @@ class Watch:
     def stalls(self) -> tuple[Stall, ...]:
         """The latest 256 stalls, oldest first; every stall that has ended is among them."""
         self._reporter.explain(self._loops.values())
-        return tuple(self._reporter.table.recent)
+        return self._reporter.table.recent()
 
     def flamegraph_folded(self) -> str:
         """Return all stalls so far, a line a stack, `frame;frame 150`: whole ms of held loop."""
@@ -189,41 +196,14 @@ class Watch:
         loops = list(self._loops.values())
         for watched in loops:
             watched.charge_soon()
-        stalls, now = self.stalls, clock()
-        totals = sum((w.totals(now) for w in loops), self._past)
-        pools = [w.threadpool() for w in loops]
-        table = self._reporter.table
-        self._reading_seconds += time.thread_time() - began
-        return Snapshot(
-            taken_at=time.time(),
-            version=__version__,
-            loops=tuple(w.reading(now) for w in loops),
-            requests=tuple(totals.requests.values()),
-            steps=tuple(totals.steps.items()),
-            timed=tuple(totals.timed.items()),
-            sites=table.sites.readings(),
-            allowed=table.allowed.readings(),
-            gc_pauses=self._pauses.readings(),
-            threadpool=ThreadPoolReading(
-                busy=sum(p.busy for p in pools),
-                idle=sum(p.idle for p in pools),
-                waiting=sum(p.waiting for p in pools),
-            ),
-            stalls=stalls,
-            stall_count=table.count,
-            busy=totals.busy,
-            idle=totals.idle,
-            lag=totals.lag,
-            self_seconds=_watchdog.seconds - self._watchdog_before + self._reading_seconds,
-            dropped=dict(self._dropped(totals.dropped)),
-        )
-
-    def _dropped(self, by_loops: Counter[str]) -> Counter[str]:
-        dropped = Counter(dict.fromkeys(("routes", "coroutines", "labels"), 0))
-        dropped.update(by_loops)
-        dropped.update(self._reporter.dropped())
+        self._reporter.explain(loops)
+        self._reporter.settle()
+        own = _watchdog.seconds - self._watchdog_before + self._reading_seconds
+        dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
-        return dropped
+        shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped)
+        self._reading_seconds += time.thread_time() - began
+        return shot
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""
@@ -242,7 +222,13 @@ class Watch:
         with _attaching:
             if loop not in self._loops:
                 self._begin()
-                watched = WatchedLoop(loop, self.slow_callback_duration, self.debug)
+                watched = WatchedLoop(
+                    loop,
+                    self.slow_callback_duration,
+                    self.debug,
+                    self.trust_request_start,
+                    self.server_timing,
+                )
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
@@ -269,13 +255,16 @@ class Watch:
             self._loops = {other: w for other, w in self._loops.items() if other is not loop}
             self._past += totals
             LOOPS.pop(loop, None)
+        self._reporter.settle(all_of_them=not self._loops)
         self._reporter.tell()
 
     def _attend(self) -> None:
         self._reporter.lines.tend(clock())
-        if self._reporter.untold or any(w.pulse.pending for w in self._loops.values()):
-            self._reporter.explain(self._loops.values())
-            self._reporter.tell()
+        reporter, loops = self._reporter, self._loops.values()
+        if reporter.untold or reporter.accounts or any(w.pulse.pending for w in loops):
+            reporter.explain(loops)
+            reporter.settle()
+            reporter.tell()
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""

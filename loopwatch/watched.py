@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +17,17 @@ from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
 from loopwatch.ledger.ticks import Ticks, lag
 from loopwatch.ledger.totals import Totals
+from loopwatch.probe.arrival import queued
 from loopwatch.probe.clocks import Clocks
 from loopwatch.probe.debug import DebugMode
 from loopwatch.probe.install import probe_for
 from loopwatch.probe.photograph import task_context
+from loopwatch.probe.proxy import since_proxy
 from loopwatch.probe.pulse import Pulse, clock
+from loopwatch.probe.threadpool import ThreadPool
 from loopwatch.records import Histogram, LoopReading, ThreadPoolReading
 from loopwatch.request import REQUEST, Request
+from loopwatch.server_timing import with_server_timing
 from loopwatch.version import __version__
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
@@ -32,7 +37,14 @@ CHUNK = 500  # requests in flight charged in one callback
 class WatchedLoop:
     """What is known of one loop. Made and used on its thread, read on any."""
 
-    def __init__(self, loop: Any, threshold: float, debug: bool) -> None:
+    def __init__(
+        self,
+        loop: Any,
+        threshold: float,
+        debug: bool,
+        trust_request_start: bool = False,
+        server_timing: bool = False,
+    ) -> None:
         self.loop = loop
         self.ticks, self.estimated_ticks = Ticks(), Ticks()
         self.steps = StepTable()
@@ -49,11 +61,17 @@ class WatchedLoop:
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.drives = self.probe.drives
         self.clocks = Clocks(self.probe)
-        self.limiter = thread_limiter()
+        self.threads = ThreadPool(loop, add_pooled)
         self._debug = DebugMode(self.probe) if debug else None
+        self._trust_request_start = trust_request_start
+        self.nonsense = 0  # X-Request-Start headers that were ignored
+        self.start_response = self._start_response if server_timing else None
+        if trust_request_start:
+            self.pulse.behind = math.inf  # every request is asked
 
     def install(self, closed: Callable[[], None]) -> None:
         self.probe.install(closed)
+        self.threads.install()
         self.clocks.begin()
         if self._debug is not None:
             self._debug.install()
@@ -75,16 +93,50 @@ class WatchedLoop:
     def uninstall(self) -> None:
         if self._debug is not None:
             self._debug.uninstall()
+        self.threads.uninstall()
         self.probe.uninstall()
         self.clocks.close()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
+        self.threads.abandon()
         self.probe.abandon()
+
+    def arrive(self, request: Request, scope: Any, receive: Any) -> None:
+        """Find out how long a request that begins now has waited before the app could see it."""
+        try:
+            self.pulse.aftermath.arrive(request, self._queued(request, scope, receive))
+        except Exception:
+            tell_once("loopwatch.watched")
+
+    def _queued(self, request: Request, scope: Any, receive: Any) -> float:
+        if self._trust_request_start:
+            try:
+                seconds = since_proxy(scope["headers"], time.time())
+            except ValueError:
+                self.nonsense += 1
+            else:
+                if seconds is not None:
+                    return seconds
+        seconds = queued(scope, receive)
+        return self.pulse.aftermath.believable(request, seconds) if seconds else 0.0
+
+    def _start_response(self, request: Request, message: Any) -> Any:
+        try:
+            pulse = self.pulse
+            if pulse.aftermath.active:
+                pulse.aftermath.note(request, max(pulse.mark, request.started))
+            return with_server_timing(pulse, request, message)
+        except Exception:
+            tell_once("loopwatch.server_timing")
+            return message
 
     def finish(self, request: Request, nested: bool = False) -> None:
         """Count a request that ends now, within one of its own steps or (`nested`) another's."""
         try:
+            if self.pulse.limit == 0.0:
+                began = max(self.pulse.mark, request.started)
+                self.pulse.aftermath.note(request, began)
             if self.drives:  # its last step has just been marked, but nobody drives a nested one
                 self.requests.finish(request, clock() if nested else self.pulse.mark, 0.0)
             else:
@@ -176,33 +228,18 @@ class WatchedLoop:
             coroutines=self.steps.overflow,
             labels=self.timed.overflow,
             stalls=self.pulse.dropped,
+            request_start=self.nonsense,
         )
 
     def threadpool(self) -> ThreadPoolReading:
-        """Return the threads of anyio's limiter and the default executor, as far as seen."""
-        busy = idle = waiting = 0
-        if self.limiter is not None:
-            busy = self.limiter.borrowed_tokens
-            idle = max(0, int(min(self.limiter.total_tokens, 1e6)) - busy)
-            waiting = self.limiter.statistics().tasks_waiting
-        executor = self.probe.executor()
-        if executor is not None:
-            free = executor._idle_semaphore._value
-            used = max(0, len(executor._threads) - free)
-            busy, idle = busy + used, idle + executor._max_workers - used
-            waiting += executor._work_queue.qsize()
-        return ThreadPoolReading(busy=busy, idle=idle, waiting=waiting)
+        """Return the threads of anyio's limiter and the default executor."""
+        return self.threads.reading()
 
 
-def thread_limiter() -> Any:
-    """Return anyio's limiter for the running loop, which `def` routes wait for, if it is in use."""
-    anyio = sys.modules.get("anyio")
-    if anyio is None:
-        return None
-    try:
-        return anyio.to_thread.current_default_thread_limiter()
-    except Exception:  # outside a task there is none
-        return None
+def add_pooled(request: Request, seconds: float) -> None:
+    """Count what a request has waited for a thread, unless its response was complete."""
+    if request.scope is not None and not request.responded:
+        request.pooled += seconds
 
 
 def requests_in_flight(loop: Any) -> set[Request]:

@@ -17,7 +17,7 @@ import httpx
 from .conftest import CHECKOUT, clean_environment
 
 HOST = "127.0.0.1"
-PATIENCE = 60.0  # s for a server to start, on a crowded machine
+PATIENCE = 60.0  # s for a server to start or answer, on a crowded machine
 SETTLE = 0.2  # s for the watchdog to have looked at what has ended
 
 
@@ -28,6 +28,7 @@ class Server:
     port: int
     door: int
     client: httpx.Client
+    process: int  # its id
 
     def get(self, path: str) -> httpx.Response:
         return self.client.get(f"http://{HOST}:{self.port}{path}")
@@ -59,12 +60,17 @@ class Server:
 
 
 @contextmanager
-def serve(app: str, loop: str, **environment: str) -> Iterator[Server]:
-    """Serve `tests.apps.<app>` with uvicorn on `loop`, and end it afterwards."""
+def serve(
+    app: str, loop: str, *, package: str = "tests.apps", **environment: str
+) -> Iterator[Server]:
+    """Serve `<package>.<app>` with uvicorn on `loop`, and end it afterwards."""
     port, door = free_port(), free_port()
-    command = [sys.executable, "-m", "uvicorn", f"tests.apps.{app}", "--host", HOST]
+    command = [sys.executable, "-m", "uvicorn", f"{package}.{app}", "--host", HOST]
     options = ["--port", str(port), "--loop", loop, "--log-level", "warning"]
-    with tempfile.TemporaryFile("w+") as output, httpx.Client(trust_env=False) as client:
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
+    ):
         process = subprocess.Popen(
             [*command, *options],
             cwd=CHECKOUT,
@@ -74,7 +80,7 @@ def serve(app: str, loop: str, **environment: str) -> Iterator[Server]:
         )
         try:
             wait_for(port, process)
-            yield Server(port, door, client)
+            yield Server(port, door, client, process.pid)
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -19,17 +19,29 @@ from loopwatch.exporters.metrics import METRICS
 PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("speedups", "_speedups"),
-    ("records", "request", "evidence", "names", "guard", "options", "fork", "version"),
+    (
+        *("records", "recent", "request", "holds", "evidence"),
+        *("names", "guard", "options", "fork", "version"),
+    ),
     ("probe", "ledger", "explain"),
-    ("watched", "reporter", "watch", "exporters"),
+    ("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
     ("timed", "middleware", "page", "cli"),
     ("__init__", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {  # who may import whom on the same floor
+    ("records", "recent"),
+    ("holds", "recent"),
+    ("holds", "records"),
+    ("holds", "request"),
+    ("evidence", "holds"),
     ("evidence", "request"),
     ("speedups", "_speedups"),
+    ("reporter", "accounts"),
     ("reporter", "watched"),
+    ("snapshots", "watched"),
+    ("watch", "snapshots"),
+    ("watched", "server_timing"),
     ("watch", "exporters"),
     ("watch", "reporter"),
     ("watch", "watched"),

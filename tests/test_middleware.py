@@ -82,7 +82,10 @@ def test_running_and_waiting_are_the_time_in_flight(loop: str, make_watch: MakeW
     assert reading.running == pytest.approx(0.06, abs=0.01)
     assert reading.waiting == pytest.approx(0.2, abs=0.02)
     assert reading.latency.sum == pytest.approx(0.26, abs=0.03)
-    assert reading.loop_cost == reading.running
+    assert reading.background < 0.005  # what is left to do after the response
+    assert reading.loop_cost == reading.running + reading.background
+    parts = reading.queued + reading.running + reading.stalled + reading.waiting
+    assert parts == pytest.approx(reading.latency.sum, abs=1e-6)
 
 
 def test_steps_are_counted_by_endpoint(loop: str, make_watch: MakeWatch) -> None:

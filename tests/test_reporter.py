@@ -139,7 +139,7 @@ def test_advice_that_fails_costs_the_advice_only(
     reporter = Reporter([])
     loops: Any = [Pending(slow(), slow())]
     reporter.explain(loops)
-    assert [stall.advice for stall in reporter.table.recent] == ["", ""]
+    assert [stall.advice for stall in reporter.table.recent()] == ["", ""]
     assert sum("loopwatch.explain.advice" in r.getMessage() for r in caplog.records) == 1
 
 

@@ -1,5 +1,7 @@
 """The log: logger `loopwatch`, one WARNING a stall, one sentence, `extra={"stall": {...}}`.
 
+The sentence ends with the first one of the advice; all of it is in `extra["stall"]["advice"]`.
+
 A site that stalls all the time would fill the log: each may say `BURST` sentences at once and one
 more every `REFILL` seconds. The next sentence tells how many were left out; metrics count all.
 """
@@ -7,6 +9,7 @@ more every `REFILL` seconds. The next sentence tells how many were left out; met
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -15,6 +18,8 @@ from loopwatch.records import NONE, Contributor, Stall
 BURST = 5
 REFILL = 10.0  # s
 SITES = 256  # remembered; when full, all start afresh
+ADVICE = 200  # characters
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 logger = logging.getLogger("loopwatch")
 
@@ -54,15 +59,35 @@ class StallLog:
         if not allowance.take(now):
             self.suppressed += 1
             return
-        text = sentence(stall)
-        if allowance.suppressed:
-            text += f" ({allowance.suppressed} more of this site not logged since the last)"
-            allowance.suppressed = 0
+        text = sentence(stall, allowance.suppressed)
+        allowance.suppressed = 0
         logger.warning("%s", text, extra={"stall": stall.to_dict()})
 
 
-def sentence(stall: Stall) -> str:
-    """Return a stall as one sentence."""
+def sentence(stall: Stall, suppressed: int = 0) -> str:
+    """Return a stall as one sentence; so many of its site have not been logged before it."""
+    more = f" ({suppressed} more of this site not logged since the last)" if suppressed else ""
+    advice = short(stall.advice)
+    return f"{statement(stall)}{waits(stall)}{more}{'; advice: ' if advice else ''}{advice}"
+
+
+def waits(stall: Stall) -> str:
+    """Return who paid for it."""
+    if not stall.victims:
+        return ""
+    requests = "1 request" if stall.victims == 1 else f"{stall.victims} requests"
+    total = " in all" if stall.victims > 1 else ""
+    return f"; {requests} waited {stall.lost_request_seconds:.3g} s{total}"
+
+
+def short(advice: str) -> str:
+    """Return the first sentence of an advice, without its full stop."""
+    first = SENTENCE_END.split(advice.strip(), maxsplit=1)[0].removesuffix(".")
+    return first if len(first) <= ADVICE else f"{first[:ADVICE].rstrip()}..."
+
+
+def statement(stall: Stall) -> str:
+    """Return who held the loop, for how long, where and why."""
     who = f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
     if stall.cause == "gil_contention" and stall.gil_holders:
         threads = ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders))

@@ -43,19 +43,27 @@ ALLOWED_STALL = Metric(
     ("site",),
     "How long stalls lasted that the option allow names, which no other metric counts.",
 )
+LOST = Metric(
+    "loopwatch.lost_request",
+    "counter",
+    "s",
+    ("route", "site"),
+    "What requests waited for the stalls of others, by the culprit's route and site.",
+)
 REQUEST = Metric(
     "loopwatch.request",
     "histogram",
     "s",
     ("route", "method"),
-    "Latency of requests, from the app's first sight of one to its response's last byte.",
+    "Latency of requests, from the socket, as far as that is known, to the response's last byte.",
 )
 REQUEST_TIME = Metric(
     "loopwatch.request.time",
     "counter",
     "s",
     ("route", "state"),
-    "Time of requests: running is their own steps on the loop, waiting everything else.",
+    "Time of requests: queued in the socket, running own steps on the loop, stalled by others, "
+    "waiting for all else; background is own steps after the response.",
 )
 STEP = Metric(
     "loopwatch.step",
@@ -104,6 +112,13 @@ THREADS = Metric(
 THREADPOOL_WAITING = Metric(
     "loopwatch.threadpool.waiting", "gauge", "", (), "Calls waiting for a worker thread."
 )
+THREADPOOL_WAIT = Metric(
+    "loopwatch.threadpool.wait",
+    "counter",
+    "s",
+    ("route",),
+    "What requests waited for a worker thread to be free: a part of their state waiting.",
+)
 SELF = Metric("loopwatch.self", "counter", "s", (), "CPU time of loopwatch's own thread.")
 DROPPED = Metric(
     "loopwatch.dropped",
@@ -120,9 +135,12 @@ INFO = Metric(
     "1: which layers loopwatch sees, on which loop.",
 )
 
+STATES = ("queued", "running", "stalled", "waiting", "background")  # fields of a reading
+
 METRICS = (
     STALL,
     ALLOWED_STALL,
+    LOST,
     REQUEST,
     REQUEST_TIME,
     STEP,
@@ -133,6 +151,7 @@ METRICS = (
     TASKS,
     THREADS,
     THREADPOOL_WAITING,
+    THREADPOOL_WAIT,
     SELF,
     DROPPED,
     INFO,
@@ -141,20 +160,16 @@ METRICS = (
 
 def series(snapshot: Snapshot) -> Series:
     """Return every metric's values by label values, in the order of `METRICS`."""
-    request_time: dict[Labels, Value] = {}
-    allowed: dict[Labels, Value] = {}
-    for row in snapshot.allowed:
-        add(allowed, (row.site,), row.stalls)
-    for reading in snapshot.requests:
-        add(request_time, (reading.route, "running"), reading.running)
-        add(request_time, (reading.route, "waiting"), reading.waiting)
     return {
         STALL: {(r.route, r.site, r.cause): r.stalls for r in snapshot.sites},
-        ALLOWED_STALL: allowed,
+        ALLOWED_STALL: added(((r.site,), r.stalls) for r in snapshot.allowed),
+        LOST: added(((r.route, r.site), r.lost_request_seconds) for r in snapshot.sites),
         REQUEST: {
             (r.route, r.method): r.latency for r in snapshot.requests if r.method != "WEBSOCKET"
         },
-        REQUEST_TIME: request_time,
+        REQUEST_TIME: added(
+            ((r.route, state), getattr(r, state)) for r in snapshot.requests for state in STATES
+        ),
         STEP: {(name,): histogram for name, histogram in snapshot.steps},
         COROUTINE: {(name,): histogram for name, histogram in snapshot.timed},
         **loop_series(snapshot),
@@ -165,6 +180,7 @@ def series(snapshot: Snapshot) -> Series:
             ("idle",): float(snapshot.threadpool.idle),
         },
         THREADPOOL_WAITING: {(): float(snapshot.threadpool.waiting)},
+        THREADPOOL_WAIT: added(((r.route,), r.threadpool) for r in snapshot.requests),
         SELF: {(): snapshot.self_seconds},
         DROPPED: {(reason,): float(n) for reason, n in snapshot.dropped.items()},
         INFO: {(snapshot.version, r.loop, ",".join(r.layers)): 1.0 for r in snapshot.loops},
@@ -176,6 +192,14 @@ def loop_series(snapshot: Snapshot) -> Series:
     told = snapshot.busy + snapshot.idle > 0
     times: dict[Labels, Value] = {("busy",): snapshot.busy, ("idle",): snapshot.idle}
     return {LOOP_TIME: times if told else {}, LOOP_LAG: {(): snapshot.lag}}
+
+
+def added(values: Iterable[tuple[Labels, Value]]) -> dict[Labels, Value]:
+    """Return values by labels; those of the same labels are added up."""
+    whole: dict[Labels, Value] = {}
+    for labels, value in values:
+        add(whole, labels, value)
+    return whole
 
 
 def add(values: dict[Labels, Value], labels: Labels, value: Value) -> None:

@@ -60,6 +60,7 @@ def attributes(stall: Stall) -> dict[str, Any]:
         "loopwatch.exact": stall.site.exact,
         "http.route": stall.route,
         "loopwatch.coroutine": stall.coroutine,
+        "loopwatch.advice": stall.advice or None,
         "thread.name": stall.thread,
     }
     if stall.site.function != NONE:

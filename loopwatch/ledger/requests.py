@@ -7,14 +7,20 @@ What its tasks still do after that is not in these sums; a stall of theirs keeps
 
 from __future__ import annotations
 
+import time
+from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from loopwatch.holds import Wait, blames
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.steps import FIRST, StepRow, StepTable
+from loopwatch.recent import PARTS, RECENT, Recent
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram, RequestReading
-from loopwatch.request import NO_TIMES, Request
+from loopwatch.request import NO_TIMES, Request, clock
 from loopwatch.speedups import speedups
 
 ROUTES = 256
@@ -31,15 +37,35 @@ if TYPE_CHECKING or speedups is None:
     class RowNumbers:
         """What the end of a request reads and adds to."""
 
-        __slots__ = ("counts", "door", "method", "running", "steps", "sums", "time")
+        __slots__ = (
+            *("background", "counts", "door", "finished", "method", "pooled", "queued"),
+            *("_recent", "running", "stalled", "steps", "sums", "time"),
+        )
 
         method: str
         door: Any  # behind which the endpoint has no other row
-        running: float  # s
-        time: float  # s in flight, as far as accounted for
+        running: float  # s in steps, those after the response included
+        background: float  # s of those
+        queued: float  # s
+        stalled: float  # s
+        pooled: float  # s
+        time: float  # s of latency, as far as accounted for
         counts: list[int]  # of latencies, by bucket
         sums: list[float]
         steps: StepRow
+        finished: int  # requests
+
+        def __init__(self) -> None:
+            self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT)
+            self.finished = 0
+
+        def add_recent(self, *parts: float) -> None:
+            self._recent.append(parts)
+            self.finished += 1
+
+        def recent(self) -> bytes:
+            """Return `PARTS` doubles of each of the latest requests, oldest first."""
+            return array("d", chain.from_iterable([*self._recent])).tobytes()
 
 else:
     RowNumbers = speedups.RowNumbers
@@ -48,24 +74,45 @@ else:
 class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = ("endpoint", "route")
+    __slots__ = ("endpoint", "route", "waits")
 
     def __init__(self, route: str | None, method: str, endpoint: Any, steps: StepRow) -> None:
         self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
+        super().__init__()
         self.door = None
-        self.running = self.time = 0.0
+        self.running = self.time = self.background = 0.0
+        self.queued = self.stalled = self.pooled = 0.0
+        self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
         self.counts = [0] * (len(SECONDS_EDGES) + 1)
         self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
 
     def reading(self) -> RequestReading:
-        running, time = self.running, self.time  # no call between the two: they agree
+        own, rest = self.running - self.background, self.queued + self.stalled
+        waiting = self.time - own - rest  # no call among these: they agree
         return RequestReading(
             route=self.route or NONE,
             method=self.method,
             latency=Histogram(SECONDS_EDGES, tuple(self.counts), tuple(self.sums)),
-            running=running,
-            waiting=max(0.0, time - running),
+            queued=self.queued,
+            running=own,
+            stalled=self.stalled,
+            waiting=max(0.0, waiting),
+            threadpool=self.pooled,
+            background=self.background,
+            recent=self.recent_requests(),
         )
+
+    def wait(self, request: Request) -> None:
+        """Remember for whom the request that was added last has waited."""
+        if request.waits:
+            self.waits.append((self.finished - 1, request.waits))
+
+    def recent_requests(self) -> Recent:
+        """Return the latest requests, with what is known by now of whom they waited for."""
+        finished, waits, numbers = self.finished, [*self.waits], self.recent()
+        first = finished - len(numbers) // (8 * PARTS)
+        known = ((n - first, tuple(blames(w))) for n, w in waits if first <= n < finished)
+        return Recent(numbers, time.time() - clock(), tuple(known))
 
 
 def add_steps(row: StepRow, request: Request) -> float:
@@ -75,8 +122,8 @@ def add_steps(row: StepRow, request: Request) -> float:
     return request.seconds + row.add(request.times) if request.times else request.seconds
 
 
-def add_request(row: RequestRow, request: Request, now: float, step: float, charged: float) -> None:
-    """Count a request that ends; `charged` seconds of it are in the row already."""
+def add_request(row: RequestRow, request: Request, now: float, step: float) -> None:
+    """Count a request that ends; its latency is until its response was complete."""
     request.row = row
     request.ended = now
     request.scope = None
@@ -85,17 +132,29 @@ def add_request(row: RequestRow, request: Request, now: float, step: float, char
     elif step:
         request.steps += 1
         request.seconds += step
-    latency = now - request.started
+    running = add_steps(row.steps, request)
+    responded, queued = request.responded, request.queued
+    age = (responded or now) - request.started
+    latency, whole = age + queued, request.taken + running
+    own = min(age, request.settled if responded else whole)
+    rest = max(0.0, age - own)
+    if request.stalled:
+        request.stalled = min(request.stalled, rest)
     bucket = bisect_left(SECONDS_EDGES, latency)
     row.counts[bucket] += 1
     row.sums[bucket] += latency
-    row.running += add_steps(row.steps, request)
-    row.time += latency - charged
+    row.running += running
+    row.background += whole - own - request.charged_background
+    row.time += latency - request.charged
+    row.queued += 0.0 if request.charged else queued
+    row.stalled += request.stalled - request.charged_stalled
+    row.pooled += min(request.pooled, rest)
+    row.add_recent(request.started - queued, latency, queued, own, request.stalled)
+    if request.waits is not None:
+        row.wait(request)
 
 
-def add_to_known(
-    rows: dict[Any, RequestRow], request: Request, now: float, step: float, charged: float
-) -> bool:
+def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:
     """`add_request` to the row of its endpoint; False, and nothing done, if there is none."""
     scope = request.scope
     try:
@@ -104,7 +163,7 @@ def add_to_known(
             return False
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
-    add_request(row, request, now, step, charged)
+    add_request(row, request, now, step)
     return True
 
 
@@ -130,7 +189,6 @@ class RequestTable:
         self._template, self._lone = template, lone
         self._rows: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
         self._by_endpoint: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
-        self._charged: dict[Request, float] = {}  # s accounted for, of long ones still in flight
 
     def _rest(self) -> RequestRow:
         return RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER))
@@ -159,17 +217,24 @@ class RequestTable:
 
         `step` is how long its last step has been running, if that is not among its times yet.
         """
-        charged = self._charged.pop(request, 0.0) if self._charged else 0.0
-        if not add_to_known(self._by_endpoint, request, now, step, charged):
-            add_request(self.row(request), request, now, step, charged)
+        if not add_to_known(self._by_endpoint, request, now, step):
+            add_request(self.row(request), request, now, step)
 
     def take(self, request: Request, now: float) -> None:
         """Charge a long request (a stream, a websocket) for what it has used so far."""
-        row, age = self.row(request), now - request.started
-        known, self._charged[request] = self._charged.get(request, 0.0), age
-        row.running += add_steps(row.steps, request)
-        row.time += age - known
+        row, responded = self.row(request), request.responded
+        running = add_steps(row.steps, request)
+        row.running += running
+        request.taken += running
         request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
+        age = (responded or now) - request.started + request.queued
+        background = request.taken - min(request.settled, age) if responded else 0.0
+        row.background += background - request.charged_background
+        row.queued += 0.0 if request.charged else request.queued
+        row.time += age - request.charged
+        row.stalled += request.stalled - request.charged_stalled
+        request.charged, request.charged_background = age, background
+        request.charged_stalled = request.stalled
 
     def charge(self, requests: Iterable[Request], now: float) -> None:
         """`take` those of the requests that have not ended."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
+from loopwatch.holds import Hold
+from loopwatch.ledger.blames import BlameTable
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.ledger.profile import Profile
 from loopwatch.records import NONE, OTHER, SiteReading, Stall
@@ -20,23 +23,39 @@ class StallTable:
     """
 
     def __init__(self) -> None:
-        self.recent: deque[Stall] = deque(maxlen=KEPT)
+        self._recent: deque[tuple[Stall, Hold | None]] = deque(maxlen=KEPT)
         self.count = 0
         self.sites, self.allowed = SiteTable(), SiteTable()
         self.profile = Profile()
+        self.blames = BlameTable()
 
     @property
     def overflow(self) -> int:
         return self.sites.overflow + self.allowed.overflow
 
-    def add(self, stall: Stall) -> None:
-        self.recent.append(stall)
+    def recent(self) -> tuple[Stall, ...]:
+        """Return the latest stalls, oldest first, with the victims known by now."""
+        return tuple(with_victims(stall, hold) for stall, hold in [*self._recent])
+
+    def add(self, stall: Stall, hold: Hold | None = None) -> None:
+        self._recent.append((stall, hold))
         self.count += 1
         self.sites.add(stall)
         self.profile.add(stall)
 
     def allow(self, stall: Stall) -> None:
         self.allowed.add(stall)
+
+    def blame(self, stall: Stall, victim: str, count: int, seconds: float) -> None:
+        """Add requests of route `victim` that have waited for a stall."""
+        site = self.sites.blame(stall, count, seconds)
+        self.blames.add(site, stall.route or NONE, victim, count, seconds)
+
+
+def with_victims(stall: Stall, hold: Hold | None) -> Stall:
+    if hold is None or not hold.victims:
+        return stall
+    return replace(stall, victims=hold.victims, lost_request_seconds=hold.lost)
 
 
 class SiteTable:
@@ -53,13 +72,30 @@ class SiteTable:
         return self._sites.overflow + self._rows.overflow
 
     def add(self, stall: Stall) -> None:
+        self._row(stall).stalls.add(stall.duration)
+
+    def blame(self, stall: Stall, count: int, seconds: float) -> str:
+        """Add victims of a stall that was added before; return its site's label."""
+        row = self._row(stall)
+        row.victims += count
+        row.lost += seconds
+        return row.site
+
+    def _row(self, stall: Stall) -> SiteRow:
         site = self._sites.get(stall.site.function, lambda: stall.site.function)
         key = stall.route or NONE, site, stall.cause
-        self._rows.get(key, lambda: SiteRow(*key)).stalls.add(stall.duration)
+        return self._rows.get(key, lambda: SiteRow(*key))
 
     def readings(self) -> tuple[SiteReading, ...]:
         return tuple(
-            SiteReading(route=r.route, site=r.site, cause=r.cause, stalls=r.stalls.reading())
+            SiteReading(
+                route=r.route,
+                site=r.site,
+                cause=r.cause,
+                stalls=r.stalls.reading(),
+                victims=r.victims,
+                lost_request_seconds=r.lost,
+            )
             for r in self._rows
         )
 
@@ -70,3 +106,4 @@ class SiteRow:
     def __init__(self, route: str, site: str, cause: str) -> None:
         self.route, self.site, self.cause = route, site, cause
         self.stalls = Counts()
+        self.victims, self.lost = 0, 0.0

@@ -54,6 +54,11 @@ def add_requests(one: RequestReading, two: RequestReading) -> RequestReading:
     return replace(
         one,
         latency=one.latency + two.latency,
+        queued=one.queued + two.queued,
         running=one.running + two.running,
+        stalled=one.stalled + two.stalled,
         waiting=one.waiting + two.waiting,
+        threadpool=one.threadpool + two.threadpool,
+        background=one.background + two.background,
+        recent=one.recent + two.recent,
     )

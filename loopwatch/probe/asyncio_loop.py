@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.guard import guarded, logger
+from loopwatch.probe.aftermath import Position
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.crowd import OLD
 from loopwatch.probe.pulse import LONG, Pulse, clock
@@ -50,6 +51,7 @@ class AsyncioProbe(Probe):
 
     intrusion: tuple[float, float] | None = None  # within a poll: first and last seen, clock, s
     intruding = False
+    turns = 0  # ticks, of those that took long or follow a hold
 
     kind = "asyncio"
     layers = ("ticks", "callbacks", *LAYERS)
@@ -59,6 +61,7 @@ class AsyncioProbe(Probe):
         self.selector = self.loop._selector
         self.parked = getattr(type(self.selector).select, "__code__", None)
         self.file_tick, self.pulse.long_tick = self.pulse.long_tick, self._long_tick
+        self.pulse.aftermath.position = self._position
         ready = getattr(self.loop, "_ready", None)
         self._timed = timed_select(self.pulse, self.selector.select, ready)
         self.selector.select = self._timed
@@ -90,9 +93,17 @@ class AsyncioProbe(Probe):
         pulse = self.pulse
         pulse.limit = LONG
         self.file_tick(took)
+        pulse.fall_behind(took)
         if took >= pulse.threshold and pulse.judged <= pulse.tick:
             pulse.judge_crowd(pulse.tick, took)
         pulse.crowd.clear()
+        self.turns += 1
+        if pulse.aftermath.active:
+            pulse.aftermath.tick()
+            pulse.limit = 0.0
+
+    def _position(self) -> Position:
+        return Position(self.turns, self.idle(clock()), self.pulse.tick)
 
     def held(self, now: float) -> Held | None:
         pulse = self.pulse

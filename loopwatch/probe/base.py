@@ -30,6 +30,7 @@ class Probe:
     def __init__(self, pulse: Pulse) -> None:
         self.pulse = pulse
         self.loop = pulse.loop
+        pulse.drives = self.drives
         self.floor: CodeType | None = None  # photographs end at this code
         self.base: FrameType | None = None  # or at this frame
         self._closed: Callable[[], None] | None = None
@@ -57,6 +58,9 @@ class Probe:
     def held(self, now: float) -> Held | None:
         """Return who has the loop, or None while it is idle or that cannot be known."""
         raise NotImplementedError
+
+    def suspect(self, held: Held) -> None:
+        """Be told by the watchdog that whoever has the loop has had it for long."""
 
     def glance(self) -> None:
         """Do what this loop needs done at every wake of the watchdog."""

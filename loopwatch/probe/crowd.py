@@ -16,7 +16,7 @@ from loopwatch.evidence import Part
 from loopwatch.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.request import Request
 
-KINDS = 128  # noted in one tick; the rest is left out
+KINDS = 128  # noted in one tick; steps of others are left out, and counted if the tick was slow
 OLD = 0.02  # s of a tick from which short steps are noted too
 
 
@@ -25,6 +25,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self._noted: dict[Any, Noted] = {}
+        self._left_out = 0  # steps of this tick
+        self.lost = 0  # steps of slow ticks that their parts lack
 
     def add(self, handle: Any, request: Request | None, took: float) -> None:
         """Note one step. `handle` is None for one of an eager request, known by that alone."""
@@ -34,6 +36,7 @@ class Crowd:
         noted = self._noted.get(key)
         if noted is None:
             if len(self._noted) >= KINDS:
+                self._left_out += 1
                 return
             noted = self._noted[key] = Noted(handle_name(handle), code, endpoint)
         noted.count += 1
@@ -42,9 +45,11 @@ class Crowd:
     def clear(self) -> None:
         if self._noted:
             self._noted.clear()
+            self._left_out = 0
 
     def parts(self) -> tuple[Part, ...]:
-        """Return what was noted, most seconds first."""
+        """Return what was noted of a slow tick, most seconds first."""
+        self.lost, self._left_out = self.lost + self._left_out, 0
         return tuple(sorted(self._parts(), key=lambda part: -part.seconds))
 
     def _parts(self) -> Iterator[Part]:

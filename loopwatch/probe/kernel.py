@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path("/")
 FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
+AFRESH = 400  # readings, one a wake of the watchdog: some 30 s
 GROUPS = 4  # of a process's control group and its parents, those nearest to it
 
 
@@ -96,24 +98,56 @@ class ThreadCall:
 
 
 class Throttling:
-    """Reads for how long CPU quotas have kept this process off the CPU.
+    """Reads for how long CPU quotas have kept this process off the CPU since this was made.
 
-    Only groups that have a quota when this is made are read.
+    A container's quota may be set, changed or lifted at any time, and the process moved to another
+    group: so the groups are looked for again at every `AFRESH`th reading, by the thread that made
+    this. Others may read too.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
-        files = (opened(directory / "cpu.stat") for directory in limited_groups(root))
-        self._files = [f for f in files if f is not None]
+        self._root, self._thread = root, threading.get_ident()
+        self._limited: list[Path] = []
+        self._stats = Stats((), 0.0)
+        self._total = 0.0
+        self._until_look = 0
 
     def read(self) -> float | None:
         """Return seconds, of all CPUs together; None without a quota."""
-        if not self._files:
+        if threading.get_ident() == self._thread:
+            if self._until_look == 0:
+                self._look()
+            self._until_look = (self._until_look or AFRESH) - 1
+        stats = self._stats
+        if not stats.files:
             return None
-        return sum(throttled(f.read()) for f in self._files)
+        self._total = max(self._total, stats.offset + stats.seconds())
+        return self._total
+
+    def _look(self) -> None:
+        """Take the groups that have a quota now; the total goes on from where it is."""
+        limited = limited_groups(self._root)
+        if limited == self._limited:
+            return
+        self.close()
+        opening = (opened(directory / "cpu.stat") for directory in limited)
+        stats = Stats(tuple(f for f in opening if f is not None), 0.0)
+        self._limited = limited
+        self._stats = stats._replace(offset=self._total - stats.seconds())
 
     def close(self) -> None:
-        for file in self._files:
+        for file in self._stats.files:
             file.close()
+
+
+class Stats(NamedTuple):
+    """The `cpu.stat` of some groups, and what to add to them; replaced as one."""
+
+    files: tuple[File, ...]
+    offset: float  # s
+
+    def seconds(self) -> float:
+        return sum(throttled(file.read()) for file in self.files)
 
 
 def throttled(stat: bytes) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from loopwatch.guard import guarded, tell_once
 from loopwatch.probe.crowd import handle_code, handle_name, running_task
-from loopwatch.probe.pulse import MANY, Pulse
+from loopwatch.probe.pulse import LONG, MANY, Pulse
 from loopwatch.request import Request
 
 
@@ -35,6 +35,8 @@ def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: floa
     """File a step of `pulse.limit` or more, and put it up for explaining if it was slow."""
     try:
         pulse.crowd.add(handle, request, took)
+        if request is not None and pulse.aftermath.active:
+            pulse.aftermath.note(request, pulse.mark - took, handle)
         file_step(pulse, handle, request, took)
         if took >= pulse.threshold:
             judge(pulse, handle, request, took)
@@ -70,6 +72,8 @@ def share_step(pulse: Pulse, handle: Any, owner: Request | None, took: float) ->
     entered, pulse.entered = pulse.entered, None
     assert entered is not None
     own = min(pulse.mark - entered.started, took)
+    if owner is not None and pulse.aftermath.active:
+        pulse.aftermath.note(owner, pulse.mark - took, handle)
     file_step(pulse, handle, entered, own)
     file_step(pulse, handle, owner, took - own)
     if took >= pulse.threshold:
@@ -97,9 +101,14 @@ def enter(pulse: Pulse, request: Request) -> None:
 
 def end_long_driven_step(pulse: Pulse, request: Request, took: float) -> None:
     try:
+        if pulse.aftermath.active:
+            pulse.aftermath.note(request, pulse.mark - took)
+        elif pulse.limit < LONG:
+            pulse.limit = LONG
         file_request_step(pulse, request, took)
         pulse.filed += took
         pulse.long_tick(took)
+        pulse.fall_behind(took)
         if took >= pulse.threshold:
             pulse.judge(pulse.mark - took, took, request)
     except Exception:

@@ -7,7 +7,6 @@ every loop, for it kept all of them waiting.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 
 from loopwatch.evidence import OutsideSample
 from loopwatch.guard import logger
@@ -21,13 +20,19 @@ class Lookout:
     def __init__(self) -> None:
         self._outside: Outside | None = None
         self._clocks: tuple[Clocks, ...] = ()  # replaced, never changed: read without a lock
-        self.lost: Counter[str] = Counter()
+        self._lost_before = 0  # by helpers that are gone
+
+    @property
+    def lost(self) -> int:
+        """Return how many looks from outside came to nothing: no time left for them, the watchdog
+        was back too soon, or nothing legible was read."""
+        outside = self._outside
+        return self._lost_before + (sum(dict(outside.lost).values()) if outside is not None else 0)
 
     def add(self, clocks: Clocks) -> None:
         """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""
         if self._outside is None:
             self._outside = Outside()
-            self.lost = self._outside.lost
         self._outside.watch_thread(clocks.probe.pulse.native_id)
         self._clocks = (*self._clocks, clocks)
         self._outside.start()
@@ -39,7 +44,8 @@ class Lookout:
         self._clocks = tuple(c for c in self._clocks if c is not clocks)
         self._outside.forget_thread(clocks.probe.pulse.native_id)
         if not self._clocks:
-            outside, self._outside = self._outside, None
+            outside = self._outside
+            self._lost_before, self._outside = self.lost, None
             outside.stop()
 
     def wake(self, now: float) -> None:

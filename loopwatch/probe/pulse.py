@@ -20,6 +20,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.evidence import Part, Sample, Slow
+from loopwatch.probe.aftermath import Aftermath
 from loopwatch.probe.crowd import Crowd
 from loopwatch.request import Request
 from loopwatch.speedups import speedups
@@ -29,6 +30,7 @@ CROWD = 100  # callbacks ready at once: from there on every step of the tick goe
 MANY = 256  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 SAMPLES = 64  # photographs kept until explained
+BEHIND = 0.005  # s of a tick, or a step, from which requests may have waited in their sockets
 
 clock = time.perf_counter
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING or speedups is None:
         """What the code that runs at every step reads and writes."""
 
         __slots__ = (
+            "behind",
+            "drives",
             "entered",
             "idle",
             "limit",
@@ -55,6 +59,8 @@ if TYPE_CHECKING or speedups is None:
         tick: float  # when the tick in progress began
         idle: float  # s in polls
         limit: float  # s from which a step goes the slow way
+        behind: float  # until then a request that begins may have waited in its socket; clock, s
+        drives: bool  # requests are driven, so a step is a request's only if it has the `turn`
         other_seconds: float  # of the next
         other_steps: int  # short ones of plain callbacks that no request owns
         polling: bool
@@ -70,6 +76,7 @@ class Pulse(PulseNumbers):
     """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
 
     __slots__ = (
+        "aftermath",
         "cpu_clock",
         "crowd",
         "dropped",
@@ -103,8 +110,10 @@ class Pulse(PulseNumbers):
         self.long_step, self.many_steps = long_step, many_steps
         self.long_tick, self.task_row = long_tick, task_row
         self.installed = self.mark = self.tick = clock()
-        self.idle = 0.0
+        self.idle = self.behind = 0.0
         self.limit = LONG
+        self.drives = False
+        self.aftermath = Aftermath(threshold)
         self.judged = 0.0  # the end of the last slow callback
         self.filed = 0.0  # s in driven steps that were filed as ticks
         self.other_steps, self.other_seconds = 0, 0.0
@@ -155,10 +164,21 @@ class Pulse(PulseNumbers):
 
     def put(self, slow: Slow) -> None:
         """Keep a slow callback until it is explained, if there is room."""
+        if threading.get_ident() == self.thread_id:
+            slow.hold = self.aftermath.begin(slow.started, slow.ended, slow.request)
+            self.limit = 0.0
+        else:
+            slow.hold = self.aftermath.match(slow.started, slow.ended)
         if len(self.pending) < PENDING:
             self.pending.append(slow)
         else:
             self.dropped += 1
+
+    def fall_behind(self, took: float) -> None:
+        """The loop was busy for so long until now: what came meanwhile has waited."""
+        if took >= BEHIND:
+            self.behind = max(self.behind, self.mark + took + BEHIND)
+            self.aftermath.busy(self.mark - took)
 
     def cpu(self) -> float:
         """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""

@@ -1,9 +1,10 @@
 """The other threads: who of them is using the CPU, and where each stands.
 
 A thread that makes the loop wait for the GIL is found by its CPU time, read for all threads once a
-second while the process does anything (a file each, on Linux; elsewhere nobody is named). What a thread has
-used since then says who it was; its frame, looked at when the watchdog gets the GIL, says where:
-C code that keeps the GIL gives it up at the end of the call, so the frame still stands on it.
+second while the process does anything (a file each, on Linux; elsewhere nobody is named). What a
+thread has used since then says who it was; its frame, looked at when the watchdog gets the GIL,
+says where: C code that keeps the GIL gives it up at the end of the call, so the frame still stands
+on it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
@@ -25,6 +26,7 @@ from typing import Any
 
 from loopwatch.evidence import Part, Sample
 from loopwatch.names import code_name
+from loopwatch.probe.aftermath import Position
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.callees import codes_of
 from loopwatch.probe.libuv import Libuv
@@ -59,7 +61,9 @@ class UvloopProbe(Probe):
         self.busy = 0.0  # of the ticks not filed yet
         self.filed = 0.0  # of `pulse.filed`, what has been taken off ticks
         self.parked: FrameType | None = None  # the frame the loop is idle in
+        self.behind: float | None = None  # of the pulse, before a tick was suspected
         self.base = below_current_task()  # until that is known
+        pulse.aftermath.position = self._position
 
     def uninstall(self) -> None:
         self.libuv.close()
@@ -80,6 +84,22 @@ class UvloopProbe(Probe):
         since = max(reading.since, pulse.mark)  # `mark` is the install before any step
         return Held(since, since)
 
+    def _position(self) -> Position | None:
+        reading = self.libuv.read()
+        if reading is None:
+            return None
+        return Position(reading.turns, reading.idle, reading.since or clock())
+
+    def suspect(self, held: Held) -> None:
+        pulse = self.pulse
+        if pulse.turn is None:
+            at = self._position()
+            if at is not None:
+                pulse.aftermath.suspect = at._replace(since=held.since)
+                pulse.limit = 0.0
+                if self.behind is None:
+                    self.behind, pulse.behind = pulse.behind, math.inf
+
     def glance(self) -> None:
         filed = self.pulse.filed  # before the reading: what is filed later is in a later reading
         reading = self.libuv.read()
@@ -90,7 +110,10 @@ class UvloopProbe(Probe):
         current = min(self.busy, max(0.0, now - reading.since)) if reading.since else 0.0
         turned = reading.turns - self.count
         if turned or reading.since is None:
-            self._file(self.busy - current, filed, max(turned, 1), now - current)
+            over = self.busy - current
+            self._file(over, filed, max(turned, 1), now - current)
+            if self.behind is not None:
+                self.pulse.behind, self.behind = max(self.behind, now + over), None
             self.busy = current
         if reading.since is None:
             self.filed = filed

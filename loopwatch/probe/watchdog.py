@@ -143,6 +143,7 @@ class Sentry:
         if late:
             self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
         if held is not None and now - held.since >= self.next_age:
+            self.probe.suspect(held)
             others = self._take_sample(held, late)
             self.next_age = self._next_age(now - held.since, others)
 

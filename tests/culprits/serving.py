@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,8 +14,7 @@ import httpx
 from websockets.sync.client import connect
 
 from tests.calm import run_delay, stolen, threads
-from tests.conftest import CHECKOUT, clean_environment
-from tests.serving import HOST, Server, free_port, wait_for
+from tests.serving import HOST, Server, serve
 
 from .rows import Row
 
@@ -30,15 +27,15 @@ WAKE = 0.09  # s: more than the watchdog sleeps
 class Table:
     """A running app of the table."""
 
-    def __init__(self, server: Server, process: int) -> None:
-        self.server, self.process = server, process
+    def __init__(self, server: Server) -> None:
+        self.server = server
         self.startup: list[dict[str, Any]] = server.read("stalls")
 
     def waited_for_cpu(self) -> float:
         """Return seconds for which the app's threads were kept from running."""
         for _ in range(TRIES):
             with contextlib.suppress(OSError):  # a thread has just ended
-                return sum(run_delay(thread) for thread in threads(self.process)) + stolen()
+                return sum(run_delay(thread) for thread in threads(self.server.process)) + stolen()
         return float("inf")
 
     def run(self, row: Row) -> list[dict[str, Any]]:
@@ -63,7 +60,7 @@ class Table:
 
     def trigger(self, row: Row) -> None:
         if row.trigger == "SIGNAL":
-            os.kill(self.process, signal.SIGUSR1)
+            os.kill(self.server.process, signal.SIGUSR1)
             time.sleep(0.3)
         elif row.trigger == "WEBSOCKET":
             with connect(f"ws://{HOST}:{self.server.port}{row.asked}", proxy=None) as websocket:
@@ -95,29 +92,10 @@ def bystanders(server: Server) -> Iterator[None]:
 @contextmanager
 def serve_table(loop: str, **environment: str) -> Iterator[Table]:
     """Serve the table's app on `loop`, and end it afterwards."""
-    port, door = free_port(), free_port()
-    command = [sys.executable, "-m", "uvicorn", "tests.culprits.app:app", "--host", HOST]
-    options = ["--port", str(port), "--loop", loop, "--log-level", "warning"]
-    plain = {"DOOR": str(door), "NO_PROXY": HOST, "PYTHONDONTWRITEBYTECODE": "1"}
+    plain = {"NO_PROXY": HOST, "PYTHONDONTWRITEBYTECODE": "1"} | environment
     with (
-        tempfile.TemporaryFile("w+") as output,
         tempfile.TemporaryDirectory() as scratch,
-        httpx.Client(trust_env=False, timeout=30.0) as client,
+        serve("app:app", loop, package="tests.culprits", SCRATCH=scratch, **plain) as server,
+        bystanders(server),
     ):
-        process = subprocess.Popen(
-            [*command, *options],
-            cwd=CHECKOUT,
-            env=clean_environment() | plain | {"SCRATCH": scratch} | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_for(port, process)
-            server = Server(port, door, client)
-            with bystanders(server):
-                yield Table(server, process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-            output.seek(0)
-            print(output.read())
+        yield Table(server)

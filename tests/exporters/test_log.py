@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from loopwatch import Site, Stall
-from loopwatch.exporters.log import BURST, REFILL, StallLog, sentence
+from loopwatch.explain.circumstance import BY_CAUSE
+from loopwatch.explain.remedies import REMEDIES
+from loopwatch.exporters.log import ADVICE, BURST, REFILL, StallLog, sentence, short
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, until
@@ -61,10 +63,35 @@ class Clock:
             Stall(started_at=1.0, duration=2.0),
             "something held the loop 2.000 s; its line is not known [unknown]",
         ),
+        (
+            Stall(started_at=1.0, duration=2.0, advice="Use x.sleep(...) instead. It is better."),
+            "something held the loop 2.000 s; its line is not known [unknown]; "
+            "advice: Use x.sleep(...) instead",
+        ),
     ],
 )
 def test_a_stall_reads_as_one_sentence(stall: Stall, expected: str) -> None:
     assert sentence(stall) == expected
+
+
+@pytest.mark.parametrize(
+    ("advice", "expected"),
+    [
+        ("", ""),
+        ("Use y.", "Use y"),
+        ("use y", "use y"),
+        ("Await x.sleep(...) or y. z too. Not w.", "Await x.sleep(...) or y. z too"),
+        ("Why? Because.", "Why?"),
+        ("x" * 1000, "x" * ADVICE + "..."),
+    ],
+)
+def test_the_first_sentence_of_an_advice_is_logged(advice: str, expected: str) -> None:
+    assert short(advice) == expected
+
+
+def test_all_known_advice_is_logged_unabridged() -> None:
+    known = [*(remedy.advice for remedy in REMEDIES), *BY_CAUSE.values()]
+    assert [advice for advice in known if short(advice).endswith("...")] == []
 
 
 def test_a_stall_is_one_warning_with_its_data(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,10 +122,11 @@ def test_a_site_that_stalls_all_the_time_is_limited(caplog: pytest.LogCaptureFix
     assert len(caplog.records) == BURST
 
     clock.now += REFILL * 0.2
-    log.stalled(a_stall())
-    log.stalled(a_stall())
+    log.stalled(a_stall(advice="Use y."))
+    log.stalled(a_stall(advice="Use y."))
     assert len(caplog.records) == BURST + 1
-    assert "(21 more of this site not logged since the last)" in caplog.records[-1].getMessage()
+    said = caplog.records[-1].getMessage()
+    assert said.endswith("(21 more of this site not logged since the last); advice: Use y")
 
     clock.now += REFILL
     log.stalled(a_stall())

@@ -100,6 +100,7 @@ def test_stall_span_is_back_dated_and_says_where(server: Server) -> None:
     assert "in tests.apps.traced.blocks" in attributes["code.stacktrace"].splitlines()[-1]
     assert attributes["http.route"] == "/blocks/{number}"
     assert attributes["loopwatch.cause"] == record["cause"]
+    assert attributes["loopwatch.advice"] == record["advice"] != ""
     assert attributes["loopwatch.victims"] == 0
     assert attributes["loopwatch.lost_request_seconds"] == 0.0
 

@@ -93,7 +93,7 @@ def test_the_ring_keeps_256_and_counts_all() -> None:
     for number in range(1000):
         table.add(a_stall(number % 8, None))
     assert KEPT == 256
-    assert len(table.recent) == 256
+    assert len(table.recent()) == 256
     assert table.count == 1000
     assert {reading.route for reading in table.sites.readings()} == {"_NONE"}
 
@@ -103,7 +103,7 @@ def test_allowed_stalls_are_counted_apart() -> None:
     for number in range(100):
         table.allow(a_stall(number))
     table.add(a_stall(1))
-    assert (table.count, len(table.recent), len(table.sites.readings())) == (1, 1, 1)
+    assert (table.count, len(table.recent()), len(table.sites.readings())) == (1, 1, 1)
     assert sum(r.stalls.count for r in table.allowed.readings()) == 100
     assert len({r.site for r in table.allowed.readings()}) == 65
     assert table.overflow == 36

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from loopwatch.probe.crowd import KINDS, Crowd
 from loopwatch.records import NONE, Stall
 
 from ..calm import in_calm
@@ -44,8 +45,8 @@ def test_every_step_of_a_crowd_is_counted(make_watch: MakeWatch) -> None:
         await watchdog_round()
 
     run_on("asyncio", main())
-    gathered, calls = watch.stalls
     assert [s.cause for s in watch.stalls] == ["many_callbacks"] * 2
+    gathered, calls = watch.stalls
     first, second, *_ = gathered.contributors
     assert (first.coroutine, first.count) == (f"{__name__}.turn", 200)
     assert (second.coroutine, second.count) == (f"{__name__}.rarer", 20)
@@ -73,6 +74,36 @@ def test_on_uvloop_photographs_tell_who_took_part(make_watch: MakeWatch) -> None
     assert (stall.site.function, stall.route) == (NONE, None)
     assert [(c.coroutine, c.count) for c in stall.contributors] == [(f"{__name__}.called", None)]
     assert stall.contributors[0].seconds == pytest.approx(stall.duration)
+
+
+def handles(loop: asyncio.AbstractEventLoop, kinds: int) -> list[asyncio.Handle]:
+    """Return handles of so many kinds: a kind is known by its code."""
+    return [loop.call_soon(eval(f"lambda: {n}")) for n in range(kinds)]
+
+
+def test_steps_left_out_of_a_slow_tick_are_counted() -> None:
+    loop, crowd = asyncio.new_event_loop(), Crowd()
+    for handle in handles(loop, KINDS + 3) * 2:
+        crowd.add(handle, None, 0.001)
+    assert crowd.lost == 0
+    parts = crowd.parts()
+    assert [part.count for part in parts] == [2] * KINDS
+    assert crowd.lost == 6
+    crowd.clear()
+    assert crowd.parts() == ()
+    assert crowd.lost == 6
+    loop.close()
+
+
+def test_what_is_left_out_of_a_short_tick_is_no_loss() -> None:
+    loop, crowd = asyncio.new_event_loop(), Crowd()
+    for handle in handles(loop, KINDS + 3):
+        crowd.add(handle, None, 0.001)
+    crowd.clear()
+    crowd.add(loop.call_soon(print), None, 0.2)
+    assert len(crowd.parts()) == 1
+    assert crowd.lost == 0
+    loop.close()
 
 
 def test_short_steps_of_a_short_crowd_are_filed_as_ever(make_watch: MakeWatch) -> None:

@@ -1,0 +1,70 @@
+"""Who waited for whom: a hold of the loop, and the requests that it made wait.
+
+A hold is a stall as the loop's thread knows it, before it is explained. Waits are added to it while
+the loop catches up, on the loop's thread; the watchdog's thread counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from loopwatch.recent import Blame
+from loopwatch.records import NONE, Stall
+from loopwatch.request import Request
+
+VICTIMS = 10_000  # of one hold; the rest is counted, but not by route
+
+
+class Hold:
+    """One time that the loop was held for the threshold or more. Times are clock, s."""
+
+    __slots__ = (
+        *("beyond", "beyond_lost", "ended", "link", "lost", "owner", "stall", "started"),
+        *("settled", "victims", "waits"),
+    )
+
+    def __init__(
+        self,
+        started: float,
+        ended: float,
+        owner: Request | None,
+        settled: Callable[[Hold], bool],
+    ) -> None:
+        self.started, self.ended, self.owner = started, ended, owner
+        self.settled = settled  # whether all its victims should be known by now
+        self.waits: list[Wait] = []  # at most `VICTIMS`
+        self.victims, self.lost = 0, 0.0  # all of them, and their seconds
+        self.beyond, self.beyond_lost = 0, 0.0  # of those, what is not in `waits`
+        self.stall: Stall | None = None  # what it was explained as
+        self.link: Any = None  # of an exporter: what requests that waited refer to
+
+    def add(self, wait: Wait) -> None:
+        self.victims += 1
+        self.lost += wait.seconds
+        if len(self.waits) < VICTIMS:
+            self.waits.append(wait)
+        else:
+            self.beyond += 1
+            self.beyond_lost += wait.seconds
+
+
+class Wait(NamedTuple):
+    """A request that was ready to run, or in its socket, during a hold that was not its own."""
+
+    hold: Hold
+    request: Request
+    seconds: float  # of the hold; the expectation where the moment it was ready is not known
+    least: float  # s, as short as it can have been
+    most: float  # s, as long
+    after: float  # s from the end of the hold to its turn, behind others that had waited
+    queued: bool  # in its socket
+
+
+def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
+    """Return whom a request waited for, as far as that is explained by now."""
+    for wait in waits:
+        stall = wait.hold.stall
+        site = stall.site.function if stall is not None else NONE
+        route = stall.route if stall is not None else None
+        yield Blame(site=site, route=route or NONE, seconds=wait.seconds, after=wait.after)

@@ -1,0 +1,59 @@
+"""The `send` that an app gets in place of the server's: it sees when the response is complete.
+
+The compiled twin is in `_speedups.c`. Nothing is awaited here and no message is changed, but for
+the first, where `start` may add to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from loopwatch.probe.pulse import Pulse, clock
+from loopwatch.request import Request
+
+BODY, START = "http.response.body", "http.response.start"
+
+
+class Answer:
+    """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
+
+    __slots__ = ("_pulse", "_request", "_send", "_start")
+
+    def __init__(
+        self, pulse: Pulse, request: Request, send: Any, start: Callable[[Any, Any], Any] | None
+    ) -> None:
+        self._pulse, self._request, self._send, self._start = pulse, request, send, start
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if len(arguments) == 1 and not named:
+            return self._send(self._answered(arguments[0]))
+        return self._send(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._send, name)
+
+    def _answered(self, message: Any) -> Any:
+        request = self._request
+        if type(message) is not dict or request.responded:
+            return message
+        kind = message.get("type")
+        if kind == BODY and not message.get("more_body"):
+            settle(self._pulse, request)
+        elif kind == START and self._start is not None:
+            return self._start(request, message)
+        return message
+
+
+def settle(pulse: Pulse, request: Request) -> None:
+    """Note that the response is complete, and what the request has used by now."""
+    request.responded = now = clock()
+    request.settled = used(pulse, request, now)
+
+
+def used(pulse: Pulse, request: Request, now: float) -> float:
+    """Return the seconds of a request's own steps until now, which is in one of them."""
+    since = max(pulse.mark, request.started)
+    if pulse.drives and pulse.turn is not request:
+        since = now  # in a step of a task of its own, which nobody times
+    return request.taken + request.seconds + sum(request.times) + now - since

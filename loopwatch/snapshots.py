@@ -1,0 +1,66 @@
+"""One frozen reading of what loops, past and present, have counted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection
+
+from loopwatch.ledger.pauses import PauseTable
+from loopwatch.ledger.stalls import StallTable
+from loopwatch.ledger.totals import Totals
+from loopwatch.probe.pulse import clock
+from loopwatch.records import Snapshot, ThreadPoolReading
+from loopwatch.version import __version__
+from loopwatch.watched import WatchedLoop
+
+
+def take(
+    loops: Collection[WatchedLoop],
+    past: Totals,
+    table: StallTable,
+    pauses: PauseTable,
+    self_seconds: float,
+    dropped: Counter[str],
+) -> Snapshot:
+    """Return a reading as of now; `dropped` is what was lost outside the loops."""
+    now = clock()
+    totals = sum((w.totals(now) for w in loops), past)
+    return Snapshot(
+        taken_at=time.time(),
+        version=__version__,
+        loops=tuple(w.reading(now) for w in loops),
+        requests=tuple(totals.requests.values()),
+        steps=tuple(totals.steps.items()),
+        timed=tuple(totals.timed.items()),
+        sites=table.sites.readings(),
+        allowed=table.allowed.readings(),
+        blames=table.blames.readings(),
+        gc_pauses=pauses.readings(),
+        threadpool=threads(loops),
+        stalls=table.recent(),
+        stall_count=table.count,
+        busy=totals.busy,
+        idle=totals.idle,
+        lag=totals.lag,
+        self_seconds=self_seconds,
+        dropped=every(totals.dropped, dropped),
+    )
+
+
+def threads(loops: Collection[WatchedLoop]) -> ThreadPoolReading:
+    """Return the worker threads of all loops, added up."""
+    pools = [w.threadpool() for w in loops]
+    return ThreadPoolReading(
+        busy=sum(p.busy for p in pools),
+        idle=sum(p.idle for p in pools),
+        waiting=sum(p.waiting for p in pools),
+    )
+
+
+def every(*counts: Counter[str]) -> dict[str, int]:
+    """Return all counts added up, with those that are zero."""
+    whole = Counter(dict.fromkeys(("routes", "coroutines", "labels", "request_start"), 0))
+    for some in counts:
+        whole.update(some)
+    return dict(whole)
