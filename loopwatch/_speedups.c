@@ -537,6 +537,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     own = own < age ? own : age;
     double rest = age - own > 0.0 ? age - own : 0.0;
     request->stalled = request->stalled < rest ? request->stalled : rest;
+    rest -= request->stalled;
     request->pooled = request->pooled < rest ? request->pooled : rest;
     if (add_to_bucket(row->counts, row->sums, latency) < 0) {
         return -1;

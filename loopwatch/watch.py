@@ -261,6 +261,8 @@ class Watch:
     def _attend(self) -> None:
         self._reporter.lines.tend(clock())
         reporter, loops = self._reporter, self._loops.values()
+        for watched in loops:
+            watched.threads.glance()
         if reporter.untold or reporter.accounts or any(w.pulse.pending for w in loops):
             reporter.explain(loops)
             reporter.settle()

@@ -97,7 +97,7 @@ def statement(stall: Stall) -> str:
         text = f"many callbacks in one tick held the loop {stall.duration:.3f} s"
         return f"{text}: {', '.join(share(c) for c in stall.contributors)} [many_callbacks]"
     if stall.cause == "starved" and stall.site.function == NONE:
-        return f"the loop had no CPU for most of {stall.duration:.3f} s [starved]"
+        return f"the loop had no CPU for much of {stall.duration:.3f} s [starved]"
     return f"{who} held the loop {stall.duration:.3f} s{place(stall)} [{stall.cause}]"
 
 

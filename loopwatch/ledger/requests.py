@@ -148,7 +148,7 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     row.time += latency - request.charged
     row.queued += 0.0 if request.charged else queued
     row.stalled += request.stalled - request.charged_stalled
-    row.pooled += min(request.pooled, rest)
+    row.pooled += min(request.pooled, rest - request.stalled)
     row.add_recent(request.started - queued, latency, queued, own, request.stalled)
     if request.waits is not None:
         row.wait(request)

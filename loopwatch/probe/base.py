@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context
 from types import CodeType, FrameType
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from loopwatch.probe.pulse import Pulse
 
@@ -72,7 +72,3 @@ class Probe:
     def callback_context(self, callback: CodeType) -> Context | None:
         """Return the context of the plain callback that is running, if it can be known."""
         return None
-
-    def executor(self) -> Any:
-        """Return the loop's default executor, None if there is none or it is hidden."""
-        return getattr(self.loop, "_default_executor", None)

@@ -74,6 +74,3 @@ class HeartbeatProbe(Probe):
             since = max(self.due, pulse.mark)
             return Held(since, since)
         return None
-
-    def executor(self) -> Any:
-        return None

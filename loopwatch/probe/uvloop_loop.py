@@ -46,7 +46,6 @@ class UvloopProbe(Probe):
     blind = (
         "steps of tasks and callbacks outside a request's own coroutine, unless slow",
         "lag below the watchdog's period except in request steps (the mean tick is used)",
-        "the default executor's threads",
     )
     drives = True
 
@@ -172,9 +171,6 @@ class UvloopProbe(Probe):
         found = [context for context in map(context_of, young_handles(callback)) if context]
         owners = {context.get(REQUEST) for context in found}
         return found[0].copy() if len(owners) == 1 else None
-
-    def executor(self) -> Any:
-        return None
 
 
 def young_handles(callback: CodeType) -> Iterator[list[Any]]:
