@@ -535,6 +535,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     double age = end - request->started, latency = age + request->queued;
     double own = request->responded != 0.0 ? request->settled : request->taken + running;
     own = own < age ? own : age;
+    request->settled = own;
     double rest = age - own > 0.0 ? age - own : 0.0;
     request->stalled = request->stalled < rest ? request->stalled : rest;
     rest -= request->stalled;
@@ -632,6 +633,34 @@ add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
     int failed = add_to_row(row, request, now, step);
     Py_DECREF(row);
     return failed < 0 ? NULL : Py_NewRef(Py_True);
+}
+
+/* finish(pulse, rows, request) -> whether it was counted; if not, nothing was done */
+static PyObject *
+finish(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 3 || !PyObject_TypeCheck(args[0], &PulseType) || !PyDict_CheckExact(args[1]) ||
+        !is_request(args[2])) {
+        Py_RETURN_FALSE;
+    }
+    Pulse *pulse = (Pulse *)args[0];
+    Request *request = (Request *)args[2];
+    RequestRow *row = pulse->limit == 0.0 ? NULL : known_row(args[1], request);
+    double step = 0.0, now = pulse->mark; /* a driven step has just been marked */
+    if (row == NULL || (!pulse->drives && read_clock(&now) < 0)) {
+        PyErr_Clear();
+        Py_RETURN_FALSE;
+    }
+    if (!pulse->drives) {
+        step = now - (pulse->mark > request->started ? pulse->mark : request->started);
+    }
+    Py_INCREF(row);
+    if (add_to_row(row, request, now, step) < 0) {
+        PyErr_WriteUnraisable((PyObject *)row);
+    }
+    Py_DECREF(row);
+    Py_RETURN_TRUE;
 }
 
 static PyObject *
@@ -1316,7 +1345,7 @@ drive(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return (PyObject *)self;
 }
 
-/* ---------------------------------------------------------------- answering(pulse, request, send, start) */
+/* ---------------------------------------------------------------- answering */
 
 typedef struct {
     PyObject_HEAD
@@ -1366,7 +1395,7 @@ answered(Answer *self, PyObject *message)
         return Py_NewRef(message);
     }
     PyObject *type = PyDict_GetItemWithError(message, str_type);
-    if (type != NULL && same_text(type, str_body)) {
+    if (type != NULL && type != str_start && same_text(type, str_body)) {
         PyObject *more = PyDict_GetItemWithError(message, str_more_body);
         int more_to_come = more != NULL ? PyObject_IsTrue(more) : 0;
         if (more_to_come < 0 || (!more_to_come && settle(self->pulse, self->request) < 0)) {
@@ -1434,13 +1463,22 @@ static PyTypeObject AnswerType = { /* no tp_clear: whoever holds it in a cycle c
     .tp_traverse = (traverseproc)answer_traverse,
 };
 
+/* answering(pulse, request, receive, send, start, late): `late` is asked about a request that may
+   have waited in its socket. */
 static PyObject *
 answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count != 4 || !PyObject_TypeCheck(args[0], &PulseType) || !is_request(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "answering takes a pulse, a request, and two callables");
+    if (count != 6 || !PyObject_TypeCheck(args[0], &PulseType) || !is_request(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "answering takes a pulse, a request, and four callables");
         return NULL;
+    }
+    if (((Request *)args[1])->started < ((Pulse *)args[0])->behind) {
+        PyObject *asked = PyObject_CallFunctionObjArgs(args[5], args[1], args[2], NULL);
+        Py_XDECREF(asked);
+        if (asked == NULL) {
+            return NULL;
+        }
     }
     Answer *self = PyObject_GC_New(Answer, &AnswerType);
     if (self == NULL) {
@@ -1448,8 +1486,8 @@ answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     self->pulse = (Pulse *)Py_NewRef(args[0]);
     self->request = (Request *)Py_NewRef(args[1]);
-    self->send = Py_NewRef(args[2]);
-    self->start = Py_NewRef(args[3]);
+    self->send = Py_NewRef(args[3]);
+    self->start = Py_NewRef(args[4]);
     self->call = (vectorcallfunc)answer_call;
     PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -1504,6 +1542,7 @@ static PyMethodDef functions[] = {
     {"add_to_known", (PyCFunction)(void (*)(void))add_to_known, METH_FASTCALL, NULL},
     {"answering", (PyCFunction)(void (*)(void))answering, METH_FASTCALL, NULL},
     {"begin", (PyCFunction)(void (*)(void))begin, METH_FASTCALL, NULL},
+    {"finish", (PyCFunction)(void (*)(void))finish, METH_FASTCALL, NULL},
     {"drive", (PyCFunction)(void (*)(void))drive, METH_FASTCALL, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},
     {"timed_select", timed_select, METH_VARARGS, NULL},

@@ -17,7 +17,7 @@ from loopwatch.request import Request
 
 PATIENCE = 1.0  # s
 LATEST = 60.0  # s after a hold: then its victims are counted no more
-KEPT = 1024  # accounts
+KEPT = 1024  # accounts; of more than that the oldest are told at once
 
 
 class Account:
@@ -40,24 +40,23 @@ class Accounts:
 
     def __init__(self, table: StallTable) -> None:
         self.table = table
-        self._open: deque[Account] = deque(maxlen=KEPT)
+        self._open: deque[Account] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
     def add(self, account: Account) -> None:
-        if len(self._open) == KEPT:
-            self._count(self._open[0])
         self._open.append(account)
 
-    def settle(self, now: float, all_of_them: bool = False) -> Iterator[Stall]:
+    def settle(self, now: float, all_of_them: bool = False) -> Iterator[tuple[Stall, Hold]]:
         """Count victims found since the last time; return stalls that can be told by now."""
-        for account in [*self._open]:
+        surplus = len(self._open) - KEPT
+        for number, account in enumerate([*self._open]):
             self._count(account)
-            if not account.told and (all_of_them or account.settled(now)):
+            if not account.told and (all_of_them or number < surplus or account.settled(now)):
                 account.told = True
-                yield with_victims(account.stall, account.hold)
-        while self._open and self._open[0].told and now - self._open[0].hold.ended > LATEST:
+                yield with_victims(account.stall, account.hold), account.hold
+        while self._open and (len(self._open) > KEPT or now - self._open[0].hold.ended > LATEST):
             self._open.popleft().hold.waits.clear()
 
     def _count(self, account: Account) -> None:

@@ -7,7 +7,8 @@ the loop catches up, on the loop's thread; the watchdog's thread counts them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from contextvars import Context
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from loopwatch.recent import Blame
 from loopwatch.records import NONE, Stall
@@ -20,7 +21,7 @@ class Hold:
     """One time that the loop was held for the threshold or more. Times are clock, s."""
 
     __slots__ = (
-        *("beyond", "beyond_lost", "ended", "link", "lost", "owner", "stall", "started"),
+        *("beyond", "beyond_lost", "context", "ended", "link", "lost", "owner", "stall", "started"),
         *("settled", "victims", "waits"),
     )
 
@@ -30,9 +31,11 @@ class Hold:
         ended: float,
         owner: Request | None,
         settled: Callable[[Hold], bool],
+        context: Context | None = None,
     ) -> None:
         self.started, self.ended, self.owner = started, ended, owner
         self.settled = settled  # whether all its victims should be known by now
+        self.context = context  # a copy of the culprit's
         self.waits: list[Wait] = []  # at most `VICTIMS`
         self.victims, self.lost = 0, 0.0  # all of them, and their seconds
         self.beyond, self.beyond_lost = 0, 0.0  # of those, what is not in `waits`
@@ -47,6 +50,14 @@ class Hold:
         else:
             self.beyond += 1
             self.beyond_lost += wait.seconds
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """An instrument that refers to holds, and so must be told which one a stall was."""
+
+    def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
+        """Be told of one stall in place of `stalled`."""
 
 
 class Wait(NamedTuple):

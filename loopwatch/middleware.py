@@ -13,6 +13,7 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 from loopwatch.guard import logger, tell_once
+from loopwatch.ledger.requests import finish
 from loopwatch.probe.steps import answering, drive, enter
 from loopwatch.request import REQUEST, Request, begin
 from loopwatch.watch import LOOPS, Watch
@@ -70,9 +71,7 @@ class LoopWatchMiddleware:
         if request.outer is not None:
             await self._nested(watched, request, scope, receive, send)
             return
-        if request.started < pulse.behind:
-            watched.arrive(request, scope, receive)
-        send = answering(pulse, request, send, watched.start_response)
+        send = answering(pulse, request, receive, send, watched.start_response, watched.late)
         try:
             if watched.drives:
                 app = self.app(scope, receive, send)
@@ -84,7 +83,8 @@ class LoopWatchMiddleware:
                     enter(pulse, request)
                 await self.app(scope, receive, send)
         finally:
-            watched.finish(request)
+            if not finish(pulse, watched.rows, request):
+                watched.finish(request)
 
     async def _nested(
         self,

@@ -20,7 +20,7 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.guard import logger, tell_once
-from loopwatch.holds import Hold
+from loopwatch.holds import Hold, Linking
 from loopwatch.ledger.stalls import StallTable
 from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
@@ -47,7 +47,7 @@ class Reporter:
         self.instruments = tuple(instruments)
         self.untold_dropped = 0
         self.removed = 0
-        self.untold: deque[Stall] = deque()
+        self.untold: deque[tuple[Stall, Hold | None]] = deque()
         self._explaining, self._telling = threading.Lock(), threading.Lock()
 
     def add(self, instrument: Instrument) -> None:
@@ -116,17 +116,17 @@ class Reporter:
         if hold is not None:
             self.accounts.add(Account(stall, hold))
         else:
-            self._to_tell(stall)
+            self._to_tell(stall, None)
 
     def settle(self, all_of_them: bool = False) -> None:
         """Count the victims found by now; stalls that wait for no more of them are to be told."""
         with self._explaining:
-            for stall in self.accounts.settle(clock(), all_of_them):
-                self._to_tell(stall)
+            for stall, hold in self.accounts.settle(clock(), all_of_them):
+                self._to_tell(stall, hold)
 
-    def _to_tell(self, stall: Stall) -> None:
+    def _to_tell(self, stall: Stall, hold: Hold | None) -> None:
         if len(self.untold) < UNTOLD:
-            self.untold.append(stall)
+            self.untold.append((stall, hold))
         else:
             self.untold_dropped += 1
 
@@ -134,13 +134,16 @@ class Reporter:
         """Tell the instruments, in order; one that raises is logged once and removed."""
         with self._telling:
             while self.untold:
-                stall = self.untold.popleft()
+                stall, hold = self.untold.popleft()
                 for instrument in self.instruments:
-                    self._tell_one(instrument, stall)
+                    self._tell_one(instrument, stall, hold)
 
-    def _tell_one(self, instrument: Instrument, stall: Stall) -> None:
+    def _tell_one(self, instrument: Instrument, stall: Stall, hold: Hold | None) -> None:
         try:
-            instrument.stalled(stall)
+            if isinstance(instrument, Linking):
+                instrument.stalled_by(stall, hold)
+            else:
+                instrument.stalled(stall)
         except Exception:
             self.remove(instrument)
             self.removed += 1

@@ -19,6 +19,7 @@ from loopwatch.explain.site import SiteRules
 from loopwatch.exporters import otel as otel_exporter
 from loopwatch.exporters import prometheus
 from loopwatch.exporters.log import StallLog
+from loopwatch.exporters.spans import StallSpans
 from loopwatch.fork import on_fork
 from loopwatch.guard import guarded
 from loopwatch.ledger.pauses import PauseTable
@@ -87,7 +88,7 @@ class Watch:
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
         self._log = StallLog() if options.flag("log", log) else None
-        self._spans = otel_exporter.StallSpans() if options.flag("otel", otel) else None
+        self._spans = StallSpans() if options.flag("otel", otel) else None
         self._registry = options.registry(registry)
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}
@@ -229,6 +230,8 @@ class Watch:
                     self.trust_request_start,
                     self.server_timing,
                 )
+                if self._spans is not None:
+                    watched.requests.waited = self._spans.waited
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched

@@ -65,6 +65,7 @@ class WatchedLoop:
         self._debug = DebugMode(self.probe) if debug else None
         self._trust_request_start = trust_request_start
         self.nonsense = 0  # X-Request-Start headers that were ignored
+        self.late, self.rows = self._arrive, self.requests.rows
         self.start_response = self._start_response if server_timing else None
         if trust_request_start:
             self.pulse.behind = math.inf  # every request is asked
@@ -102,10 +103,10 @@ class WatchedLoop:
         self.threads.abandon()
         self.probe.abandon()
 
-    def arrive(self, request: Request, scope: Any, receive: Any) -> None:
+    def _arrive(self, request: Request, receive: Any) -> None:
         """Find out how long a request that begins now has waited before the app could see it."""
         try:
-            self.pulse.aftermath.arrive(request, self._queued(request, scope, receive))
+            self.pulse.aftermath.arrive(request, self._queued(request, request.scope, receive))
         except Exception:
             tell_once("loopwatch.watched")
 

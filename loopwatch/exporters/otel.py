@@ -1,9 +1,9 @@
-"""OpenTelemetry: a back-dated span for every stall, and the metrics of the contract.
+"""OpenTelemetry: the metrics of the contract.
 
-Only the API is needed: without an SDK every call here does nothing. Stalls are spans at once.
-Counters and gauges are observed when a reader collects. The API has no observable histogram, so
-the first callback of a collection records what has been counted since the one before: as many
-values as there were, each the mean of its bucket's new ones. Counts and sums are exact.
+Only the API is needed: without an SDK every call here does nothing. Counters and gauges are observed
+when a reader collects. The API has no observable histogram, so the first callback of a collection
+records what has been counted since the one before: as many values as there were, each the mean of
+its bucket's new ones. Counts and sums are exact.
 """
 
 from __future__ import annotations
@@ -13,65 +13,15 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
-from loopwatch.records import NONE, Histogram, Source, Stall
+from loopwatch.records import Histogram, Source
 from loopwatch.version import __version__
 
 FRESH = 0.5  # s for which one reading serves all instruments of a collection
 MOST = 10_000  # values recorded for one bucket at once; the rest follows at the next collection
-
-
-class StallSpans:
-    """An instrument that makes a span of every stall."""
-
-    def stalled(self, stall: Stall) -> None:
-        tracer = trace.get_tracer("loopwatch", __version__)
-        started = int(stall.started_at * 1e9)
-        span = tracer.start_span(
-            "loopwatch.stall",
-            context=parent(stall),
-            kind=SpanKind.INTERNAL,
-            attributes=attributes(stall),
-            start_time=started,
-        )
-        span.end(started + int(stall.duration * 1e9))
-
-
-def parent(stall: Stall) -> Any:
-    """Return a context whose span is the culprit's, None if it had none."""
-    if stall.trace_id is None or stall.span_id is None:
-        return None
-    flags = TraceFlags(TraceFlags.SAMPLED if stall.trace_sampled else TraceFlags.DEFAULT)
-    span = SpanContext(int(stall.trace_id, 16), int(stall.span_id, 16), False, flags)
-    return trace.set_span_in_context(NonRecordingSpan(span))
-
-
-def attributes(stall: Stall) -> dict[str, Any]:
-    """Return a stall by the names of the semantic conventions, and our own."""
-    found = {
-        "loopwatch.cause": stall.cause,
-        "loopwatch.duration": stall.duration,
-        "loopwatch.victims": stall.victims,
-        "loopwatch.lost_request_seconds": stall.lost_request_seconds,
-        "loopwatch.exact": stall.site.exact,
-        "http.route": stall.route,
-        "loopwatch.coroutine": stall.coroutine,
-        "loopwatch.advice": stall.advice or None,
-        "thread.name": stall.thread,
-    }
-    if stall.site.function != NONE:
-        found["code.function.name"] = stall.site.function
-        found["code.file.path"] = stall.site.file
-        found["code.line.number"] = stall.site.line
-    if stall.stack:
-        found["code.stacktrace"] = "\n".join(
-            f'File "{f.file}", line {f.line}, in {f.function}' for f in stall.stack
-        )
-    return {name: value for name, value in found.items() if value is not None}
 
 
 class MetricBridge:

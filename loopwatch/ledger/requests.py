@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from loopwatch.holds import Wait, blames
+from loopwatch.holds import Hold, Wait, blames
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.steps import FIRST, StepRow, StepTable
-from loopwatch.recent import PARTS, RECENT, Recent
+from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram, RequestReading
 from loopwatch.request import NO_TIMES, Request, clock
 from loopwatch.speedups import speedups
@@ -74,10 +74,18 @@ else:
 class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = ("endpoint", "route", "waits")
+    __slots__ = ("endpoint", "route", "waited", "waits")
 
-    def __init__(self, route: str | None, method: str, endpoint: Any, steps: StepRow) -> None:
+    def __init__(
+        self,
+        route: str | None,
+        method: str,
+        endpoint: Any,
+        steps: StepRow,
+        waited: Callable[[RecentRequest, Iterable[Hold]], None],
+    ) -> None:
         self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
+        self.waited = waited
         super().__init__()
         self.door = None
         self.running = self.time = self.background = 0.0
@@ -104,8 +112,25 @@ class RequestRow(RowNumbers):
 
     def wait(self, request: Request) -> None:
         """Remember for whom the request that was added last has waited."""
-        if request.waits:
-            self.waits.append((self.finished - 1, request.waits))
+        if not request.waits:
+            return
+        self.waits.append((self.finished - 1, request.waits))
+        self.waited(self._last(request), [wait.hold for wait in request.waits])
+
+    def _last(self, request: Request) -> RecentRequest:
+        latency = (request.responded or request.ended) - request.started + request.queued
+        parts = request.queued, request.settled, request.stalled
+        return RecentRequest(
+            route=self.route or NONE,
+            method=self.method,
+            started_at=time.time() - (clock() - request.started) - request.queued,
+            latency=latency,
+            queued=request.queued,
+            running=request.settled,
+            stalled=request.stalled,
+            waiting=max(0.0, latency - sum(parts)),
+            blames=tuple(blames(request.waits or ())),
+        )
 
     def recent_requests(self) -> Recent:
         """Return the latest requests, with what is known by now of whom they waited for."""
@@ -136,7 +161,7 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     responded, queued = request.responded, request.queued
     age = (responded or now) - request.started
     latency, whole = age + queued, request.taken + running
-    own = min(age, request.settled if responded else whole)
+    own = request.settled = min(age, request.settled if responded else whole)
     rest = max(0.0, age - own)
     if request.stalled:
         request.stalled = min(request.stalled, rest)
@@ -167,9 +192,16 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
     return True
 
 
+def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+    """Count a request whose endpoint's row is known, at once; False if that is to be done with
+    more care. Only the compiled twin does."""
+    return False
+
+
 if speedups is not None:
     speedups.wire_ledger(SECONDS_EDGES)
     add_request, add_to_known = speedups.add_request, speedups.add_to_known
+    finish = speedups.finish
 
 
 class RequestTable:
@@ -187,15 +219,20 @@ class RequestTable:
     ) -> None:
         self._steps = steps
         self._template, self._lone = template, lone
-        self._rows: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
-        self._by_endpoint: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
+        self.waited: Callable[[RecentRequest, Iterable[Hold]], None] | None = None
+        self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
+        self.rows: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
+
+    def _waited(self, times: RecentRequest, holds: Iterable[Hold]) -> None:
+        if self.waited is not None:
+            self.waited(times, holds)
 
     def _rest(self) -> RequestRow:
-        return RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER))
+        return RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER), self._waited)
 
     @property
     def overflow(self) -> int:
-        return self._rows.overflow
+        return self._table.overflow
 
     def row(self, request: Request) -> RequestRow:
         """Return the row of a request in flight, as far as it has been routed by now."""
@@ -203,13 +240,15 @@ class RequestTable:
         route, endpoint = self._template(scope, request.door), scope.get("endpoint")
         method = scope.get("method", WEBSOCKET)
         label = method if method in METHODS or method is WEBSOCKET else OTHER
-        row = self._rows.get(
+        row = self._table.get(
             (route, label),
-            lambda: RequestRow(route, label, endpoint, self._steps.of_endpoint(endpoint)),
+            lambda: RequestRow(
+                route, label, endpoint, self._steps.of_endpoint(endpoint), self._waited
+            ),
         )
-        if len(self._by_endpoint) < ENDPOINTS and self._lone(scope, request.door):
+        if len(self.rows) < ENDPOINTS and self._lone(scope, request.door):
             row.door = request.door
-            self._by_endpoint[endpoint] = row
+            self.rows[endpoint] = row
         return row
 
     def finish(self, request: Request, now: float, step: float) -> None:
@@ -217,7 +256,7 @@ class RequestTable:
 
         `step` is how long its last step has been running, if that is not among its times yet.
         """
-        if not add_to_known(self._by_endpoint, request, now, step):
+        if not add_to_known(self.rows, request, now, step):
             add_request(self.row(request), request, now, step)
 
     def take(self, request: Request, now: float) -> None:
@@ -243,4 +282,4 @@ class RequestTable:
                 self.take(request, now)
 
     def readings(self) -> list[RequestReading]:
-        return [row.reading() for row in self._rows]
+        return [row.reading() for row in self._table]

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, NamedTuple
 
 from loopwatch.holds import Hold, Wait
@@ -69,6 +70,7 @@ class Aftermath:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.position: Callable[[], Position | None] = nowhere
+        self.context: Callable[[float, float], Context | None] = lambda *_: None  # as photographed
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
@@ -82,12 +84,16 @@ class Aftermath:
 
     def begin(self, started: float, ended: float, owner: Request | None) -> Hold:
         """A hold has just ended, on this thread: look for its victims from now on."""
-        hold = Hold(started, ended, owner, self.settled)
-        self._holds.append(hold)
+        hold = self._hold(started, ended, owner)
         self.suspect = None
         at = self.position()
         if at is not None:
             self._chase(hold, at)
+        return hold
+
+    def _hold(self, started: float, ended: float, owner: Request | None) -> Hold:
+        hold = Hold(started, ended, owner, self.settled, self.context(started, ended))
+        self._holds.append(hold)
         return hold
 
     def _chase(self, hold: Hold, at: Position) -> None:
@@ -99,8 +105,7 @@ class Aftermath:
             if known.stall is None and min(ended, known.ended) > max(started, known.started):
                 known.started, known.ended = started, ended
                 return known
-        hold = Hold(started, ended, None, self.settled)
-        self._holds.append(hold)
+        hold = self._hold(started, ended, None)
         for arrival in [*self._arrivals]:
             wait = overlap(hold, *arrival)
             if wait is not None:
@@ -206,9 +211,7 @@ class Aftermath:
             return
         ended = now if at.turns == suspect.turns else min(now, at.since)
         if ended - suspect.since >= self.threshold:
-            hold = Hold(suspect.since, ended, None, self.settled)
-            self._holds.append(hold)
-            self._chase(hold, suspect)
+            self._chase(self._hold(suspect.since, ended, None), suspect)
 
 
 def nowhere() -> None:

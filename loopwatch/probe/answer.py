@@ -45,6 +45,21 @@ class Answer:
         return message
 
 
+def answering(
+    pulse: Pulse,
+    request: Request,
+    receive: Any,
+    send: Any,
+    start: Callable[[Any, Any], Any] | None,
+    late: Callable[[Request, Any], None],
+) -> Any:
+    """Return the `send` for a request that begins now; `late` is asked about one that may have
+    waited in its socket."""
+    if request.started < pulse.behind:
+        late(request, receive)
+    return Answer(pulse, request, send, start)
+
+
 def settle(pulse: Pulse, request: Request) -> None:
     """Note that the response is complete, and what the request has used by now."""
     request.responded = now = clock()

@@ -30,7 +30,7 @@ CROWD = 100  # callbacks ready at once: from there on every step of the tick goe
 MANY = 256  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 SAMPLES = 64  # photographs kept until explained
-BEHIND = 0.005  # s of a tick, or a step, from which requests may have waited in their sockets
+BEHIND = 0.05  # of the threshold: a tick or step as long makes requests wait in their sockets
 
 clock = time.perf_counter
 
@@ -121,6 +121,7 @@ class Pulse(PulseNumbers):
         self.polling = False
         self.eager = False  # tasks may begin inside others' steps
         self.entered = self.turn = None
+        self.aftermath.context = self._photographed_context
         self.crowd = Crowd()
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
@@ -169,15 +170,21 @@ class Pulse(PulseNumbers):
             self.limit = 0.0
         else:
             slow.hold = self.aftermath.match(slow.started, slow.ended)
+        slow.hold.context = slow.hold.context or slow.context
         if len(self.pending) < PENDING:
             self.pending.append(slow)
         else:
             self.dropped += 1
 
+    def _photographed_context(self, started: float, ended: float) -> Context | None:
+        shown = (s.context for s in reversed([*self.samples]) if started <= s.at <= ended)
+        return next((context for context in shown if context is not None), None)
+
     def fall_behind(self, took: float) -> None:
         """The loop was busy for so long until now: what came meanwhile has waited."""
-        if took >= BEHIND:
-            self.behind = max(self.behind, self.mark + took + BEHIND)
+        least = self.threshold * BEHIND
+        if took >= least:
+            self.behind = max(self.behind, self.mark + took + least)
             self.aftermath.busy(self.mark - took)
 
     def cpu(self) -> float:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 
 from loopwatch.probe import long_steps, python_steps
-from loopwatch.probe.answer import Answer
+from loopwatch.probe.answer import answering as python_answering
 from loopwatch.probe.pulse import CROWD
 from loopwatch.speedups import speedups
 
@@ -42,5 +42,5 @@ if speedups is not None:
 
 twin = python_steps if speedups is None else speedups
 timed_run, timed_select, drive = twin.timed_run, twin.timed_select, twin.drive
-answering = Answer if speedups is None else speedups.answering
+answering = python_answering if speedups is None else speedups.answering
 enter = long_steps.enter

@@ -1,0 +1,136 @@
+"""OpenTelemetry: a back-dated span for every stall, linked with the spans of who waited for it.
+
+Only the API is needed: without an SDK every call here does nothing. A link needs the other span's
+identity, so a stall's span is begun as the first traced request that waited for it ends, on the
+loop's thread, before anyone has explained the stall; what is known of it later follows as it is
+told. A request's span gets its parts and links as the request ends, if it still records then: it is
+the current one there if the instrumentation is outside loopwatch's middleware.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+
+from loopwatch.guard import guarded
+from loopwatch.holds import Hold
+from loopwatch.recent import RecentRequest
+from loopwatch.records import NONE, Stall
+from loopwatch.request import clock
+from loopwatch.version import __version__
+
+LINKS = 32  # of one stall's span to requests, and of one request's span to stalls
+
+
+class OpenSpan:
+    """A stall's span that was begun before the stall was told."""
+
+    __slots__ = ("span", "victims")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.victims: list[SpanContext] = []
+
+
+class StallSpans:
+    """An instrument that makes a span of every stall."""
+
+    def stalled(self, stall: Stall) -> None:
+        self.stalled_by(stall, None)
+
+    def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
+        """Tell of a stall; its hold knows whether its span was begun."""
+        opened = hold.link if hold is not None else None
+        started = int(stall.started_at * 1e9)
+        if not isinstance(opened, OpenSpan):
+            opened = OpenSpan(start_span(parent(stall), started))
+        if hold is not None:
+            hold.link = opened.span.get_span_context()
+        opened.span.set_attributes(attributes(stall))
+        for context in opened.victims:
+            opened.span.add_link(context)
+        opened.span.end(started + int(stall.duration * 1e9))
+
+    @guarded
+    def waited(self, times: RecentRequest, holds: Iterable[Hold]) -> None:
+        """A request that has waited for holds ends, in its own context."""
+        span = trace.get_current_span()
+        if not span.is_recording():
+            return
+        span.set_attributes(
+            {
+                "loopwatch.request.queued": times.queued,
+                "loopwatch.request.running": times.running,
+                "loopwatch.request.stalled": times.stalled,
+                "loopwatch.request.waiting": times.waiting,
+            }
+        )
+        for hold in [*holds][:LINKS]:
+            span.add_link(link(hold, span.get_span_context()))
+
+
+def link(hold: Hold, victim: SpanContext) -> SpanContext:
+    """Return what a request that waited refers to; the hold's span will refer to it in turn."""
+    if hold.link is None:
+        started = time.time() - (clock() - hold.started)
+        hold.link = OpenSpan(start_span(current(hold.context), int(started * 1e9)))
+    opened = hold.link
+    if not isinstance(opened, OpenSpan):  # the stall was told already
+        told: SpanContext = opened
+        return told
+    if len(opened.victims) < LINKS:
+        opened.victims.append(victim)
+    return opened.span.get_span_context()
+
+
+def current(context: contextvars.Context | None) -> Any:
+    """Return a context of OpenTelemetry's with the span that is current in one of Python's."""
+    if context is None:
+        return None
+    return trace.set_span_in_context(context.copy().run(trace.get_current_span))
+
+
+def start_span(context: Any, started: int) -> Span:
+    """Return a new span of a stall; `started` is Unix time in ns."""
+    tracer = trace.get_tracer("loopwatch", __version__)
+    return tracer.start_span(
+        "loopwatch.stall", context=context, kind=SpanKind.INTERNAL, start_time=started
+    )
+
+
+def parent(stall: Stall) -> Any:
+    """Return a context whose span is the culprit's, None if it had none."""
+    if stall.trace_id is None or stall.span_id is None:
+        return None
+    flags = TraceFlags(TraceFlags.SAMPLED if stall.trace_sampled else TraceFlags.DEFAULT)
+    span = SpanContext(int(stall.trace_id, 16), int(stall.span_id, 16), False, flags)
+    return trace.set_span_in_context(NonRecordingSpan(span))
+
+
+def attributes(stall: Stall) -> dict[str, Any]:
+    """Return a stall by the names of the semantic conventions, and our own."""
+    found = {
+        "loopwatch.cause": stall.cause,
+        "loopwatch.duration": stall.duration,
+        "loopwatch.victims": stall.victims,
+        "loopwatch.lost_request_seconds": stall.lost_request_seconds,
+        "loopwatch.exact": stall.site.exact,
+        "http.route": stall.route,
+        "loopwatch.coroutine": stall.coroutine,
+        "loopwatch.advice": stall.advice or None,
+        "thread.name": stall.thread,
+    }
+    if stall.site.function != NONE:
+        found["code.function.name"] = stall.site.function
+        found["code.file.path"] = stall.site.file
+        found["code.line.number"] = stall.site.line
+    if stall.stack:
+        found["code.stacktrace"] = "\n".join(
+            f'File "{f.file}", line {f.line}, in {f.function}' for f in stall.stack
+        )
+    return {name: value for name, value in found.items() if value is not None}
