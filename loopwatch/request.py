@@ -71,9 +71,9 @@ def begin(door: Any, scope: Any) -> Request:
     request.door = door
     request.scope = scope
     request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
+    request.started = clock()  # before any thread can find it
     outer = REQUEST.set(request).old_value
     request.outer = None if outer is MISSING or outer.scope is None else outer
-    request.started = clock()
     return request
 
 

@@ -26,6 +26,7 @@ from loopwatch.ledger.pauses import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.adopt import adopt_loops, stop_adopting
+from loopwatch.probe.frames import STILL
 from loopwatch.probe.pauses import GcPauses
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.watchdog import Watchdog
@@ -107,6 +108,7 @@ class Watch:
         self._gc = GcPauses(self._pauses.add)
         self._reading_seconds = 0.0
         self._watchdog_before = _watchdog.seconds
+        self._samples_before = _watchdog.lookout.lost
         self._started = self._adopting = False
 
     @classmethod
@@ -202,6 +204,7 @@ class Watch:
         own = _watchdog.seconds - self._watchdog_before + self._reading_seconds
         dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
+        dropped["samples"] += _watchdog.lookout.lost - self._samples_before
         shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped)
         self._reading_seconds += time.thread_time() - began
         return shot
@@ -276,6 +279,7 @@ class Watch:
         global _attaching
         _attaching = threading.RLock()
         _watchdog.forget_thread()
+        STILL.abandon()
         for loop, watched in self._loops.items():
             watched.abandon()
             LOOPS.pop(loop, None)

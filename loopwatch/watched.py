@@ -229,6 +229,7 @@ class WatchedLoop:
             coroutines=self.steps.overflow,
             labels=self.timed.overflow,
             stalls=self.pulse.dropped,
+            callbacks=self.pulse.crowd.lost,
             request_start=self.nonsense,
         )
 

@@ -2,8 +2,11 @@
 
 The time of a step went somewhere: on the CPU, into the run queue or a quota, into waiting for the
 GIL, or into waiting in a call. Whatever took at least half of it is the cause, asked in an order
-that puts what nobody's code did (no CPU, a collection) before what a line did. On the CPU, C code
-that kept the GIL is told from all else by the watchdog: it could not look before the call was over.
+that puts what nobody's code did (no CPU, a collection) before what lines did. Want of a CPU is the
+cause with less than half too where nothing better is seen, if the rest would not have been slow, or
+if the whole process got next to nothing: a thread that waits for the GIL is in no run queue, but
+whoever has it may be. On the CPU, C code that kept the GIL is told from all else by the watchdog:
+it could not look before the call was over.
 """
 
 from __future__ import annotations
@@ -12,31 +15,56 @@ from loopwatch.evidence import Sample, Slow, Usage
 from loopwatch.records import Cause
 
 HALF = 0.5  # of the step: what a cause must account for
-LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes
+LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and
+# time without a CPU that is enough where nobody of the process had much of one
 IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
 def cause(slow: Slow) -> Cause:
     """Return why a step was slow."""
-    if slow.parts:
-        return "many_callbacks" if slow.crowded else "unknown"
-    usage = slow.usage
-    if usage is None:
-        return "import" if importing(slow) else "unknown"
-    half = HALF * slow.duration
-    if starvation(usage) >= half:
+    usage, half = slow.usage, HALF * slow.duration
+    if usage is not None and starvation(usage) >= half:
         return "starved"
-    if usage.gc >= half and usage.cpu >= half:
+    if usage is not None and usage.gc >= half and usage.cpu >= half:
         return "gc"
+    return of_tick(slow) if slow.parts else of_step(slow, usage)
+
+
+def of_tick(slow: Slow) -> Cause:
+    if slow.usage is not None and tipped(slow, slow.usage):
+        return "starved"
+    return "many_callbacks" if slow.crowded else "unknown"
+
+
+def of_step(slow: Slow, usage: Usage | None) -> Cause:
+    half = HALF * slow.duration
     if importing(slow):
         return "import"
+    if usage is None:
+        return "unknown"
     if waited_for_gil(usage, slow.duration) and not parked(slow):
         return "gil_contention"
     if usage.cpu >= half:
         return on_cpu(slow, usage)
+    found: Cause = "unknown"
     if slow.duration - accounted(slow, usage) >= half:
-        return waiting(slow, usage)
-    return "unknown"
+        found = waiting(slow, usage)
+    if found != "blocking_call" and (tipped(slow, usage) or short_of_cpu(slow, usage)):
+        return "starved"
+    return found
+
+
+def tipped(slow: Slow, usage: Usage) -> bool:
+    """Return whether a step was without a CPU for longer than on one, and would not have been slow
+    with one all the time."""
+    wanted = starvation(usage)
+    return wanted >= usage.cpu and slow.duration - wanted < slow.threshold
+
+
+def short_of_cpu(slow: Slow, usage: Usage) -> bool:
+    """Return whether no thread got much of a CPU: then whoever kept the GIL had none either."""
+    wanted = starvation(usage)
+    return wanted >= LITTLE * slow.duration and wanted >= usage.cpu + usage.others
 
 
 def starvation(usage: Usage) -> float:
@@ -85,7 +113,9 @@ def waiting(slow: Slow, usage: Usage) -> Cause:
     Where slices are not counted the GIL is ruled out by its absence of takers.
     """
     if kept_gil(usage):
-        return "native_gil" if usage.others < HALF * slow.duration else "unknown"
+        asked = (usage.gil_wait or 0.0) >= HALF * slow.duration  # whoever has the GIL does not ask
+        others = usage.others >= HALF * slow.duration
+        return "unknown" if asked or others else "native_gil"
     if not any(not s.late for s in slow.samples):
         return "unknown"
     alone = usage.others < HALF * slow.duration or in_one_place(slow)

@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanContext
 
 from loopwatch.evidence import Part, Sample, Slow, Spot
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
-from loopwatch.explain.cause import HALF, cause, starvation
+from loopwatch.explain.cause import HALF, cause, parked, starvation
 from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import template
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
@@ -88,12 +88,18 @@ class Culprit:
             gc_seconds=usage.gc if usage is not None else 0.0,
             run_queue_seconds=usage.queued if usage is not None else None,
             throttled_seconds=usage.throttled if usage is not None else None,
-            contributors=tuple(contributor(p, self.rules) for p in slow.parts[:CONTRIBUTORS]),
+            contributors=self.contributors(),
             gil_holders=self.holders,
             trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
             span_id=trace.format_span_id(span.span_id) if span is not None else None,
             trace_sampled=span.trace_flags.sampled if span is not None else False,
         )
+
+    def contributors(self) -> tuple[Contributor, ...]:
+        """Return who took part in a tick of many callbacks, if it was their doing."""
+        if self.cause in ("starved", "gc"):
+            return ()
+        return tuple(contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
 
     def coroutine(self) -> str | None:
         """Return the endpoint while its request is in flight, else the task's own coroutine.
@@ -224,9 +230,13 @@ def place(request: Request) -> Place:
 
 
 def innocent(slow: Slow) -> bool:
-    """Return whether a starved step would not have been slow with a CPU to run on."""
+    """Return whether a starved step, as far as is seen, did nothing slow itself: neither was it on
+    the CPU for long, nor was it found waiting for anything but the GIL."""
     usage = slow.usage
-    return usage is None or slow.duration - starvation(usage) < slow.threshold
+    if usage is None:
+        return True
+    rest = slow.duration - starvation(usage)
+    return usage.cpu < slow.threshold and (rest < slow.threshold or not parked(slow))
 
 
 def doubts(sample: Sample, spot: Spot | None) -> Doubt:

@@ -23,6 +23,7 @@ from concurrent.futures import thread as threads
 from typing import Any
 
 from loopwatch.guard import guarded
+from loopwatch.probe.frames import STILL
 from loopwatch.probe.line import Line, Waited
 from loopwatch.probe.pulse import clock
 from loopwatch.request import REQUEST
@@ -61,7 +62,8 @@ class Executor:
         executor = default_executor(self._loop)
         if executor is None:
             return 0, 0, 0
-        frames = sys._current_frames()
+        with STILL:
+            frames = sys._current_frames()
         stands = [frames.get(thread.ident or 0) for thread in list(executor._threads)]
         busy = sum(frame is not None and frame.f_code is not PARKED for frame in stands)
         return busy, executor._max_workers - busy, executor._work_queue.qsize()

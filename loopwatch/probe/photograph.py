@@ -1,6 +1,7 @@
 """A photograph of the loop thread, taken from another thread while a step is running.
 
-`sys._current_frames()` needs the GIL, so nothing moves while it looks. Frames are let go at once:
+`sys._current_frames()` needs the GIL, so nothing moves while it looks (on 3.11 within `STILL`
+only, which is the caller's to enter). Frames are let go at once:
 they would keep the app's locals alive. Only numbers stay, except the step's outermost frame, which
 the watchdog holds until the step is over.
 """
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.evidence import Spot
 from loopwatch.names import callable_name, coroutine_name
+from loopwatch.probe.frames import STILL
 
 WATCHERS = ("loopwatch.probe.lines", "loopwatch.probe.hunt")  # run within the code they watch
 DEPTH = 128  # frames kept, innermost first
@@ -85,4 +87,5 @@ def below_current_task() -> FrameType | None:
 
 def parked_frame(thread_id: int) -> FrameType | None:
     """Return the innermost frame of a thread."""
-    return sys._current_frames().get(thread_id)
+    with STILL:
+        return sys._current_frames().get(thread_id)

@@ -27,6 +27,7 @@ from loopwatch.evidence import Sample
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Held, Probe
 from loopwatch.probe.clocks import LATE, LONGEST, Clocks, Observer, Witness
+from loopwatch.probe.frames import STILL
 from loopwatch.probe.lookout import Lookout
 from loopwatch.probe.photograph import photograph, running_owner
 from loopwatch.probe.pulse import clock
@@ -132,6 +133,10 @@ class Sentry:
 
     @guarded
     def photograph(self, now: float, late: bool) -> None:
+        with STILL:
+            self._photograph(now, late)
+
+    def _photograph(self, now: float, late: bool) -> None:
         """Look at the loop's thread, and at the others if we are late, before anything moves.
 
         Nothing here may let the GIL go: C code has just been made to, and its thread wants it back.

@@ -48,7 +48,13 @@ TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
         ((photograph(IMPORT),), {"cpu": 0.0}, "import"),
         ((photograph(IMPORT),), {"cpu": 0.5}, "import"),
         ((TIMELY, TIMELY, photograph(IMPORT)), {"cpu": 0.5}, "cpu"),
-        ((TIMELY,), {"cpu": 0.2, "queued": 0.2}, "unknown"),
+        ((TIMELY,), {"cpu": 0.2, "queued": 0.2}, "starved"),
+        ((TIMELY,), {"cpu": 0.24, "queued": 0.2}, "unknown"),
+        ((TIMELY,), {"cpu": 0.1, "queued": 0.2, "others": 0.15}, "unknown"),
+        ((LATE,), {"cpu": 0.01, "queued": 0.13, "kept": 0.4, "watched": 0.44}, "starved"),
+        ((LATE,), {"cpu": 0.01, "queued": 0.09, "kept": 0.4, "watched": 0.44}, "native_gil"),
+        ((LATE,), {"cpu": 0.0, "gil_wait": 0.4, "kept": 0.4, "watched": 0.44}, "unknown"),
+        ((TIMELY,), {"cpu": 0.01, "queued": 0.2}, "blocking_call"),
         ((), {"cpu": 0.0}, "unknown"),
         ((), {"cpu": 0.5}, "unknown"),
         ((LATE,), {"cpu": 0.5, "kept": 0.02, "watched": 0.3}, "unknown"),
@@ -76,3 +82,39 @@ def test_without_readings_only_frames_speak() -> None:
 def test_a_tick_of_parts_has_many_callbacks() -> None:
     parts = (Part("shop.work", None, 300, 0.3),)
     assert cause(Slow(10.0, 0.5, "MainThread", parts=parts)) == "many_callbacks"
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (Usage(0.4), "many_callbacks"),
+        (Usage(0.1, queued=0.3), "starved"),
+        (Usage(0.5, gc=0.4), "gc"),
+    ],
+)
+def test_a_long_tick_is_not_its_callbacks_doing_if_something_else_took_half(
+    usage: Usage, expected: str
+) -> None:
+    parts = (Part("shop.work", None, 300, 0.5),)
+    assert cause(Slow(10.0, 0.5, "MainThread", parts=parts, usage=usage)) == expected
+    mixed = Slow(10.0, 0.5, "MainThread", parts=parts, usage=usage, crowded=False)
+    assert cause(mixed) == expected.replace("many_callbacks", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (Usage(0.047, queued=0.064), "starved"),
+        (Usage(0.002, queued=0.064), "starved"),
+        (Usage(0.07, queued=0.064), None),  # work had more of it
+        (Usage(0.01, queued=0.025), None),  # slow even with a CPU
+    ],
+)
+def test_want_of_a_cpu_is_the_cause_with_less_than_half_if_the_rest_is_not_slow(
+    usage: Usage, expected: str | None
+) -> None:
+    parts = (Part("shop.work", None, 300, 0.149),)
+    tick = Slow(10.0, 0.149, "MainThread", parts=parts, usage=usage)
+    assert cause(tick) == (expected or "many_callbacks")
+    step = Slow(10.0, 0.149, "MainThread", samples=[LATE], usage=usage)
+    assert cause(step) == (expected or "unknown")

@@ -1,0 +1,56 @@
+"""Holds: as many victims as there are, no more memory than is allowed."""
+
+from typing import Any
+
+import pytest
+
+from loopwatch import Site, Stall, holds
+from loopwatch.holds import Hold, Linking, Wait, blames
+from loopwatch.recent import Blame
+from loopwatch.records import NONE
+from loopwatch.request import Request
+
+
+def a_wait(hold: Hold, seconds: float) -> Wait:
+    return Wait(hold, Request(), seconds, seconds, seconds, 0.25, queued=False)
+
+
+def a_hold() -> Hold:
+    return Hold(1.0, 1.5, None, lambda _: True)
+
+
+def test_beyond_the_bound_victims_are_counted_with_their_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holds, "VICTIMS", 3)
+    hold = a_hold()
+    for number in range(5):
+        hold.add(a_wait(hold, 0.5 + number))
+    assert (len(hold.waits), hold.beyond) == (3, 2)
+    assert (hold.victims, hold.lost) == (5, 12.5)
+    assert hold.beyond_lost == 3.5 + 4.5
+
+
+def test_whom_a_request_waited_for_has_no_name_until_it_is_explained() -> None:
+    hold = a_hold()
+    waits = [a_wait(hold, 0.5)]
+    assert [*blames(waits)] == [Blame(site=NONE, route=NONE, seconds=0.5, after=0.25)]
+    hold.stall = Stall(
+        started_at=1.0,
+        duration=0.5,
+        thread="MainThread",
+        route="/bad",
+        site=Site("shop.load", "/app/shop.py", 1),
+    )
+    assert [*blames(waits)] == [Blame(site="shop.load", route="/bad", seconds=0.5, after=0.25)]
+
+
+def test_an_instrument_refers_to_holds_if_it_can_be_told_of_them() -> None:
+    class Plain:
+        def stalled(self, stall: Stall) -> None: ...
+
+    class Refers(Plain):
+        def stalled_by(self, stall: Stall, hold: Any) -> None: ...
+
+    assert not isinstance(Plain(), Linking)
+    assert isinstance(Refers(), Linking)
