@@ -25,3 +25,4 @@ async def report() -> dict[str, str]:
 # Expected output, among uvicorn's own:
 #
 #   GET /report held the loop 0.200 s at .../01_one_line.py:21 time.sleep(0.2) in 01_one_line.report
+#   [blocking_call]; advice: Use await asyncio.sleep(...) instead of time.sleep(...)
