@@ -22,7 +22,6 @@ async def report() -> dict[str, str]:
     return {"report": "late"}
 
 
-# Expected output, among uvicorn's own:
+# Expected output, among uvicorn's own, and after it the cause and what to do:
 #
 #   GET /report held the loop 0.200 s at .../01_one_line.py:21 time.sleep(0.2) in 01_one_line.report
-#   [blocking_call]; advice: Use await asyncio.sleep(...) instead of time.sleep(...)

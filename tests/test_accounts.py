@@ -167,9 +167,9 @@ def test_all_sums_are_the_same_seconds(
     book.settle(ENDED + 10)
     assert len(book.told) == 30
     count, seconds = book.lost()
-    matrix = book.blamed().values()
+    matrix = book.table.blames.readings()
     stalls = book.table.recent()
-    assert count == sum(c for c, _ in matrix) == sum(s.victims for s in stalls) == 20 * 60
-    assert sum(s for _, s in matrix) == pytest.approx(seconds)
+    assert count == sum(b.count for b in matrix) == sum(s.victims for s in stalls) == 20 * 60
+    assert sum(b.seconds for b in matrix) == pytest.approx(seconds)
     assert sum(s.lost_request_seconds for s in stalls) == pytest.approx(seconds)
     assert sum(hold.lost for hold in kept) == pytest.approx(seconds)
