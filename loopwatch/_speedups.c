@@ -25,7 +25,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 2 /* to be raised with every change that loopwatch/speedups.py must not take for another */
+#define ABI 3 /* to be raised with every change that loopwatch/speedups.py must not take for another */
 
 #define EDGES 64
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -68,7 +68,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     double started, ended, seconds, queued, stalled, pooled, responded, settled;
-    double taken, charged, charged_background, charged_stalled;
+    double taken, charged, charged_background, charged_stalled, stepped;
     Py_ssize_t steps;
     PyObject *door, *outer, *row, *scope, *times, *waits; /* waits: a list, or NULL */
 } Request;
@@ -183,6 +183,7 @@ static PyMemberDef request_members[] = {
     {"charged_background", T_DOUBLE, offsetof(Request, charged_background), 0, NULL},
     {"charged_stalled", T_DOUBLE, offsetof(Request, charged_stalled), 0, NULL},
     {"taken", T_DOUBLE, offsetof(Request, taken), 0, NULL},
+    {"stepped", T_DOUBLE, offsetof(Request, stepped), 0, NULL},
     {"queued", T_DOUBLE, offsetof(Request, queued), 0, NULL},
     {"stalled", T_DOUBLE, offsetof(Request, stalled), 0, NULL},
     {"pooled", T_DOUBLE, offsetof(Request, pooled), 0, NULL},
@@ -391,10 +392,11 @@ slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third,
     return done == NULL ? -1 : 0;
 }
 
-/* Counts a short step of a request. */
+/* Counts a short step of a request, which ends now. */
 static inline void
-add_step(Request *request, double took)
+add_step(Request *request, double took, double now)
 {
+    request->stepped = now;
     request->steps += 1;
     request->seconds += took;
 }
@@ -428,6 +430,7 @@ begin(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (read_clock(&request->started) < 0) {
         goto failed;
     }
+    request->stepped = request->started;
     token = PyContextVar_Set(wired.variable, (PyObject *)request);
     if (token == NULL) {
         goto failed;
@@ -508,7 +511,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
         }
     }
     else if (step != 0.0) {
-        add_step(request, step);
+        add_step(request, step, now);
     }
     double running = request->seconds;
     put(&request->row, (PyObject *)row);
@@ -808,7 +811,7 @@ end_step(Pulse *pulse, PyObject *handle)
             failed = slow_way(wired.end_long_step, (PyObject *)pulse, handle, owner, took);
         }
         else if (request != NULL) {
-            add_step((Request *)request, took);
+            add_step((Request *)request, took, now);
             failed = 0;
         }
         else {
@@ -1092,7 +1095,7 @@ count_driven_step(Drive *self, double started)
     }
     pulse->mark = now;
     if (now - started < pulse->limit) {
-        add_step(self->request, now - started);
+        add_step(self->request, now - started, now);
         return 0;
     }
     return slow_way(wired.end_long_driven_step, (PyObject *)pulse, (PyObject *)self->request, NULL,

@@ -13,6 +13,7 @@ class RequestNumbers:
     pooled: float
     responded: float
     settled: float
+    stepped: float
     taken: float
     charged: float
     charged_background: float

@@ -78,4 +78,11 @@ def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
         stall = wait.hold.stall
         site = stall.site.function if stall is not None else NONE
         route = stall.route if stall is not None else None
-        yield Blame(site=site, route=route or NONE, seconds=wait.seconds, after=wait.after)
+        yield Blame(
+            site=site,
+            route=route or NONE,
+            seconds=wait.seconds,
+            least=wait.least,
+            most=wait.most,
+            after=wait.after,
+        )

@@ -3,15 +3,24 @@
 Rule of the prediction: a request that waited for the site is taken back by what it waited, and by
 the time it then stood in line behind others that had waited too. Whoever waited for nobody, the
 culprit's own requests included, stays as it was: the work of the site is still done, elsewhere.
+
+Where the moment a request was ready is not known, what it waited has bounds only. Expectations
+would do for a mean, but as latencies they would be a distribution of their own; so such a request
+counts in equal shares as each of the route's certain ones that lie within its bounds (one step of
+Turnbull's estimate for censored data, 1976), and by its expectation where there is none.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
 
 RECENT = 1024  # requests of a route and method that are remembered
+SURE = 0.001  # s between bounds within which a latency is taken for known
 PARTS = 5  # doubles of each: when it arrived; its latency, queued, running, stalled
 
 
@@ -22,7 +31,17 @@ class Blame:
     site: str  # module.qualname
     route: str  # the culprit's
     seconds: float  # held; the expectation where it is not known exactly
+    least: float  # s, as short as it can have been
+    most: float  # s, as long
     after: float  # s it then stood in line, behind others that had waited
+
+
+class Bounded(NamedTuple):
+    """A latency, s, that is known to lie between two others."""
+
+    least: float
+    expected: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +58,12 @@ class RecentRequest:
     waiting: float  # s, everything else
     blames: tuple[Blame, ...] = ()
 
-    def without(self, site: str) -> float:
+    def without(self, site: str) -> Bounded:
         """Return its latency in seconds if a site had not stalled."""
-        less = sum(b.seconds + b.after for b in self.blames if b.site == site)
-        return max(self.running, self.latency - less)
+        mine = [b for b in self.blames if b.site == site]
+        after = sum(b.after for b in mine)
+        less = (sum(b.most for b in mine), sum(b.seconds for b in mine), sum(b.least for b in mine))
+        return Bounded(*(max(self.running, self.latency - after - part) for part in less))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +75,43 @@ class Quantiles:
     p99: float
 
     @classmethod
-    def of(cls, latencies: Iterable[float]) -> Quantiles:
-        """Return the quantiles of at least one latency."""
-        ordered = sorted(latencies)
+    def of(cls, latencies: Iterable[float], weights: Sequence[float] = ()) -> Quantiles:
+        """Return the quantiles of at least one latency; without weights all count the same."""
+        values = [*latencies]
+        ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
         return cls(*(quantile(ordered, q) for q in (0.5, 0.9, 0.99)))
 
 
-def quantile(ordered: Sequence[float], q: float) -> float:
-    at = q * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+def quantile(ordered: Sequence[tuple[float, float]], q: float) -> float:
+    """Return the q-quantile of (value, weight), interpolated between the middles of weights."""
+    sums = accumulate(w for _, w in ordered)
+    middles = [a - w / 2 for a, (_, w) in zip(sums, ordered, strict=True)]
+    at = middles[0] + q * (middles[-1] - middles[0])
+    high = min(bisect_left(middles, at), len(ordered) - 1)
+    low = max(0, high - 1)
+    width = middles[high] - middles[low]
+    share = (at - middles[low]) / width if width else 1.0
+    return ordered[low][0] + (ordered[high][0] - ordered[low][0]) * share
+
+
+def without(latencies: Iterable[Bounded]) -> Quantiles:
+    """Return the quantiles of latencies of which some are known by their bounds only."""
+    certain: list[float] = []
+    doubtful: list[Bounded] = []
+    for latency in sorted(latencies, key=lambda latency: latency.expected):
+        if latency.most - latency.least < SURE:
+            certain.append(latency.expected)
+        else:
+            doubtful.append(latency)
+    weights = [1.0] * len(certain)
+    alone = []
+    for latency in doubtful:
+        low, high = bisect_left(certain, latency.least), bisect_right(certain, latency.most)
+        for place in range(low, high):
+            weights[place] += 1 / (high - low)
+        if low == high:
+            alone.append(latency.expected)
+    return Quantiles.of([*certain, *alone], [*weights, *(1.0 for _ in alone)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +159,7 @@ class Recent:
             method=method,
             requests=len(requests),
             now=Quantiles.of(r.latency for r in requests),
-            then=Quantiles.of(r.without(site) for r in requests),
+            then=without([r.without(site) for r in requests]),
         )
 
     def unpacked(self, route: str, method: str) -> Iterator[RecentRequest]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING or speedups is None:
         """What the code that runs at every step reads and writes of a request."""
 
         __slots__ = (
-            *("door", "ended", "outer", "row", "scope", "seconds", "started", "steps", "times"),
+            *("door", "ended", "outer", "row", "scope", "seconds", "started", "stepped"),
+            *("steps", "times"),
             "__dict__",  # of what few requests have
         )
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING or speedups is None:
         seconds: float  # (1) of those
         times: list[float]  # (1) s each, of its long steps since then
         row: Any  # (2) of the ledger
+        stepped: float  # (1) the end of its last step
         ended: float  # (2)
         queued: float = 0.0  # s in its socket before it began
         stalled: float = 0.0  # s ready to run, while others held the loop
@@ -71,7 +73,7 @@ def begin(door: Any, scope: Any) -> Request:
     request.door = door
     request.scope = scope
     request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
-    request.started = clock()  # before any thread can find it
+    request.started = request.stepped = clock()  # before any thread can find it
     outer = REQUEST.set(request).old_value
     request.outer = None if outer is MISSING or outer.scope is None else outer
     return request

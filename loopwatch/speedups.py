@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 2
+ABI = 3
 
 
 def load() -> ModuleType | None:

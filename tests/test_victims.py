@@ -3,6 +3,8 @@
 A short version of `python -m tests.victims`; and the recount, which is judged by hand.
 """
 
+import math
+
 import pytest
 
 from tests.victims.judging import judge
@@ -44,11 +46,12 @@ def test_recount_counts_who_became_ready_in_a_block_from_then_on() -> None:
     assert found == {1: Loss(0.0, 0.125, 0.125)}
 
 
-def test_recount_expects_half_a_block_where_the_moment_cannot_be_known() -> None:
+def test_recount_expects_a_mean_where_the_moment_cannot_be_known() -> None:
+    """It had waited as long as the block lasted: somewhat more than half is lost."""
     answered = request(1, 0.5, 0.5, 1.6, (Ready(Span(1.375, 1.6), "outside"),))
     before = request(2, 0.5, 0.5, 1.6, (Ready(Span(0.9, 1.6), "outside"),))
     assert recount(answered, before).losses(0) == {
-        1: Loss(0.0, 0.125, 0.25),
+        1: Loss(0.0, 0.125, 1.0 - 0.5 / math.log1p(1.0)),
         2: Loss(0.0, 0.5, 0.5),
     }
 

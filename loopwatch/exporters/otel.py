@@ -1,9 +1,9 @@
 """OpenTelemetry: the metrics of the contract.
 
 Only the API is needed: without an SDK every call here does nothing. Counters and gauges are
-observed when a reader collects. The API has no observable histogram, so the first callback of a collection
-records what has been counted since the one before: as many values as there were, each the mean of
-its bucket's new ones. Counts and sums are exact.
+observed when a reader collects. The API has no observable histogram, so the first callback of a
+collection records what has been counted since the one before: as many values as there were, each
+the mean of its bucket's new ones. Counts and sums are exact.
 """
 
 from __future__ import annotations

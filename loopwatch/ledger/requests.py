@@ -157,6 +157,7 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     elif step:
         request.steps += 1
         request.seconds += step
+        request.stepped = now
     running = add_steps(row.steps, request)
     responded, queued = request.responded, request.queued
     age = (responded or now) - request.started

@@ -5,10 +5,14 @@ pulse), until the loop has waited in its poll or has turned a few times; each re
 in that time shows that it was ready.
 
 Theory: a request's loss is the time from the moment it was ready to the end of the hold.
-- In line within the same tick: ready before the hold began, so it lost all of it.
+- In line as the hold ended, within the same tick or with a task's step: ready before the hold
+  began, so it lost all of it. (asyncio; uvloop shows its line only by what runs in the same tick.)
 - Woken by a timer: ready at the timer's own moment (asyncio; uvloop hides its timers).
 - Woken by anything else (a socket, a thread, another task): ready at some moment of the hold that
-  nobody knows; half of it is the expectation, none and all are the bounds.
+  nobody knows. It had waited `w` before a hold of `d`, and it waited until some moment of the hold,
+  so for between `w` and `w + d`. With no scale preferred (density 1/t) the mean of that is
+  d / ln(1 + d/w), and its loss is what remains: short waits lose most of a long hold, long ones
+  half. None and all are the bounds.
 - In its socket: from the moment its bytes came, which the kernel tells, to the end of the hold.
 A request that takes no step within the first ticks was not ready, and lost nothing. What a victim
 waits in line behind other victims is not the hold's time, and is kept apart (`after`).
@@ -23,6 +27,7 @@ flight; now each request pays a few microseconds in its own step).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -36,6 +41,7 @@ ACTIVE = 16  # of them, whose victims are still looked for
 ARRIVALS = 1024  # requests that have waited in their sockets, remembered
 WAITED = 0.002  # s in the poll: whatever was ready has had its turn
 SLACK = 0.01  # s by which the kernel's clock may be off
+SHORTEST = 0.001  # s that a request is taken to have waited before a hold, at least
 TICKS = 12  # from the hold's own on: new connections take that many to reach the app
 FIRST = 4  # of them, in which a request that was ready takes its step
 
@@ -54,6 +60,7 @@ class Chase(NamedTuple):
     hold: Hold
     at: Position  # as it ended
     seen: set[Request]
+    line: frozenset[Request]  # ready before it began, as far as that is known
 
 
 class Arrival(NamedTuple):
@@ -71,6 +78,7 @@ class Aftermath:
         self.threshold = threshold
         self.position: Callable[[], Position | None] = nowhere
         self.context: Callable[[float, float], Context | None] = lambda *_: None  # as photographed
+        self.line: Callable[[], frozenset[Request]] = frozenset  # who is in line
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
@@ -82,13 +90,18 @@ class Aftermath:
     def active(self) -> bool:
         return bool(self._chases) or self.suspect is not None
 
-    def begin(self, started: float, ended: float, owner: Request | None) -> Hold:
-        """A hold has just ended, on this thread: look for its victims from now on."""
+    def begin(
+        self, started: float, ended: float, owner: Request | None, crowd: bool = False
+    ) -> Hold:
+        """A hold has just ended, on this thread: look for its victims from now on.
+
+        Who is in line after a `crowd` of callbacks came there while it ran.
+        """
         hold = self._hold(started, ended, owner)
         self.suspect = None
         at = self.position()
         if at is not None:
-            self._chase(hold, at)
+            self._chase(hold, at, frozenset() if crowd else self.line())
         return hold
 
     def _hold(self, started: float, ended: float, owner: Request | None) -> Hold:
@@ -96,8 +109,9 @@ class Aftermath:
         self._holds.append(hold)
         return hold
 
-    def _chase(self, hold: Hold, at: Position) -> None:
-        self._chases = [*self._chases[-ACTIVE + 1 :], Chase(hold, at, set())]
+    def _chase(self, hold: Hold, at: Position, line: frozenset[Request]) -> None:
+        chase = Chase(hold, at, set(), line)
+        self._chases = [*self._chases[-ACTIVE + 1 :], chase]
 
     def match(self, started: float, ended: float) -> Hold:
         """Return the hold of that time, made now if none on the loop's thread saw it end."""
@@ -132,12 +146,12 @@ class Aftermath:
         if request is hold.owner or request.started >= hold.ended:
             return
         most = hold.ended - max(hold.started, request.started)
-        if at.turns == chase.at.turns:
+        if at.turns == chase.at.turns or request in chase.line:
             least = seconds = most
         elif (when := self._due(handle)) is not None:
             least = seconds = most = min(most, hold.ended - when)
         else:
-            least, seconds = 0.0, most / 2
+            least, seconds = 0.0, expectation(most, hold.started - request.stepped)
         if seconds > 0:
             request.stalled += seconds
             after = max(0.0, began - hold.ended)
@@ -211,7 +225,14 @@ class Aftermath:
             return
         ended = now if at.turns == suspect.turns else min(now, at.since)
         if ended - suspect.since >= self.threshold:
-            self._chase(self._hold(suspect.since, ended, None), suspect)
+            self._chase(self._hold(suspect.since, ended, None), suspect, frozenset())
+
+
+def expectation(held: float, waited: float) -> float:
+    """Return the seconds lost to a hold by a request that became ready in it, nobody knows when,
+    after it had waited for so long as the hold began."""
+    waited = max(waited, SHORTEST)
+    return held + waited - held / math.log1p(held / waited)
 
 
 def nowhere() -> None:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.aftermath import Position
 from loopwatch.probe.base import LAYERS, Held, Probe
-from loopwatch.probe.crowd import OLD
+from loopwatch.probe.crowd import OLD, running_task
 from loopwatch.probe.pulse import LONG, Pulse, clock
 from loopwatch.probe.steps import timed_run, timed_select
+from loopwatch.request import REQUEST, Request
+
+LINE = 2048  # handles looked at as a hold ends
 
 _pulses: dict[Any, Pulse] = {}  # by loop; one entry a watched loop
 _original: Any = None
@@ -63,6 +67,7 @@ class AsyncioProbe(Probe):
         self.file_tick, self.pulse.long_tick = self.pulse.long_tick, self._long_tick
         self.pulse.aftermath.position = self._position
         ready = getattr(self.loop, "_ready", None)
+        self.pulse.aftermath.line = lambda: in_line(ready or ())
         self._timed = timed_select(self.pulse, self.selector.select, ready)
         self.selector.select = self._timed
         _pulses[self.loop] = self.pulse
@@ -136,3 +141,14 @@ class AsyncioProbe(Probe):
         pulse = self.pulse  # no call between the three reads, nor between the writes: no switch
         tick, idle, polling = pulse.tick, pulse.idle, pulse.polling
         return idle + max(0.0, now - tick) if polling else idle
+
+
+def in_line(ready: Iterable[Any]) -> frozenset[Request]:
+    """Return the requests whose tasks stand in a loop's line, the first `LINE` handles of it."""
+    found = set()
+    for handle in islice(ready, LINE):
+        if running_task(handle) is not None:
+            request = handle._context.get(REQUEST)
+            if request is not None:
+                found.add(request)
+    return frozenset(found)

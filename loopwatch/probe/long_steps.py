@@ -38,6 +38,7 @@ def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: floa
         if request is not None and pulse.aftermath.active:
             pulse.aftermath.note(request, pulse.mark - took, handle)
         file_step(pulse, handle, request, took)
+        pulse.fall_behind(pulse.mark - pulse.tick)
         if took >= pulse.threshold:
             judge(pulse, handle, request, took)
     except Exception:
@@ -52,6 +53,7 @@ def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -
 
 
 def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
+    request.stepped = pulse.mark
     if not request.times:
         request.times = []
     request.times.append(took)
@@ -76,6 +78,7 @@ def share_step(pulse: Pulse, handle: Any, owner: Request | None, took: float) ->
         pulse.aftermath.note(owner, pulse.mark - took, handle)
     file_step(pulse, handle, entered, own)
     file_step(pulse, handle, owner, took - own)
+    pulse.fall_behind(pulse.mark - pulse.tick)
     if took >= pulse.threshold:
         judge(pulse, handle, entered if own >= took / 2 else owner, took)
 
@@ -88,6 +91,7 @@ def cut_step(pulse: Pulse, now: float) -> None:
     took = now - pulse.mark
     pulse.mark = now
     file_step(pulse, None, entered, took)
+    pulse.fall_behind(pulse.mark - pulse.tick)
     if took >= pulse.threshold:
         pulse.judge(now - took, took, entered)
 

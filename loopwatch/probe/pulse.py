@@ -166,7 +166,9 @@ class Pulse(PulseNumbers):
     def put(self, slow: Slow) -> None:
         """Keep a slow callback until it is explained, if there is room."""
         if threading.get_ident() == self.thread_id:
-            slow.hold = self.aftermath.begin(slow.started, slow.ended, slow.request)
+            slow.hold = self.aftermath.begin(
+                slow.started, slow.ended, slow.request, crowd=bool(slow.parts)
+            )
             self.limit = 0.0
         else:
             slow.hold = self.aftermath.match(slow.started, slow.ended)

@@ -47,6 +47,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
         elif request is not None:
             request.steps += 1
             request.seconds += took
+            request.stepped = now
         else:
             callback = self._callback
             kind = type(callback)
@@ -135,6 +136,7 @@ def drive(
             if took < pulse.limit:
                 request.steps += 1
                 request.seconds += took
+                request.stepped = now
             else:
                 end_long_driven_step(pulse, request, took)
         try:

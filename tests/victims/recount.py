@@ -6,6 +6,7 @@ request is lost to that block. Where loopwatch cannot know since when a request 
 say what is to be expected; `expected` counts those so, `lost` as it really was.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,11 +76,13 @@ class Recount:
 
     def loss(self, request: Request, block: Span) -> Loss:
         stalled = expected = 0.0
+        idle_since = request.begun
         for ready in request.ready:
             lost = ready.span.overlap(block)
             stalled += lost
             unknown = ready.how not in self.known and block.holds(ready.span.start)
-            expected += expectation(block) if unknown else lost
+            expected += expectation(block, block.start - idle_since) if unknown else lost
+            idle_since = ready.span.end
         return Loss(request.queued.overlap(block), stalled, expected)
 
     def losses(self, culprit: int) -> dict[int, Loss]:
@@ -89,9 +92,11 @@ class Recount:
         return {number: loss for number, loss in found.items() if loss.lost > 0.0}
 
 
-def expectation(block: Span) -> float:
-    """Return the seconds lost to a block by who became ready in it, nobody knows when."""
-    return (block.end - block.start) / 2
+def expectation(block: Span, waited: float) -> float:
+    """Return the seconds lost to a block by who became ready in it, nobody knows when, after it
+    had waited for so long as the block began: how long it waits has no scale preferred."""
+    held, waited = block.end - block.start, max(waited, 0.001)
+    return held + waited - held / math.log1p(held / waited)
 
 
 def apart(ready: list[Ready], ended: float) -> tuple[Ready, ...]:
