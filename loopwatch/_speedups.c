@@ -536,7 +536,8 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     }
     double end = request->responded != 0.0 ? request->responded : now;
     double age = end - request->started, latency = age + request->queued;
-    double own = request->responded != 0.0 ? request->settled : request->taken + running;
+    double whole = request->taken + running;
+    double own = request->responded != 0.0 && request->settled < whole ? request->settled : whole;
     own = own < age ? own : age;
     request->settled = own;
     double rest = age - own > 0.0 ? age - own : 0.0;
@@ -547,7 +548,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
         return -1;
     }
     row->running += running;
-    row->background += request->taken + running - own - request->charged_background;
+    row->background += whole - own - request->charged_background;
     row->time += latency - request->charged;
     row->queued += request->charged != 0.0 ? 0.0 : request->queued;
     row->stalled += request->stalled - request->charged_stalled;
@@ -585,7 +586,7 @@ same_text(PyObject *one, PyObject *other)
     if (one == other) { /* interned, as methods are */
         return 1;
     }
-    return one != NULL && PyUnicode_CheckExact(one) && PyUnicode_CheckExact(other) &&
+    return one != NULL && PyUnicode_Check(one) && PyUnicode_Check(other) &&
            PyUnicode_Compare(one, other) == 0;
 }
 
@@ -1382,9 +1383,14 @@ settle(Pulse *pulse, Request *request)
         return -1;
     }
     since = since > request->started ? since : request->started;
-    if (pulse->drives && pulse->turn != (PyObject *)request) {
+    PyObject *owner = pulse->drives ? Py_XNewRef(pulse->turn) : NULL;
+    if (!pulse->drives && PyContextVar_Get(wired.variable, NULL, &owner) < 0) {
+        return -1;
+    }
+    if (owner != (PyObject *)request) { /* in a step of somebody else's */
         since = now;
     }
+    Py_XDECREF(owner);
     request->responded = now;
     request->settled = request->taken + request->seconds + long_seconds(request) + now - since;
     return PyErr_Occurred() ? -1 : 0;

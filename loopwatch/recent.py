@@ -81,6 +81,12 @@ class Quantiles:
         ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
         return cls(*(quantile(ordered, q) for q in (0.5, 0.9, 0.99)))
 
+    def at_most(self, other: Quantiles) -> Quantiles:
+        """Return each or the other's, whichever is less."""
+        return Quantiles(
+            min(self.p50, other.p50), min(self.p90, other.p90), min(self.p99, other.p99)
+        )
+
 
 def quantile(ordered: Sequence[tuple[float, float]], q: float) -> float:
     """Return the q-quantile of (value, weight), interpolated between the middles of weights."""
@@ -154,12 +160,13 @@ class Recent:
         requests = [*self.unpacked(route, method)]
         if not requests:
             return None
+        now = Quantiles.of(r.latency for r in requests)
         return WhatIf(
             route=route,
             method=method,
             requests=len(requests),
-            now=Quantiles.of(r.latency for r in requests),
-            then=without([r.without(site) for r in requests]),
+            now=now,
+            then=without([r.without(site) for r in requests]).at_most(now),
         )
 
     def unpacked(self, route: str, method: str) -> Iterator[RecentRequest]:

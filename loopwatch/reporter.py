@@ -111,6 +111,8 @@ class Reporter:
             hold.stall = stall
         if any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow):
             self.table.allow(stall)
+            if hold is not None:
+                hold.context = None
             return
         self.table.add(stall, hold)
         if hold is not None:
@@ -137,6 +139,8 @@ class Reporter:
                 stall, hold = self.untold.popleft()
                 for instrument in self.instruments:
                     self._tell_one(instrument, stall, hold)
+                if hold is not None:
+                    hold.context = None  # what it keeps is the app's
 
     def _tell_one(self, instrument: Instrument, stall: Stall, hold: Hold | None) -> None:
         try:

@@ -135,7 +135,7 @@ class WatchedLoop:
     def finish(self, request: Request, nested: bool = False) -> None:
         """Count a request that ends now, within one of its own steps or (`nested`) another's."""
         try:
-            if self.pulse.limit == 0.0:
+            if self.pulse.limit == 0.0 and (nested or not self.drives):  # else noted just now
                 began = max(self.pulse.mark, request.started)
                 self.pulse.aftermath.note(request, began)
             if self.drives:  # its last step has just been marked, but nobody drives a nested one

@@ -1,5 +1,6 @@
 """Holds: as many victims as there are, no more memory than is allowed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from loopwatch.request import Request
 
 
 def a_wait(hold: Hold, seconds: float) -> Wait:
-    return Wait(hold, Request(), seconds, seconds, seconds, 0.25, queued=False)
+    return Wait(hold, Request(), seconds, 0.125, 0.75, 0.25, queued=False)
 
 
 def a_hold() -> Hold:
@@ -34,7 +35,8 @@ def test_beyond_the_bound_victims_are_counted_with_their_seconds(
 def test_whom_a_request_waited_for_has_no_name_until_it_is_explained() -> None:
     hold = a_hold()
     waits = [a_wait(hold, 0.5)]
-    assert [*blames(waits)] == [Blame(site=NONE, route=NONE, seconds=0.5, after=0.25)]
+    found = Blame(site=NONE, route=NONE, seconds=0.5, least=0.125, most=0.75, after=0.25)
+    assert [*blames(waits)] == [found]
     hold.stall = Stall(
         started_at=1.0,
         duration=0.5,
@@ -42,7 +44,7 @@ def test_whom_a_request_waited_for_has_no_name_until_it_is_explained() -> None:
         route="/bad",
         site=Site("shop.load", "/app/shop.py", 1),
     )
-    assert [*blames(waits)] == [Blame(site="shop.load", route="/bad", seconds=0.5, after=0.25)]
+    assert [*blames(waits)] == [replace(found, site="shop.load", route="/bad")]
 
 
 def test_an_instrument_refers_to_holds_if_it_can_be_told_of_them() -> None:

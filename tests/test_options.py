@@ -31,7 +31,9 @@ def test_a_duration_must_be_a_number(value: Any) -> None:
     assert "leave it out for the default" in message
 
 
-@pytest.mark.parametrize("option", ["debug", "native", "log", "otel"])
+@pytest.mark.parametrize(
+    "option", ["debug", "native", "server_timing", "trust_request_start", "log", "otel"]
+)
 @pytest.mark.parametrize("value", [1, 0, None, "yes"])
 def test_a_switch_must_be_true_or_false(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"{option} must be True or False, got {value!r}"):

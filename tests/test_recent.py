@@ -4,6 +4,7 @@ import random
 import statistics
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ SITE = "shop.load"
 
 
 def blame(seconds: float, after: float = 0.0, site: str = SITE) -> Blame:
-    return Blame(site=site, route="/bad", seconds=seconds, after=after)
+    return Blame(site=site, route="/bad", seconds=seconds, least=seconds, most=seconds, after=after)
 
 
 def recent(
@@ -42,14 +43,37 @@ def test_what_waited_for_the_site_is_taken_back_with_its_place_in_line() -> None
     (one,) = unpacked(
         recent([(0.0, 1.6)], 0.0, ((0, (blame(0.5, 0.25), blame(0.125, 0.0, "shop.save"))),))
     )
-    assert one.without(SITE) == pytest.approx(0.85)
-    assert one.without("shop.save") == pytest.approx(1.475)
-    assert one.without("nobody") == one.latency
+    assert one.without(SITE) == pytest.approx((0.85,) * 3)
+    assert one.without("shop.save") == pytest.approx((1.475,) * 3)
+    assert one.without("nobody") == (one.latency,) * 3
+
+
+def test_where_the_moment_is_not_known_the_prediction_has_bounds() -> None:
+    unsure = replace(blame(0.5, 0.25), least=0.0, most=1.0)
+    (one,) = unpacked(recent([(0.0, 1.6)], 0.0, ((0, (unsure, blame(0.125))),)))
+    assert one.without(SITE) == pytest.approx((0.225, 0.725, 1.225))
+
+
+def test_what_has_bounds_counts_as_the_certain_ones_within_them() -> None:
+    """Twenty requests of 1 s; ten more that waited, somewhere between nothing and all of 10 s."""
+    unsure = replace(blame(4.0), least=0.0, most=10.0)
+    requests = [(float(n), 1.0 + n / 1000 if n < 20 else 11.0) for n in range(30)]
+    blamed = tuple((n, (unsure,)) for n in range(20, 30))
+    found = recent(requests, 0.0, blamed).what_if("/good", "GET", SITE)
+    assert found is not None
+    assert found.now.p90 == 11.0
+    assert found.then.p50 == pytest.approx(1.0095, abs=0.001)
+    assert found.then.p99 < 1.02
+    alone = recent(requests[20:], 0.0, tuple((n, (unsure,)) for n in range(10)))
+    expected = alone.what_if("/good", "GET", SITE)
+    assert expected is not None
+    assert expected.then.p50 == 7.0
 
 
 def test_no_request_ends_before_its_own_steps() -> None:
     (one,) = unpacked(recent([(0.0, 1.6)], 0.0, ((0, (blame(5.0),)),)))
-    assert one.without(SITE) == one.running == 0.1
+    assert one.running == 0.1
+    assert one.without(SITE) == (0.1,) * 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 101, RECENT])
@@ -59,7 +83,8 @@ def test_quantiles_are_those_of_the_sorted_latencies(count: int) -> None:
     found = Quantiles.of(iter(latencies))
     whole = latencies * 2 if count == 1 else latencies
     expected = statistics.quantiles(whole, n=100, method="inclusive")
-    assert (found.p50, found.p90, found.p99) == pytest.approx([expected[q - 1] for q in (50, 90, 99)])
+    straight = [expected[q - 1] for q in (50, 90, 99)]
+    assert (found.p50, found.p90, found.p99) == pytest.approx(straight)
 
 
 def test_quantiles_without_a_site_are_those_of_each_request_without_it() -> None:
@@ -118,4 +143,5 @@ def test_sums_are_the_latest_and_no_more(mine: int, theirs: int) -> None:
     assert [r.blames for r in found] == [r.blames for r in expected]
     assert [r.started_at for r in found] == pytest.approx([r.started_at for r in expected])
     assert len(one + other) == min(RECENT, mine + theirs)
+    assert len((one + other).blames) <= sum(1 for r in expected if r.blames)
     assert len((one + other).numbers) == 8 * PARTS * len(found)

@@ -1,4 +1,4 @@
-"""Who held the loop: stalls added up by site, the dearest first."""
+"""Who held the loop, and who paid: stalls added up by site, the dearest first."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-HEADINGS = ("total s", "times", "line", "call", "function", "route", "cause")
-NUMBERS = 2  # so many columns, from the left, are numbers
-LONGEST_CALL = 40  # characters; the log has the whole of it
+HEADINGS = (
+    "lost s", "waited", "total s", "times", "line", "call", "function", "route", "cause",
+)  # fmt: skip
+NUMBERS = 4  # so many columns, from the left, are numbers
+FUNCTION = 6  # the first column that goes below where the table is too wide
+LONGEST_CALL = 30  # characters; the log has the whole of it
 
 
 class Site(Protocol):
@@ -35,6 +38,10 @@ class Stall(Protocol):
     def method(self) -> str | None: ...
     @property
     def site(self) -> Site: ...
+    @property
+    def victims(self) -> int: ...
+    @property
+    def lost_request_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,16 @@ class Culprit:
     """The stalls of one function for one route."""
 
     stalls: tuple[Stall, ...]
+
+    @property
+    def lost(self) -> float:
+        """Request-seconds: what requests waited for these stalls, added up."""
+        return sum(stall.lost_request_seconds for stall in self.stalls)
+
+    @property
+    def waited(self) -> int:
+        """Requests; one that waited for two of the stalls counts twice."""
+        return sum(stall.victims for stall in self.stalls)
 
     @property
     def total(self) -> float:
@@ -52,6 +69,8 @@ class Culprit:
         clearest = max(self.stalls, key=lambda stall: (stall.site.exact, stall.duration))
         site = clearest.site
         return (
+            f"{self.lost:.2f}",
+            str(self.waited),
             f"{self.total:.2f}",
             str(len(self.stalls)),
             f"{Path(site.file).name}:{site.line}" if site.file else "-",
@@ -63,12 +82,12 @@ class Culprit:
 
 
 def culprits(stalls: Iterable[Stall]) -> list[Culprit]:
-    """Return the culprits of `stalls`, ranked by total seconds."""
+    """Return the culprits of `stalls`, ranked by lost request-seconds, then by seconds held."""
     groups: dict[tuple[str | None, str], list[Stall]] = {}
     for stall in stalls:
         groups.setdefault((stall.route, stall.site.function), []).append(stall)
     found = [Culprit(tuple(group)) for group in groups.values()]
-    return sorted(found, key=lambda culprit: culprit.total, reverse=True)
+    return sorted(found, key=lambda culprit: (culprit.lost, culprit.total), reverse=True)
 
 
 def table(found: Sequence[Culprit], width: int | None = None) -> list[str]:
@@ -77,8 +96,9 @@ def table(found: Sequence[Culprit], width: int | None = None) -> list[str]:
     lines = aligned(rows)
     if width is None or max(map(len, lines)) <= width:
         return lines
-    above = aligned([(*row[:4], row[6]) for row in rows])
-    below = [f"{'':16}{row[4]}, {row[5]}" for row in rows]
+    above = aligned([(*row[:FUNCTION], row[-1]) for row in rows])
+    indent = above[0].index(HEADINGS[NUMBERS])
+    below = [f"{'':{indent}}{', '.join(row[FUNCTION:-1])}" for row in rows]
     return [cut(line, width) for pair in zip(above, below, strict=True) for line in pair]
 
 

@@ -5,13 +5,14 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
 
 from examples.demo.child_process import ChildProcess
 from examples.demo.console import Console
-from examples.demo.culprits import culprits, table
+from examples.demo.culprits import Culprit, culprits, table
 from loopwatch import Watch
 
 LOAD_SECONDS = 9.0
@@ -88,9 +89,9 @@ class Tour(threading.Thread):
 
     def _tell(self, report: dict[str, Any]) -> None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        stalls = self._watch.stalls
-        self._console.line(f"\nWho held the event loop for 0.1 s or longer: {len(stalls)} stalls\n")
-        for line in table(culprits(stalls), width):
+        found = culprits(self._watch.stalls)
+        self._console.line(f"\n{headline(found)}\n")
+        for line in table(found, width):
             self._console.line(line)
         if report.get("good_median"):
             self._console.line(told(report))
@@ -102,6 +103,14 @@ class Tour(threading.Thread):
         say(f"All routes  {self._url}/docs (bad and good twins: examples/demo/README.md)")
         if self._ends_at is None:
             say("\nServing until Ctrl-C.")
+
+
+def headline(found: Sequence[Culprit]) -> str:
+    """Say how often the loop was held, and what that cost the requests."""
+    stalls = sum(len(culprit.stalls) for culprit in found)
+    lost = sum(culprit.lost for culprit in found)
+    held = f"Who held the event loop for 0.1 s or longer: {stalls} stalls"
+    return f"{held}, for which requests waited {lost:.0f} s"
 
 
 def told(report: dict[str, Any]) -> str:

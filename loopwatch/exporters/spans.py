@@ -10,6 +10,7 @@ the current one there if the instrumentation is outside loopwatch's middleware.
 from __future__ import annotations
 
 import contextvars
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,8 @@ from loopwatch.recent import RecentRequest
 from loopwatch.records import NONE, Stall
 from loopwatch.request import clock
 from loopwatch.version import __version__
+
+_linking = threading.Lock()  # a stall may be told while a request that waited for it ends
 
 LINKS = 32  # of one stall's span to requests, and of one request's span to stalls
 
@@ -45,12 +48,13 @@ class StallSpans:
 
     def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
         """Tell of a stall; its hold knows whether its span was begun."""
-        opened = hold.link if hold is not None else None
         started = int(stall.started_at * 1e9)
-        if not isinstance(opened, OpenSpan):
-            opened = OpenSpan(start_span(parent(stall), started))
-        if hold is not None:
-            hold.link = opened.span.get_span_context()
+        with _linking:
+            opened = hold.link if hold is not None else None
+            if not isinstance(opened, OpenSpan):
+                opened = OpenSpan(start_span(parent(stall), started))
+            if hold is not None:
+                hold.link = opened.span.get_span_context()
         opened.span.set_attributes(attributes(stall))
         for context in opened.victims:
             opened.span.add_link(context)
@@ -71,7 +75,9 @@ class StallSpans:
             }
         )
         for hold in [*holds][:LINKS]:
-            span.add_link(link(hold, span.get_span_context()))
+            with _linking:
+                linked = link(hold, span.get_span_context())
+            span.add_link(linked)
 
 
 def link(hold: Hold, victim: SpanContext) -> SpanContext:

@@ -162,7 +162,7 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     responded, queued = request.responded, request.queued
     age = (responded or now) - request.started
     latency, whole = age + queued, request.taken + running
-    own = request.settled = min(age, request.settled if responded else whole)
+    own = request.settled = min(age, whole, request.settled if responded else whole)
     rest = max(0.0, age - own)
     if request.stalled:
         request.stalled = min(request.stalled, rest)
@@ -268,7 +268,8 @@ class RequestTable:
         request.taken += running
         request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
         age = (responded or now) - request.started + request.queued
-        background = request.taken - min(request.settled, age) if responded else 0.0
+        own = min(request.settled, age, request.taken)
+        background = request.taken - own if responded else 0.0
         row.background += background - request.charged_background
         row.queued += 0.0 if request.charged else request.queued
         row.time += age - request.charged

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any, NamedTuple
 
+from loopwatch.page.what_if import WhatIfs
 from loopwatch.records import Stall
 from loopwatch.watch import Watch
 
@@ -22,16 +23,19 @@ class Answers:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+        self._what_ifs = WhatIfs()
         self._texts: dict[int, tuple[Stall, str]] = {}
 
     def snapshot(self) -> Body:
-        """Return `snapshot().to_dict()` as JSON, dumped in parts: each keeps the GIL throughout."""
+        """Return `snapshot().to_dict()` and `what_if` as JSON, dumped in parts: each keeps the
+        GIL throughout."""
         snapshot = self._watch.snapshot()
         parts = {
             name: dumped(value)
             for name, value in dataclasses.replace(snapshot, stalls=()).to_dict().items()
         }
         parts["stalls"] = self._array(snapshot.stalls)
+        parts["what_if"] = dumped(self._what_ifs.of(snapshot))
         return Body(json_object(parts), JSON)
 
     def stalls(self) -> Body:

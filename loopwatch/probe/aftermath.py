@@ -38,6 +38,7 @@ from loopwatch.request import Request, clock
 
 KEPT = 64  # holds remembered: as far back as a request in its socket can be explained
 ACTIVE = 16  # of them, whose victims are still looked for
+WAITS = 64  # of one request that are remembered with it: the latest
 ARRIVALS = 1024  # requests that have waited in their sockets, remembered
 WAITED = 0.002  # s in the poll: whatever was ready has had its turn
 SLACK = 0.01  # s by which the kernel's clock may be off
@@ -81,6 +82,7 @@ class Aftermath:
         self.line: Callable[[], frozenset[Request]] = frozenset  # who is in line
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
+        self._concluded: deque[Hold] = deque(maxlen=KEPT)  # of those, who has no stall yet
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
         self._busy_since = self._idle_before = 0.0  # the loop's latest busy time
         self.suspect: Position | None = None  # of a tick that the watchdog sees grow old
@@ -115,10 +117,13 @@ class Aftermath:
 
     def match(self, started: float, ended: float) -> Hold:
         """Return the hold of that time, made now if none on the loop's thread saw it end."""
-        for known in reversed([*self._holds]):
-            if known.stall is None and min(ended, known.ended) > max(started, known.started):
+        found = [hold for hold in [*self._concluded] if hold.ended > started]
+        if found:  # the watchdog knows for how long, but not when in its tick
+            known = max(found, key=lambda h: min(ended, h.ended) - max(started, h.started))
+            self._concluded.remove(known)
+            if min(ended, known.ended) > max(started, known.started):
                 known.started, known.ended = started, ended
-                return known
+            return known
         hold = self._hold(started, ended, None)
         for arrival in [*self._arrivals]:
             wait = overlap(hold, *arrival)
@@ -130,8 +135,10 @@ class Aftermath:
         """A request takes, or took, a step that began then; `handle` is what it ran by."""
         if self.suspect is not None:
             self._conclude(began)
+        if not self._chases or request.scope is None:
+            return
         at = self.position()
-        if at is None or not self._chases or request.scope is None:
+        if at is None:
             return
         self._give_up(at)
         for chase in self._chases:
@@ -225,7 +232,9 @@ class Aftermath:
             return
         ended = now if at.turns == suspect.turns else min(now, at.since)
         if ended - suspect.since >= self.threshold:
-            self._chase(self._hold(suspect.since, ended, None), suspect, frozenset())
+            hold = self._hold(suspect.since, ended, None)
+            self._concluded.append(hold)
+            self._chase(hold, suspect, frozenset())
 
 
 def expectation(held: float, waited: float) -> float:
@@ -248,6 +257,8 @@ def blame(wait: Wait) -> None:
     request = wait.request
     if request.waits is None:
         request.waits = []
+    elif len(request.waits) >= WAITS:
+        del request.waits[0]
     request.waits.append(wait)
 
 

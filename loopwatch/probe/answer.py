@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.probe.pulse import Pulse, clock
-from loopwatch.request import Request
+from loopwatch.request import REQUEST, Request
 
 BODY, START = "http.response.body", "http.response.start"
 
@@ -38,6 +38,8 @@ class Answer:
         if type(message) is not dict or request.responded:
             return message
         kind = message.get("type")
+        if not isinstance(kind, str):
+            return message
         if kind == BODY and not message.get("more_body"):
             settle(self._pulse, request)
         elif kind == START and self._start is not None:
@@ -69,6 +71,7 @@ def settle(pulse: Pulse, request: Request) -> None:
 def used(pulse: Pulse, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
     since = max(pulse.mark, request.started)
-    if pulse.drives and pulse.turn is not request:
-        since = now  # in a step of a task of its own, which nobody times
+    owner = pulse.turn if pulse.drives else REQUEST.get(None)
+    if owner is not request:
+        since = now  # in a step of somebody else's, or of a task of its own which nobody times
     return request.taken + request.seconds + sum(request.times) + now - since

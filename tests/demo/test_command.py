@@ -34,8 +34,13 @@ def test_ends_in_time_and_names_the_culprits(loop: str) -> None:
     done = demo("--seconds", "16", "--loop", loop, "--port", str(port))
     assert done.returncode == 0, done.stderr
     assert 15 < time.monotonic() - started < 25
-    head = next(line for line in done.stdout.splitlines() if line.startswith("total s"))
-    assert head.split()[2:] == ["times", "line", "call", "function", "route", "cause"]
+    head = next(line for line in done.stdout.splitlines() if line.startswith("lost s"))
+    columns = ["waited", "total", "s", "times", "line", "call", "function", "route", "cause"]
+    assert head.split()[2:] == columns
+    assert "for which requests waited" in done.stdout
+    first = done.stdout.splitlines()[done.stdout.splitlines().index(head) + 1].split()
+    assert float(first[0]) > 0  # requests of good routes waited for the dearest
+    assert int(first[1]) > 0
     table = done.stdout[done.stdout.index(head) :]
     for words in ("time.sleep(PAUSE)", "/sleep/async-def", "sleep.in_async_def", "extract_words"):
         assert words in table

@@ -1,5 +1,7 @@
 """The live page in a real browser."""
 
+import dataclasses
+import json
 import socket
 import threading
 import time
@@ -16,8 +18,9 @@ from loopwatch import LoopWatchMiddleware, page
 
 from ..conftest import MakeWatch
 from .browser import Tab, browser
-from .told import HOSTILE, ToldWatch, hostile_watch, stall
+from .told import HOSTILE, ToldWatch, blame, hostile_watch, request, stall
 
+DASH = "\u2013"  # nothing is known
 READ = "document.querySelector('#state')?.className === 'state live'"
 
 
@@ -59,8 +62,18 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
         assert tab.run("document.title") == "loopwatch"
         assert tab.run("document.querySelectorAll('main img, main b:not([class]) b').length") == 0
         seen = HOSTILE[: HOSTILE.index("&")]
-        for place in ("#culprits .call", "#routes th", "#loops .name", "#dropped", "#verdict"):
+        for place in (
+            "#culprits .call",
+            "#culprits .without",
+            "#routes th",
+            "#loops .name",
+            "#dropped",
+            "#verdict",
+        ):
             assert seen in text(tab, place), place
+        tab.run("document.querySelector('#culprits summary').click()")
+        tab.wait_for("document.querySelector('#culprits .paid tbody')")
+        assert seen in text(tab, "#culprits .paid tbody")
         tab.run("document.querySelector('#stalls summary').click()")
         tab.wait_for("document.querySelector('#stalls .stack li')")
         assert seen in text(tab, "#stalls .stack li")
@@ -88,14 +101,100 @@ def test_culprit_opens_by_keyboard_and_stays_open(tab: Tab) -> None:
         tab.wait_for("document.querySelector('#verdict').textContent.includes('3 stalls')")
 
 
+def paid_watch() -> ToldWatch:
+    """Return one with a long stall that cost little, and a short one that cost two routes much."""
+    parts = {"queued": 0.3, "stalled": 0.6, "running": 0.004, "background": 0.001, "waiting": 0.096}
+    return ToldWatch(
+        stall("shop.long", 2.0, victims=1, lost_request_seconds=0.5),
+        stall("shop.dear", 0.25, victims=12, lost_request_seconds=7.5),
+        requests=(
+            request("/good", (0.9, 0.9), {"shop.dear": 0.4}, parts=parts),
+            request("/calm", (0.0,)),
+        ),
+        blames=(blame("/good", 5.0, "shop.dear", 8), blame("/old", 2.5, "shop.dear", 4)),
+    )
+
+
+def test_culprits_rank_by_what_requests_waited_for_them(tab: Tab) -> None:
+    with served(page(paid_watch())) as url:
+        see(tab, url)
+        first = text(tab, "#culprits > li")
+        assert "shop.dear" in first
+        for figure in ("7.50\u202fslost", "12waited", "250\u202fmsheld", "1stalls"):
+            assert figure in first
+        assert "requests waited 8.00\u202fs in all: 94\u202f% of it" in text(tab, "#verdict")
+        line = "Without it, p99 of GET /good 900\u202fms → 500\u202fms"
+        assert text(tab, "#culprits .without") == line
+        assert tab.run("document.querySelectorAll('#culprits .without')[1].hidden")
+
+
+def test_open_culprit_says_whom_it_made_wait(tab: Tab) -> None:
+    """And goes on doing so with every reading."""
+    watch = paid_watch()
+    rows = "[...document.querySelectorAll('#culprits .paid tbody tr')]"
+    cells = f"JSON.stringify({rows}.map(r => [...r.children].map(c => c.textContent)))"
+    with served(page(watch)) as url:
+        see(tab, url)
+        tab.run("document.querySelector('#culprits summary').click()")
+        tab.wait_for(f"{rows}.length === 2")
+        assert json.loads(tab.run(cells)) == [
+            ["/good", "8", "5.00\u202fs", "900\u202fms → 500\u202fms", "900\u202fms → 500\u202fms"],
+            ["/old", "4", "2.50\u202fs", DASH, DASH],
+        ]
+        tab.run(f"window.kept = {rows}[0]")
+        watch.readings["blames"] = (blame("/good", 6.0, "shop.dear", 9),)
+        tab.wait_for(f"{rows}.length === 1")
+        assert tab.run(f"{rows}[0] === window.kept && window.kept.children[1].textContent") == "9"
+
+
+def test_route_shows_its_four_parts_and_its_ceiling(tab: Tab) -> None:
+    good = "[...document.querySelectorAll('#routes tr')].find(r => r.textContent.includes('/good'))"
+    bars = f"[...{good}.querySelectorAll('.parts i')]"
+    with served(page(paid_watch())) as url:
+        see(tab, url)
+        label = tab.run(f"{good}.querySelector('.parts').ariaLabel")
+        assert label == (
+            "queued 150\u202fms, stalled 300\u202fms, running 2.0\u202fms, waiting 48\u202fms"
+        )
+        widths = tab.run(f"{bars}.map(i => i.getBoundingClientRect().width)")
+        assert widths[1] == pytest.approx(2 * widths[0], rel=0.05)
+        assert len(set(tab.run(f"{bars}.map(i => getComputedStyle(i).backgroundColor)"))) == 4
+        assert tab.run(f"{good}.lastElementChild.textContent") == "400/s"
+        assert tab.run(f"{good}.children[5].textContent") == "2.5\u202fms"
+
+
+def test_routes_sort_by_a_part(tab: Tab) -> None:
+    watch = ToldWatch(
+        requests=(request("/a", (1.0,), parts={"queued": 0.2}), request("/b", (2.0,)))
+    )
+    order = "[...document.querySelectorAll('#routes th code')].map(c => c.textContent).join()"
+    queued = (
+        "[...document.querySelectorAll('#columns button')].find(b => b.textContent === 'Queued')"
+    )
+    with served(page(watch)) as url:
+        see(tab, url)
+        assert sorted(tab.run(order).split(",")) == ["/a", "/b"]
+        for wanted in ("/a,/b", "/b,/a"):
+            tab.run(f"{queued}.click()")
+            assert tab.run(order) == wanted
+        assert tab.run(f"{queued}.closest('th').ariaSort") == "ascending"
+        assert tab.run("document.querySelectorAll('[data-sort]').length") == 1
+
+
 def test_page_fits_a_phone(tab: Tab) -> None:
-    watch = ToldWatch(stall("shop." + "very_long_name" * 20, route="/bad/" + "x" * 200))
+    name, route = "shop." + "very_long_name" * 20, "/bad/" + "x" * 200
+    watch = ToldWatch(
+        stall(name, route=route, victims=1, lost_request_seconds=1e5),
+        requests=(request(route, (500.0,), {name: 400.0}),),
+        blames=(dataclasses.replace(blame(route, 1e5, name), culprit_route=route),),
+    )
     with served(page(watch)) as url:
         tab.size(360, 740, mobile=True)
         try:
             see(tab, url)
             tab.run("document.querySelectorAll('summary').forEach(s => s.click())")
             tab.wait_for("document.querySelectorAll('.stack').length === 2")
+            assert not tab.run("document.querySelector('.paid').hidden")
             assert tab.run("document.documentElement.scrollWidth") <= 360
         finally:
             tab.size(1280, 900)

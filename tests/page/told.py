@@ -1,11 +1,14 @@
 """A watch that tells what it was told to, and an app that shows it."""
 
 import dataclasses
+from array import array
+from collections.abc import Mapping
 from typing import Any
 
 from loopwatch import Frame, Histogram, Site, Snapshot, Stall, Watch
 from loopwatch.ledger.profile import Profile
-from loopwatch.records import SECONDS_EDGES, LoopReading, RequestReading
+from loopwatch.recent import PARTS, Blame, Recent
+from loopwatch.records import SECONDS_EDGES, BlameReading, LoopReading, RequestReading
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
 
@@ -52,6 +55,34 @@ def stall(name: str = "shop.bad", duration: float = 0.25, **fields: Any) -> Stal
     return Stall(duration=duration, **(given | fields))
 
 
+def request(
+    route: str = "/good",
+    latencies: tuple[float, ...] = (),
+    waits: Mapping[str, float] | None = None,
+    method: str = "GET",
+    parts: Mapping[str, float] | None = None,
+) -> RequestReading:
+    """Return a route's reading; all of its requests have waited for the sites that `waits` has."""
+    blames = tuple(
+        Blame(site=site, route="/bad/{id}", seconds=held, least=held, most=held, after=0.0)
+        for site, held in (waits or {}).items()
+    )
+    numbers = array("d")
+    for seconds in latencies:
+        numbers.extend((1.8e9, seconds, *(0.0,) * (PARTS - 2)))
+    places = ((place, blames) for place in range(len(latencies)) if blames)
+    latency = Histogram.of_first(SECONDS_EDGES, len(latencies), sum(latencies))
+    recent = Recent(numbers.tobytes(), 0.0, tuple(places))
+    given = {"running": 0.0, "waiting": 0.0, **(parts or {})}
+    return RequestReading(route=route, method=method, latency=latency, recent=recent, **given)
+
+
+def blame(victim: str, seconds: float, site: str = "shop.bad", count: int = 3) -> BlameReading:
+    return BlameReading(
+        site=site, culprit_route="/bad/{id}", victim_route=victim, count=count, seconds=seconds
+    )
+
+
 def hostile_watch() -> ToldWatch:
     """Return a watch every name of which is markup."""
     lag = Histogram(SECONDS_EDGES, (9,) + (0,) * 13, (0.001,) + (0.0,) * 13)
@@ -65,8 +96,13 @@ def hostile_watch() -> ToldWatch:
         thread=HOSTILE,
         advice=HOSTILE,
         trace_id=HOSTILE,
+        victims=1,
+        lost_request_seconds=0.5,
     )
-    request = RequestReading(route=HOSTILE, method=HOSTILE, latency=lag, running=1.0, waiting=2.0)
+    victim = request(HOSTILE, (1.0,), {HOSTILE: 0.5}, HOSTILE, {"running": 1.0})
+    paid = BlameReading(
+        site=HOSTILE, culprit_route=HOSTILE, victim_route=HOSTILE, count=1, seconds=0.5
+    )
     loop = LoopReading(
         loop=HOSTILE,
         thread=HOSTILE,
@@ -77,4 +113,11 @@ def hostile_watch() -> ToldWatch:
         lag=lag,
         tasks=3,
     )
-    return ToldWatch(bad, version=HOSTILE, loops=(loop,), requests=(request,), dropped={HOSTILE: 3})
+    return ToldWatch(
+        bad,
+        version=HOSTILE,
+        loops=(loop,),
+        requests=(victim,),
+        blames=(paid,),
+        dropped={HOSTILE: 3},
+    )

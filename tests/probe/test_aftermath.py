@@ -1,6 +1,5 @@
-"""Victims of a hold, with a loop that is played by hand, and on real ones."""
+"""Victims of a hold, with a loop that is played by hand."""
 
-import asyncio
 import time
 from contextvars import Context
 from types import SimpleNamespace
@@ -8,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from loopwatch import LoopWatchMiddleware, Stall
 from loopwatch.holds import Hold, Wait
 from loopwatch.probe.aftermath import (
     ACTIVE,
@@ -20,12 +18,11 @@ from loopwatch.probe.aftermath import (
     WAITED,
     Aftermath,
     Position,
+    expectation,
 )
 from loopwatch.request import Request, begin
 
-from ..asgi import Receive, Send, answer, visit
-from ..calm import in_calm
-from ..conftest import TOLERANCE, MakeWatch, block_for, run_on, until
+from ..conftest import TOLERANCE
 
 
 class Loop:
@@ -52,7 +49,7 @@ def aftermath(loop_by_hand: Loop) -> Aftermath:
 
 def a_request(started: float = 0.5) -> Request:
     request = Context().run(begin, object(), {"type": "http"})
-    request.started = started
+    request.started = request.stepped = started
     return request
 
 
@@ -102,14 +99,38 @@ def test_a_timer_is_read_by_its_own_loop_s_clock(aftermath: Aftermath, loop_by_h
     assert request.stalled == pytest.approx(0.25, abs=TOLERANCE)
 
 
-def test_half_is_the_expectation_where_the_moment_is_not_known(
+@pytest.mark.parametrize("waited", [0.0, 0.01, 0.5, 100.0])
+def test_what_is_expected_is_within_its_bounds_where_the_moment_is_not_known(
+    aftermath: Aftermath, loop_by_hand: Loop, waited: float
+) -> None:
+    hold, request = aftermath.begin(200.0, 200.5, None), a_request()
+    request.stepped = 200.0 - waited
+    loop_by_hand.turns = 1
+    aftermath.note(request, 200.5, SimpleNamespace())
+    lost = expectation(0.5, waited)
+    (wait,) = waits_of(request)
+    assert (wait.hold, wait.least, wait.most, wait.after) == (hold, 0.0, 0.5, 0.0)
+    assert wait.seconds == request.stalled == hold.lost == pytest.approx(lost)
+
+
+def test_who_had_waited_long_before_is_expected_to_lose_half_and_who_had_not_most() -> None:
+    losses = [expectation(1.0, waited) for waited in (0.0, 0.01, 0.1, 1.0, 1000.0)]
+    assert losses == sorted(losses, reverse=True)
+    assert 0.8 < losses[0] < 1.0
+    assert losses[-1] == pytest.approx(0.5, abs=0.001)
+
+
+def test_who_stood_in_line_as_the_hold_ended_has_lost_all_of_it(
     aftermath: Aftermath, loop_by_hand: Loop
 ) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    in_line, other = a_request(), a_request()
+    aftermath.line = lambda: frozenset((in_line,))
+    aftermath.begin(1.0, 1.5, None)
     loop_by_hand.turns = 1
-    aftermath.note(request, 1.5, SimpleNamespace())
-    assert waits_of(request) == [Wait(hold, request, 0.25, 0.0, 0.5, 0.0, queued=False)]
-    assert request.stalled == hold.lost == 0.25
+    for request in (in_line, other):
+        aftermath.note(request, 1.5, SimpleNamespace())
+    assert in_line.stalled == 0.5
+    assert 0.0 < other.stalled < 0.5
 
 
 @pytest.mark.parametrize(("turns", "counted"), [(FIRST, True), (FIRST + 1, False)])
@@ -166,6 +187,18 @@ def test_a_late_timer_does_not_make_a_victim_of_who_ran_at_once(
     assert hold.victims == 0
 
 
+def test_who_is_in_line_after_a_crowd_came_there_while_it_ran(
+    aftermath: Aftermath, loop_by_hand: Loop
+) -> None:
+    request = a_request()
+    aftermath.line = lambda: frozenset((request,))
+    aftermath.begin(1.0, 1.5, None, crowd=True)
+    loop_by_hand.turns = 1
+    aftermath.note(request, 1.5, SimpleNamespace())
+    (wait,) = waits_of(request)
+    assert (wait.least, wait.most) == (0.0, 0.5)
+
+
 def test_two_holds_one_after_the_other_have_their_own_victims(
     aftermath: Aftermath, loop_by_hand: Loop
 ) -> None:
@@ -175,7 +208,8 @@ def test_two_holds_one_after_the_other_have_their_own_victims(
     loop_by_hand.turns = 1
     second, request = aftermath.begin(1.5, 2.0, None), a_request()
     aftermath.note(request, 2.0)
-    assert [(w.hold, w.seconds) for w in waits_of(request)] == [(first, 0.25), (second, 0.5)]
+    assert [w.hold for w in waits_of(request)] == [first, second]
+    assert [(w.least, w.most) for w in waits_of(request)] == [(0.0, 0.5), (0.5, 0.5)]
     assert [w.hold for w in waits_of(between)] == [first]
     assert (first.victims, second.victims) == (2, 1)
     loop_by_hand.turns = TICKS + 1
@@ -210,7 +244,6 @@ def test_a_loop_that_does_not_tell_has_holds_without_victims() -> None:
     assert (hold.victims, request.waits) == (0, None)
     assert aftermath.settled(hold)
     assert not aftermath.active
-    assert aftermath.match(1.0, 1.5) is hold
     aftermath.busy(1.0)
     aftermath.tick()
     assert aftermath.believable(request, 7.0) == 7.0
@@ -242,7 +275,7 @@ def test_a_suspected_hold_ends_with_its_tick(aftermath: Aftermath, loop_by_hand:
     request = a_request()
     aftermath.note(request, 1.5)
     (wait,) = waits_of(request)
-    assert (wait.hold.ended, wait.seconds, wait.most) == (1.25, 0.125, 0.25)
+    assert (wait.hold.ended, wait.least, wait.most) == (1.25, 0.0, 0.25)
 
 
 @pytest.mark.parametrize(("ended", "idle"), [(1.05, 0.0), (1.5, WAITED * 2)])
@@ -305,13 +338,33 @@ def test_time_in_the_socket_is_shared_out_among_holds_once(aftermath: Aftermath)
     assert sum(w.seconds for w in waits_of(request)) <= request.queued
 
 
-def test_match_finds_the_hold_that_is_known_and_sets_it_right(aftermath: Aftermath) -> None:
-    first, second = aftermath.begin(1.0, 1.5, None), aftermath.begin(2.0, 2.5, None)
+def concluded(aftermath: Aftermath, loop_by_hand: Loop, started: float, ended: float) -> Hold:
+    """Return a hold that the watchdog has suspected and the loop's thread has confirmed."""
+    suspected(aftermath, loop_by_hand, started)
+    request = a_request(started - 0.5)
+    aftermath.note(request, ended)
+    return waits_of(request)[-1].hold
+
+
+def test_match_finds_the_hold_that_was_concluded_and_sets_it_right(
+    aftermath: Aftermath, loop_by_hand: Loop
+) -> None:
+    first = concluded(aftermath, loop_by_hand, 1.0, 1.5)
+    second = concluded(aftermath, loop_by_hand, 2.0, 2.5)
     assert aftermath.match(1.02, 1.55) is first
     assert (first.started, first.ended) == (1.02, 1.55)
     assert aftermath.match(2.4, 2.6) is second
-    first.stall = Stall(started_at=1.0, duration=0.5, thread="MainThread")
-    assert aftermath.match(1.0, 1.5) is not first
+    assert aftermath.match(1.0, 1.5) not in (first, second)
+
+
+def test_match_leaves_alone_what_the_loop_s_thread_has_put_up_by_itself(
+    aftermath: Aftermath, loop_by_hand: Loop
+) -> None:
+    """The watchdog knows the rest of the tick, and takes it to be at the tick's beginning."""
+    known = aftermath.begin(1.0, 1.5, a_request())
+    rest = concluded(aftermath, loop_by_hand, 1.5, 1.75)
+    assert aftermath.match(1.0, 1.25) is rest
+    assert (known.started, known.ended) == (1.0, 1.5)
 
 
 def test_match_makes_a_hold_of_which_nobody_knew_and_finds_who_waited(
@@ -328,9 +381,10 @@ def test_match_makes_a_hold_of_which_nobody_knew_and_finds_who_waited(
 
 
 def test_so_many_holds_are_remembered_and_no_more(aftermath: Aftermath) -> None:
-    holds = [aftermath.begin(float(at), at + 0.5, None) for at in range(KEPT + 1)]
-    assert aftermath.match(1.0, 1.5) is holds[1]
-    assert aftermath.match(0.0, 0.5) is not holds[0]
+    holds = [aftermath.begin(float(at), at + 0.5, None) for at in range(1, KEPT + 2)]
+    request = a_request(KEPT + 5.0)
+    aftermath.arrive(request, KEPT + 5.0)
+    assert {w.hold for w in waits_of(request)} == {*holds[1:]}
 
 
 def test_so_many_arrivals_are_remembered_and_no_more(aftermath: Aftermath) -> None:
@@ -366,94 +420,3 @@ def test_only_as_long_as_the_loop_was_busy_can_a_request_have_been_in_its_socket
     suspected(aftermath, loop_by_hand, 1.375)
     assert aftermath.believable(a_request(1.5), 3.0) == pytest.approx(0.125 + SLACK)
     assert aftermath.believable(a_request(1.0), 3.0) == 0.0
-
-
-# On real loops.
-
-
-async def victims(app: Any, *paths: str) -> list[asyncio.Task[Any]]:
-    """Return one request of each path, begun."""
-    tasks = [asyncio.ensure_future(visit(app, path)) for path in paths]
-    await asyncio.sleep(0.02)
-    return tasks
-
-
-@in_calm
-def test_requests_lose_what_they_were_ready_for(loop: str, make_watch: MakeWatch) -> None:
-    """To a timer due in the block, one due after it, and an event that comes long after it."""
-    watch, event = make_watch(), asyncio.Event()
-    moments: dict[str, float] = {}
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        path = scope["path_template"] = scope["path"]
-        if path == "/block":
-            moments["began"] = time.perf_counter()
-            block_for(0.2)
-            moments["ended"] = time.perf_counter()
-        elif path == "/event":
-            await event.wait()
-        else:
-            delay = {"/due": 0.12, "/later": 0.5}[path]
-            moments[path] = time.perf_counter() + delay
-            await asyncio.sleep(delay)
-        await answer(send)
-
-    async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.05)
-        wrapped = LoopWatchMiddleware(app, watch=watch)
-        tasks = await victims(wrapped, "/due", "/later", "/event")
-        tasks += await victims(wrapped, "/block")
-        await asyncio.gather(tasks[0], tasks[1], tasks[3])
-        event.set()
-        await tasks[2]
-        await until(lambda: bool(watch.stalls) and watch.stalls[-1].victims > 0)
-
-    run_on(loop, main())
-    (stall,) = watch.stalls
-    whole, due = moments["ended"] - moments["began"], moments["ended"] - moments["/due"]
-    lost = due if loop == "asyncio" else whole / 2
-    assert stall.victims == 1
-    assert stall.lost_request_seconds == pytest.approx(lost, abs=TOLERANCE)
-    parts = {row.route: row for row in watch.snapshot().requests}
-    assert parts["/due"].stalled == pytest.approx(lost, abs=TOLERANCE)
-    assert parts["/block"].stalled == parts["/later"].stalled == parts["/event"].stalled == 0.0
-    (blame,) = watch.snapshot().blames
-    assert (blame.culprit_route, blame.victim_route, blame.count) == ("/block", "/due", 1)
-
-
-@in_calm
-def test_who_is_in_line_behind_the_culprit_loses_all_of_it(
-    loop: str, make_watch: MakeWatch
-) -> None:
-    watch, released = make_watch(), asyncio.Event()
-    took: list[float] = []
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        path = scope["path_template"] = scope["path"]
-        await released.wait()
-        if path == "/block":
-            took.append(block_for(0.15))
-        await answer(send)
-
-    async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.05)
-        wrapped = LoopWatchMiddleware(app, watch=watch)
-        tasks = await victims(wrapped, "/before", "/block", "/behind", "/behind")
-        released.set()
-        await asyncio.gather(*tasks)
-        await until(lambda: bool(watch.stalls) and watch.stalls[-1].victims > 0)
-
-    run_on(loop, main())
-    (stall,) = watch.stalls
-    assert stall.victims == 2
-    assert stall.lost_request_seconds == pytest.approx(2 * took[0], abs=TOLERANCE)
-    parts = {row.route: row.stalled for row in watch.snapshot().requests}
-    assert (parts["/before"], parts["/block"]) == (0.0, 0.0)
-
-
-def test_holds_are_told_apart_by_identity() -> None:
-    """They are keys, and their victims are no part of what they are."""
-    one, other = (Hold(1.0, 1.5, None, lambda _: True) for _ in range(2))
-    assert one != other
