@@ -23,11 +23,11 @@ KEPT = 1024  # accounts; of more than that the oldest are told at once
 class Account:
     """One stall, its hold, and what has been counted of it."""
 
-    __slots__ = ("beyond", "beyond_lost", "counted", "hold", "stall", "told")
+    __slots__ = ("beyond", "beyond_lost", "hold", "stall", "told")
 
     def __init__(self, stall: Stall, hold: Hold) -> None:
         self.stall, self.hold = stall, hold
-        self.counted = self.beyond = 0
+        self.beyond = 0
         self.beyond_lost = 0.0
         self.told = False
 
@@ -57,13 +57,12 @@ class Accounts:
                 account.told = True
                 yield with_victims(account.stall, account.hold), account.hold
         while self._open and (len(self._open) > KEPT or now - self._open[0].hold.ended > LATEST):
-            self._open.popleft().hold.waits.clear()
+            self._open.popleft()
 
     def _count(self, account: Account) -> None:
         hold, stall = account.hold, account.stall
-        new = hold.waits[account.counted :]
-        account.counted += len(new)
-        for wait in new:
+        while hold.waits:
+            wait = hold.waits.popleft()
             self.table.blame(stall, route_of(wait.request), 1, wait.seconds)
         beyond, lost = hold.beyond, hold.beyond_lost
         if beyond > account.beyond:

@@ -6,6 +6,7 @@ the loop catches up, on the loop's thread; the watchdog's thread counts them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -36,7 +37,7 @@ class Hold:
         self.started, self.ended, self.owner = started, ended, owner
         self.settled = settled  # whether all its victims should be known by now
         self.context = context  # a copy of the culprit's
-        self.waits: list[Wait] = []  # at most `VICTIMS`
+        self.waits: deque[Wait] = deque()  # not counted by route yet
         self.victims, self.lost = 0, 0.0  # all of them, and their seconds
         self.beyond, self.beyond_lost = 0, 0.0  # of those, what is not in `waits`
         self.stall: Stall | None = None  # what it was explained as
@@ -45,7 +46,7 @@ class Hold:
     def add(self, wait: Wait) -> None:
         self.victims += 1
         self.lost += wait.seconds
-        if len(self.waits) < VICTIMS:
+        if self.victims <= VICTIMS:
             self.waits.append(wait)
         else:
             self.beyond += 1

@@ -231,6 +231,7 @@ class WatchedLoop:
             stalls=self.pulse.dropped,
             callbacks=self.pulse.crowd.lost,
             request_start=self.nonsense,
+            victims=self.pulse.aftermath.cut,
         )
 
     def threadpool(self) -> ThreadPoolReading:

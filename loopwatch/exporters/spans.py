@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from opentelemetry import trace
@@ -61,11 +61,12 @@ class StallSpans:
         opened.span.end(started + int(stall.duration * 1e9))
 
     @guarded
-    def waited(self, times: RecentRequest, holds: Iterable[Hold]) -> None:
+    def waited(self, measure: Callable[[], RecentRequest], holds: Iterable[Hold]) -> None:
         """A request that has waited for holds ends, in its own context."""
         span = trace.get_current_span()
         if not span.is_recording():
             return
+        times = measure()
         span.set_attributes(
             {
                 "loopwatch.request.queued": times.queued,

@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ class RequestRow(RowNumbers):
         method: str,
         endpoint: Any,
         steps: StepRow,
-        waited: Callable[[RecentRequest, Iterable[Hold]], None],
+        waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None],
     ) -> None:
         self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
         self.waited = waited
@@ -115,7 +116,7 @@ class RequestRow(RowNumbers):
         if not request.waits:
             return
         self.waits.append((self.finished - 1, request.waits))
-        self.waited(self._last(request), [wait.hold for wait in request.waits])
+        self.waited(partial(self._last, request), [wait.hold for wait in request.waits])
 
     def _last(self, request: Request) -> RecentRequest:
         latency = (request.responded or request.ended) - request.started + request.queued
@@ -220,11 +221,11 @@ class RequestTable:
     ) -> None:
         self._steps = steps
         self._template, self._lone = template, lone
-        self.waited: Callable[[RecentRequest, Iterable[Hold]], None] | None = None
+        self.waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None] | None = None
         self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
         self.rows: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
 
-    def _waited(self, times: RecentRequest, holds: Iterable[Hold]) -> None:
+    def _waited(self, times: Callable[[], RecentRequest], holds: Iterable[Hold]) -> None:
         if self.waited is not None:
             self.waited(times, holds)
 

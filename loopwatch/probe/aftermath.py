@@ -21,6 +21,9 @@ On uvloop only the watchdog sees a hold that is no driven step: it leaves a `sus
 step after it draws the conclusion. A hold that nobody on the loop's thread has seen (the process
 was stopped, say) is matched with requests that were found to have waited in their sockets.
 
+Noting a request takes 10 to 20 microseconds of the loop, most of it the slow way of its step. So
+after `NOTED` of them a hold's victims in flight are looked for no more, and `cut` counts that.
+
 Tried and dropped: reading all timers and ready handles as a hold ends (10 ms at 10,000 requests in
 flight; now each request pays a few microseconds in its own step).
 """
@@ -37,6 +40,7 @@ from loopwatch.holds import Hold, Wait
 from loopwatch.request import Request, clock
 
 KEPT = 64  # holds remembered: as far back as a request in its socket can be explained
+NOTED = 500  # requests looked at after one hold: that takes the loop 5 to 10 ms in all
 ACTIVE = 16  # of them, whose victims are still looked for
 WAITS = 64  # of one request that are remembered with it: the latest
 ARRIVALS = 1024  # requests that have waited in their sockets, remembered
@@ -86,6 +90,7 @@ class Aftermath:
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
         self._busy_since = self._idle_before = 0.0  # the loop's latest busy time
         self.suspect: Position | None = None  # of a tick that the watchdog sees grow old
+        self.cut = 0  # holds of which not all victims were looked for
         self.offset: float | None = None  # of the loop's own clock, s
 
     @property
@@ -201,7 +206,7 @@ class Aftermath:
         request.queued = queued
         arrival = Arrival(request, request.started - queued, request.started)
         self._arrivals.append(arrival)
-        for hold in reversed(self._holds):
+        for hold in reversed([*self._holds]):
             if hold.ended <= arrival.arrived:
                 break
             wait = overlap(hold, *arrival)
@@ -216,7 +221,11 @@ class Aftermath:
 
     def _give_up(self, at: Position) -> None:
         """Look no longer for victims of what is over by now."""
-        if any(is_over(chase, at) for chase in self._chases):
+        over = False
+        for chase in self._chases:  # most often the only one
+            over = over or is_over(chase, at)
+        if over:
+            self.cut += sum(len(chase.seen) >= NOTED for chase in self._chases)
             self._chases = [chase for chase in self._chases if not is_over(chase, at)]
 
     def settled(self, hold: Hold) -> bool:
@@ -249,7 +258,8 @@ def nowhere() -> None:
 
 
 def is_over(chase: Chase, at: Position) -> bool:
-    return at.idle - chase.at.idle > WAITED or at.turns - chase.at.turns > TICKS
+    late = at.idle - chase.at.idle > WAITED or at.turns - chase.at.turns > TICKS
+    return late or len(chase.seen) >= NOTED
 
 
 def blame(wait: Wait) -> None:

@@ -95,7 +95,7 @@ def test_a_stall_and_its_victim_refer_to_each_other(traced: Traced) -> None:
     with traced.tracer.start_as_current_span("culprit") as culprit:
         hold = a_hold(copy_context())
     with traced.tracer.start_as_current_span("victim"):
-        exporter.waited(TIMES, [hold])
+        exporter.waited(lambda: TIMES, [hold])
     exporter.stalled_by(a_stall(), hold)
     stall, victim = traced.one("loopwatch.stall"), traced.one("victim")
     assert linked(stall) == [identity(victim)]
@@ -119,7 +119,7 @@ def test_a_span_that_was_begun_early_is_back_dated(traced: Traced) -> None:
     hold = a_hold()
     began = time.time() - (clock() - hold.started)
     with traced.tracer.start_as_current_span("victim"):
-        StallSpans().waited(TIMES, [hold])
+        StallSpans().waited(lambda: TIMES, [hold])
     StallSpans().stalled_by(a_stall(started_at=began), hold)
     span = traced.one("loopwatch.stall")
     assert span.start_time is not None
@@ -132,7 +132,7 @@ def test_who_ends_after_the_stall_was_told_refers_to_it(traced: Traced) -> None:
     exporter, hold = StallSpans(), a_hold()
     exporter.stalled_by(a_stall(), hold)
     with traced.tracer.start_as_current_span("victim"):
-        exporter.waited(TIMES, [hold])
+        exporter.waited(lambda: TIMES, [hold])
     stall = traced.one("loopwatch.stall")
     assert linked(traced.one("victim")) == [identity(stall)]
     assert linked(stall) == []
@@ -153,7 +153,7 @@ def test_links_are_bounded_on_both_sides(traced: Traced) -> None:
     exporter, many = StallSpans(), [a_hold() for _ in range(LINKS + 5)]
     for number in range(LINKS + 5):
         with traced.tracer.start_as_current_span(f"victim{number}"):
-            exporter.waited(TIMES, many if number == 0 else many[:1])
+            exporter.waited(lambda: TIMES, many if number == 0 else many[:1])
     for hold in many:
         exporter.stalled_by(a_stall(), hold)
     assert len(linked(traced.one("victim0"))) == LINKS
@@ -167,7 +167,7 @@ def test_a_victim_that_is_not_sampled_costs_no_span(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: quiet.provider)
     hold = a_hold()
     with quiet.tracer.start_as_current_span("victim"):
-        StallSpans().waited(TIMES, [hold])
+        StallSpans().waited(lambda: TIMES, [hold])
     assert hold.link is None
     StallSpans().stalled_by(a_stall(), hold)
     assert quiet.exported.get_finished_spans() == ()
@@ -175,7 +175,7 @@ def test_a_victim_that_is_not_sampled_costs_no_span(monkeypatch: pytest.MonkeyPa
 
 def test_without_a_span_or_an_sdk_nothing_happens() -> None:
     exporter, hold = StallSpans(), a_hold()
-    exporter.waited(TIMES, [hold])
+    exporter.waited(lambda: TIMES, [hold])
     assert hold.link is None
     exporter.stalled_by(a_stall(), hold)
     exporter.stalled(a_stall())
@@ -205,7 +205,7 @@ def test_a_stall_that_is_told_as_its_span_begins_has_one_span(
 
     monkeypatch.setattr(spans, "start_span", start_while_it_is_told)
     with traced.tracer.start_as_current_span("victim"):
-        StallSpans().waited(TIMES, [hold])
+        StallSpans().waited(lambda: TIMES, [hold])
     teller.join()
     assert linked(traced.one("victim")) == [identity(traced.one("loopwatch.stall"))]
 
@@ -220,7 +220,7 @@ def test_what_goes_wrong_in_a_victim_s_span_is_no_matter_of_the_app(
     monkeypatch.setattr(spans, "link", broken)
     monkeypatch.setattr("loopwatch.guard.tell_once", told.append)
     with traced.tracer.start_as_current_span("victim"):
-        StallSpans().waited(TIMES, [a_hold()])
+        StallSpans().waited(lambda: TIMES, [a_hold()])
     assert told
 
 

@@ -292,7 +292,7 @@ def test_whom_requests_waited_for_stays_with_them_round_the_ring() -> None:
 def test_who_waited_is_told_with_all_parts_as_it_ends() -> None:
     requests = table()
     told: list[tuple[RecentRequest, list[Hold]]] = []
-    requests.waited = lambda times, holds: told.append((times, [*holds]))
+    requests.waited = lambda measure, holds: told.append((measure(), [*holds]))
     hold = Hold(0.0, 1.0, None, lambda _: True)
     for waits in (None, [], [1]):
         request = begun(10.0)

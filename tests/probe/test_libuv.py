@@ -26,7 +26,8 @@ def test_tick_keeps_its_start_when_a_timer_is_set_in_it() -> None:
         return before, after
 
     before, after = run_on("uvloop", main())
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert before.turns == after.turns
     assert before.since is not None
     assert before.since == after.since
