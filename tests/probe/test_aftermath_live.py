@@ -186,7 +186,7 @@ def without_collections() -> Iterator[None]:
 def test_ten_thousand_in_flight_do_not_make_a_stall_cost_more(
     loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of them ready: next to nothing. All of them ready: so many are looked at, and no more."""
+    """None of them ready: next to nothing. All ready: so many are looked at, and no more."""
     monkeypatch.setattr(pulse, "Aftermath", Timed)
     watch = make_watch()
     calls: list[float] = []
