@@ -13,7 +13,8 @@ import pytest
 
 from .conftest import run_to_its_end
 
-TRIES = 4
+TRIES = 5
+COMPETING = ("hogs", "keeper")  # scenarios of threads that want the GIL
 GROUPS = Path("/sys/fs/cgroup")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the evidence is Linux's own")
@@ -27,10 +28,15 @@ def stalls_of(loop: str, scenario: str, *before: str) -> list[dict[str, Any]]:
 
 @functools.cache
 def calm_stalls(loop: str, scenario: str) -> list[dict[str, Any]]:
-    """Return the stalls of a scenario in which the loop did not have to queue for a CPU."""
+    """Return the stalls of a scenario in which the loop did not have to queue for a CPU.
+
+    Of threads that compete for the GIL the watchdog is one: about one time in ten it gets it when
+    all is over, and then nobody is named.
+    """
     for _ in range(TRIES):
         stalls = stalls_of(loop, scenario)
-        if stalls and all(s["run_queue_seconds"] < 0.2 * s["duration"] for s in stalls):
+        calm = stalls and all(s["run_queue_seconds"] < 0.2 * s["duration"] for s in stalls)
+        if calm and (scenario not in COMPETING or stalls[-1]["gil_holders"]):
             break
     return stalls
 
