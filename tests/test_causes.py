@@ -88,8 +88,13 @@ def test_a_full_run_queue_is_nobody_s_fault(loop: str) -> None:
 
 
 def test_a_cpu_quota_is_nobody_s_fault(loop: str) -> None:
-    with limited_group() as join:
-        stall = stalls_of(loop, "quota", "sh", "-c", f'echo $$ > {join}; exec "$@"', "sh")[-1]
+    """On uvloop the watchdog sees a tick only if it has a CPU itself meanwhile."""
+    for _ in range(TRIES):
+        with limited_group() as join:
+            stalls = stalls_of(loop, "quota", "sh", "-c", f'echo $$ > {join}; exec "$@"', "sh")
+        if stalls:
+            break
+    stall = stalls[-1]
     assert stall["cause"] == "starved", stall
     assert stall["throttled_seconds"] >= stall["duration"] / 4
     assert stall["site"]["function"] == "_NONE"
