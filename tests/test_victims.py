@@ -13,7 +13,7 @@ from tests.victims.recount import Loss, Ready, Recount, Request, Span, apart
 from tests.victims.trial import run
 from tests.victims.what_if import predictions
 
-TRIES = 2
+TRIES = 1
 BUSY = "the machine is too busy: no calm trial"
 
 
