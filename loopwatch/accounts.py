@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from loopwatch.explain.route import template
+from loopwatch.explain.route import place
 from loopwatch.holds import Hold
 from loopwatch.ledger.stalls import StallTable, with_victims
 from loopwatch.records import NONE, OTHER, Stall
-from loopwatch.request import Request
 
 PATIENCE = 1.0  # s
 LATEST = 60.0  # s after a hold: then its victims are counted no more
@@ -63,17 +62,9 @@ class Accounts:
         hold, stall = account.hold, account.stall
         while hold.waits:
             wait = hold.waits.popleft()
-            self.table.blame(stall, route_of(wait.request), 1, wait.seconds)
+            self.table.blame(stall, place(wait.request).route or NONE, 1, wait.seconds)
         beyond, lost = hold.beyond, hold.beyond_lost
         if beyond > account.beyond:
             count, seconds = beyond - account.beyond, lost - account.beyond_lost
             self.table.blame(stall, OTHER, count, seconds)
             account.beyond, account.beyond_lost = beyond, lost
-
-
-def route_of(request: Request) -> str:
-    """Return the route of a request, as far as it has been routed by now."""
-    scope = request.scope
-    if scope is None:  # it has ended, and `row` was set before
-        return request.row.route or NONE
-    return template(scope, request.door) or NONE

@@ -58,6 +58,30 @@ class RecentRequest:
     waiting: float  # s, everything else
     blames: tuple[Blame, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        route: str,
+        method: str,
+        started_at: float,
+        parts: Sequence[float],
+        blames: tuple[Blame, ...],
+    ) -> RecentRequest:
+        """Return a request by its latency and those parts of it that are measured: queued,
+        running and stalled. What remains is waiting."""
+        latency, queued, running, stalled = parts
+        return cls(
+            route=route,
+            method=method,
+            started_at=started_at,
+            latency=latency,
+            queued=queued,
+            running=running,
+            stalled=stalled,
+            waiting=max(0.0, latency - queued - running - stalled),
+            blames=blames,
+        )
+
     def without(self, site: str) -> Bounded:
         """Return its latency in seconds if a site had not stalled."""
         mine = [b for b in self.blames if b.site == site]
@@ -173,15 +197,6 @@ class Recent:
         blames = dict(self.blames)
         numbers = array("d", self.numbers)
         for place, at in enumerate(range(0, len(numbers), PARTS)):
-            arrived, latency, queued, running, stalled = numbers[at : at + PARTS]
-            yield RecentRequest(
-                route=route,
-                method=method,
-                started_at=arrived + self.to_unix,
-                latency=latency,
-                queued=queued,
-                running=running,
-                stalled=stalled,
-                waiting=max(0.0, latency - queued - running - stalled),
-                blames=blames.get(place, ()),
-            )
+            arrived, *parts = numbers[at : at + PARTS]
+            started_at = arrived + self.to_unix
+            yield RecentRequest.of(route, method, started_at, parts, blames.get(place, ()))

@@ -8,7 +8,6 @@ the loop.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,6 +24,7 @@ from loopwatch.ledger.stalls import StallTable
 from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
 from loopwatch.records import Instrument, Stall
+from loopwatch.request import unix_time
 from loopwatch.watched import WatchedLoop
 
 UNTOLD = 1024  # stalls waiting to be told; more are dropped and counted
@@ -80,7 +80,7 @@ class Reporter:
             self.lines.suspect(explanation.suspects, slow.thread_id)
         except Exception:
             tell_once("loopwatch.explain")
-            started = time.time() - (clock() - slow.started)
+            started = unix_time(slow.started)
             return Stall(started_at=started, duration=slow.duration, thread=slow.thread)
         return self._advised(explanation)
 

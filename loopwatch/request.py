@@ -16,6 +16,12 @@ AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carr
 
 clock = time.perf_counter
 
+
+def unix_time(moment: float) -> float:
+    """Return the Unix time, s, of a moment of `clock`."""
+    return time.time() - (clock() - moment)
+
+
 if TYPE_CHECKING or speedups is None:
 
     class RequestNumbers:

@@ -141,6 +141,8 @@ def test_of_too_many_accounts_the_oldest_are_told_at_once(
 def test_a_request_that_ended_is_counted_on_the_route_it_had(book: Book) -> None:
     class Row:
         route: Any = "/ended"
+        method = "GET"
+        endpoint = None
 
     hold = book.open()
     ended, nameless = on_route("/good"), on_route("/good")

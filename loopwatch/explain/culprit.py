@@ -26,21 +26,13 @@ from loopwatch.evidence import Part, Sample, Slow, Spot
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
 from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
-from loopwatch.explain.route import template
+from loopwatch.explain.route import Place, place
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
 from loopwatch.names import callable_name, code_name, module_of
 from loopwatch.records import NONE, Contributor, GilHolder, Site, Stall
 from loopwatch.request import AFTERLIFE, REQUEST, Request
 
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
-
-
-class Place(NamedTuple):
-    """What a request was asked for."""
-
-    route: str | None = None
-    method: str | None = None
-    endpoint: Any = None
 
 
 class Explanation(NamedTuple):
@@ -218,15 +210,6 @@ def owner(slow: Slow, sample: Sample | None) -> Request | None:
 
 def has_ended(request: Request) -> bool:
     return request.scope is None
-
-
-def place(request: Request) -> Place:
-    """Return what a request was asked for, whether it has ended or not."""
-    scope = request.scope
-    if scope is None:  # it has ended, and `row` was set before
-        return Place(request.row.route, request.row.method, request.row.endpoint)
-    route = template(scope, request.door)
-    return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 
 def innocent(slow: Slow) -> bool:

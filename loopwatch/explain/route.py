@@ -8,7 +8,26 @@ The mounts' templates are found by walking the app's route tree along that path.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
+
+from loopwatch.request import Request
+
+
+class Place(NamedTuple):
+    """What a request was asked for."""
+
+    route: str | None = None
+    method: str | None = None
+    endpoint: Any = None
+
+
+def place(request: Request) -> Place:
+    """Return what a request was asked for, whether it has ended or not."""
+    scope = request.scope
+    if scope is None:  # it has ended, and `row` was set before
+        return Place(request.row.route, request.row.method, request.row.endpoint)
+    route = template(scope, request.door)
+    return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 
 def template(scope: Any, door: Any) -> str | None:

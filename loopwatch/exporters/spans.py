@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +21,7 @@ from loopwatch.guard import guarded
 from loopwatch.holds import Hold
 from loopwatch.recent import RecentRequest
 from loopwatch.records import NONE, Stall
-from loopwatch.request import clock
+from loopwatch.request import unix_time
 from loopwatch.version import __version__
 
 _linking = threading.Lock()  # a stall may be told while a request that waited for it ends
@@ -84,8 +83,8 @@ class StallSpans:
 def link(hold: Hold, victim: SpanContext) -> SpanContext:
     """Return what a request that waited refers to; the hold's span will refer to it in turn."""
     if hold.link is None:
-        started = time.time() - (clock() - hold.started)
-        hold.link = OpenSpan(start_span(current(hold.context), int(started * 1e9)))
+        started = int(unix_time(hold.started) * 1e9)
+        hold.link = OpenSpan(start_span(current(hold.context), started))
     opened = hold.link
     if not isinstance(opened, OpenSpan):  # the stall was told already
         told: SpanContext = opened

@@ -7,7 +7,6 @@ What its tasks still do after that is not in these sums; a stall of theirs keeps
 
 from __future__ import annotations
 
-import time
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -21,7 +20,7 @@ from loopwatch.ledger.counts import Table
 from loopwatch.ledger.steps import FIRST, StepRow, StepTable
 from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
 from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram, RequestReading
-from loopwatch.request import NO_TIMES, Request, clock
+from loopwatch.request import NO_TIMES, Request, unix_time
 from loopwatch.speedups import speedups
 
 ROUTES = 256
@@ -119,18 +118,14 @@ class RequestRow(RowNumbers):
         self.waited(partial(self._last, request), [wait.hold for wait in request.waits])
 
     def _last(self, request: Request) -> RecentRequest:
-        latency = (request.responded or request.ended) - request.started + request.queued
-        parts = request.queued, request.settled, request.stalled
-        return RecentRequest(
-            route=self.route or NONE,
-            method=self.method,
-            started_at=time.time() - (clock() - request.started) - request.queued,
-            latency=latency,
-            queued=request.queued,
-            running=request.settled,
-            stalled=request.stalled,
-            waiting=max(0.0, latency - sum(parts)),
-            blames=tuple(blames(request.waits or ())),
+        arrived = request.started - request.queued
+        latency = (request.responded or request.ended) - arrived
+        return RecentRequest.of(
+            self.route or NONE,
+            self.method,
+            unix_time(arrived),
+            (latency, request.queued, request.settled, request.stalled),
+            tuple(blames(request.waits or ())),
         )
 
     def recent_requests(self) -> Recent:
@@ -138,7 +133,7 @@ class RequestRow(RowNumbers):
         finished, waits, numbers = self.finished, [*self.waits], self.recent()
         first = finished - len(numbers) // (8 * PARTS)
         known = ((n - first, tuple(blames(w))) for n, w in waits if first <= n < finished)
-        return Recent(numbers, time.time() - clock(), tuple(known))
+        return Recent(numbers, unix_time(0.0), tuple(known))
 
 
 def add_steps(row: StepRow, request: Request) -> float:

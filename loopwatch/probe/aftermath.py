@@ -131,9 +131,7 @@ class Aftermath:
             return known
         hold = self._hold(started, ended, None)
         for arrival in [*self._arrivals]:
-            wait = overlap(hold, *arrival)
-            if wait is not None:
-                blame(wait)
+            blame_queued(hold, arrival)
         return hold
 
     def note(self, request: Request, began: float, handle: Any = None) -> None:
@@ -209,9 +207,7 @@ class Aftermath:
         for hold in reversed([*self._holds]):
             if hold.ended <= arrival.arrived:
                 break
-            wait = overlap(hold, *arrival)
-            if wait is not None:
-                blame(wait)
+            blame_queued(hold, arrival)
 
     def tick(self) -> None:
         """A tick has ended."""
@@ -221,10 +217,7 @@ class Aftermath:
 
     def _give_up(self, at: Position) -> None:
         """Look no longer for victims of what is over by now."""
-        over = False
-        for chase in self._chases:  # most often the only one
-            over = over or is_over(chase, at)
-        if over:
+        if any(is_over(chase, at) for chase in self._chases):
             self.cut += sum(len(chase.seen) >= NOTED for chase in self._chases)
             self._chases = [chase for chase in self._chases if not is_over(chase, at)]
 
@@ -272,10 +265,10 @@ def blame(wait: Wait) -> None:
     request.waits.append(wait)
 
 
-def overlap(hold: Hold, request: Request, arrived: float, began: float) -> Wait | None:
-    """Return what of its time in the socket a request waited for a hold."""
+def blame_queued(hold: Hold, arrival: Arrival) -> None:
+    """Blame a hold for what of its time in the socket a request waited for it."""
+    request, arrived, began = arrival
     ended = min(hold.ended, began)
     seconds = ended - max(hold.started, arrived)
-    if seconds <= 0 or request is hold.owner:
-        return None
-    return Wait(hold, request, seconds, seconds, seconds, began - ended, queued=True)
+    if seconds > 0 and request is not hold.owner:
+        blame(Wait(hold, request, seconds, seconds, seconds, began - ended, queued=True))

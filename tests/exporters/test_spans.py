@@ -246,14 +246,19 @@ async def blocks_or_sleeps(scope: Any, receive: Receive, send: Send) -> None:
     await answer(send)
 
 
+async def good_beside_bad(watch: Any, app: App) -> None:
+    """Begin a request that waits for another one's stall, and end both."""
+    watch.start()
+    await asyncio.sleep(0.05)
+    good = asyncio.ensure_future(visit(app, "/good"))
+    await asyncio.sleep(0.02)
+    await asyncio.ensure_future(visit(app, "/bad"))
+    await good
+
+
 def stall_once(loop: str, watch: Any, app: App) -> None:
     async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.05)
-        good = asyncio.ensure_future(visit(app, "/good"))
-        await asyncio.sleep(0.02)
-        await asyncio.ensure_future(visit(app, "/bad"))
-        await good
+        await good_beside_bad(watch, app)
         await until(lambda: bool(watch.stalls) and watch.stalls[-1].victims > 0)
         await asyncio.sleep(0.1)
 
@@ -301,12 +306,7 @@ def test_a_stall_that_is_allowed_is_told_nobody_though_its_span_was_begun(
     app = traced_app(traced, LoopWatchMiddleware(blocks_or_sleeps, watch=watch))
 
     async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.05)
-        good = asyncio.ensure_future(visit(app, "/good"))
-        await asyncio.sleep(0.02)
-        await asyncio.ensure_future(visit(app, "/bad"))
-        await good
+        await good_beside_bad(watch, app)
         await until(lambda: bool(watch.snapshot().allowed))
 
     run_on(loop, main())

@@ -58,18 +58,24 @@ def test_waits_are_charged_to_the_requests_that_waited(loop: str) -> None:
     assert charged["/5"] > 0.09
 
 
+def charged_with_a_stall(loop: str, jobs: list[Job], seconds: float) -> Any:
+    """Return what each job is charged if the loop stalls while they are under way."""
+
+    async def main(limiter: Limiter, tokens: Any) -> None:
+        tasks = [asyncio.ensure_future(in_thread(job)) for job in jobs]
+        await asyncio.sleep(0.02)
+        block_for(seconds)
+        await asyncio.gather(*tasks)
+
+    return limited(loop, main)
+
+
 @in_calm
 def test_a_stalled_loop_is_no_wait_for_a_thread(loop: str) -> None:
     """The thread is free after 0.1 s, but the loop hands it on after 0.4 s only."""
     jobs = [Job(f"/{n}", 0.1) for n in range(3)]
 
-    async def main(limiter: Limiter, tokens: Any) -> None:
-        tasks = [asyncio.ensure_future(in_thread(job)) for job in jobs]
-        await asyncio.sleep(0.02)
-        block_for(0.4)
-        await asyncio.gather(*tasks)
-
-    charged = limited(loop, main)
+    charged = charged_with_a_stall(loop, jobs, 0.4)
     first, second, third = jobs
     assert second.began - second.asked > 0.4
     assert charged["/1"] == pytest.approx(first.done - second.asked, abs=NEAR)
@@ -81,13 +87,7 @@ def test_a_stalled_loop_is_no_wait_for_a_thread(loop: str) -> None:
 def test_a_stall_while_threads_are_at_work_changes_nothing(loop: str) -> None:
     jobs = [Job(f"/{n}", 0.2) for n in range(2)]
 
-    async def main(limiter: Limiter, tokens: Any) -> None:
-        tasks = [asyncio.ensure_future(in_thread(job)) for job in jobs]
-        await asyncio.sleep(0.02)
-        block_for(0.1)
-        await asyncio.gather(*tasks)
-
-    charged = limited(loop, main)
+    charged = charged_with_a_stall(loop, jobs, 0.1)
     assert charged["/1"] == pytest.approx(jobs[1].began - jobs[1].asked, abs=NEAR)
 
 
