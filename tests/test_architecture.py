@@ -49,7 +49,10 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("cli", "page"),
 }
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
-OWNERS = {"cli.serving": "uvicorn"}  # the one module that may import an extra
+OWNERS = {  # the one module that may import an extra
+    "cli.serving": "uvicorn",
+    "cli.terminal": "rich",
+}
 API_ONLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}
 LONGEST = 300  # lines
