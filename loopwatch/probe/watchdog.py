@@ -7,7 +7,9 @@ Each wake is also a reading of the clocks (`clocks`), from which causes are told
 Theory: a wake is two attribute reads a loop. If a step is in progress, the next wake is set to
 the moment it will have lasted `EARLY` of the threshold, so the first photograph never depends on
 the period; later ones are each `GROWTH` times as deep into the stall, or `OFTEN` of the threshold
-apart while callbacks take turns. A step that ends before the threshold costs a photograph or two.
+apart while callbacks take turns. Where a tick is all that is known (uvloop), the second follows
+`SOON`: who is at work then bounds how long the first can have been. A step that ends before the
+threshold costs a photograph or two.
 
 A loop on its way back from the poll may be held too, where no step shows it: by a thread that has
 the GIL, or because nothing of the process runs. The watchdog, kept waiting itself, finds that by
@@ -37,6 +39,9 @@ EARLY = 0.5  # of the threshold: when the first photograph is due
 PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
 GROWTH = 1.5
 OFTEN = 0.25  # of the threshold, from one photograph to the next while callbacks take turns
+SOON = (
+    0.05  # of the threshold, from the first photograph to the second where steps are not told apart
+)
 SHORTEST = 0.002  # s between two wakes
 
 
@@ -157,8 +162,11 @@ class Sentry:
         return held is not None and seen is not None and held.mark == seen.mark
 
     def _next_age(self, age: float, others: bool) -> float:
-        if others or (self.probe.drives and age < self.probe.pulse.threshold):
-            return age + self.probe.pulse.threshold * OFTEN
+        threshold = self.probe.pulse.threshold
+        if self.probe.drives and self.next_age == threshold * EARLY:
+            return age + threshold * SOON
+        if others or (self.probe.drives and age < threshold):
+            return age + threshold * OFTEN
         return age * GROWTH
 
     def _take_sample(self, held: Held, late: bool) -> bool:

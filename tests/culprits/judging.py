@@ -1,8 +1,9 @@
 """What is wrong with what loopwatch said of a row.
 
 A fault is one if the app's threads had a CPU whenever they wanted one. Else it may be the machine
-that loopwatch tells of, so the row is asked for again; never for any other reason, and not where a
-wrong line was called exact: that is never right.
+that loopwatch tells of, so the row is asked for again; and so it is where loopwatch itself says
+that it cannot tell many callbacks from one slow one (uvloop, a watchdog that came late). Never for
+any other reason, and not where a wrong line was called exact: that is never right.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from .marks import functions
 from .rows import Row
 from .serving import Table
 
-Verdict = Literal["right", "inexact", "starved", "missing", "wrong", "wrong line"]
+Verdict = Literal["right", "inexact", "starved", "undecided", "missing", "wrong", "wrong line"]
 ROUNDS = 6
 CALM = 0.010  # s that the app's threads may wait for a CPU, all together, in a calm round
 PLUMBING = {
@@ -37,7 +38,8 @@ def judge(table: Table, row: Row) -> tuple[Outcome, list[str]]:
         before = table.waited_for_cpu()
         outcome = verdict(row, table.run(row))
         waited = table.waited_for_cpu() - before
-        final = outcome.holds or outcome.verdict == "wrong line" or waited < CALM
+        calm = waited < CALM and outcome.verdict != "undecided"
+        final = outcome.holds or outcome.verdict == "wrong line" or calm
         if final or len(disturbed) == ROUNDS - 1 or row.trigger == "STARTUP":
             return outcome, disturbed
         disturbed.append(f"waited {waited:.3f} s for a CPU: {outcome.fault}")
@@ -53,6 +55,8 @@ def verdict(row: Row, stalls: list[dict[str, Any]]) -> Outcome:
         return Outcome("wrong line", place)
     if was_starved(stall) and (not place or site["function"] == "_NONE"):
         return Outcome("starved", f"cause starved ({evidence(stall)})")
+    if undecided(row, stall):
+        return Outcome("undecided", f"cause unknown ({evidence(stall)})")
     faults = [*differences(row, stall), *filter(None, [place])]
     if len(stalls) > 1:
         faults.append(f"{len(stalls)} stalls: {[brief(stall) for stall in stalls]}")
@@ -65,6 +69,12 @@ def was_starved(stall: dict[str, Any]) -> bool:
     """Return whether a stall says so, and the kernel as well."""
     waited = (stall["run_queue_seconds"] or 0.0) + (stall["throttled_seconds"] or 0.0)
     return bool(stall["cause"] == "starved" and waited >= stall["duration"] / 2)
+
+
+def undecided(row: Row, stall: dict[str, Any]) -> bool:
+    """Return whether a stall names who took part, and no cause."""
+    named = any(part["coroutine"] == row.culprit.function for part in parts(stall))
+    return not row.alone and named and stall["cause"] == "unknown"
 
 
 def misplaced(row: Row, site: dict[str, Any]) -> Iterator[str]:
