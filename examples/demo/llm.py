@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 
 from openai import (
     DEFAULT_CONNECTION_LIMITS,
@@ -49,8 +50,9 @@ class Llm:
 @asynccontextmanager
 async def open_llm(settings: Settings, stand_in_url: str) -> AsyncIterator[Llm]:
     """Make the clients, and close them at the end."""
-    # In a thread: each client loads the system's certificates, and the SDK imports its
-    # resources at their first use. On the loop that would be a stall of the demo's own.
+    # In a thread: each client loads the system's certificates, and the SDK imports its resources
+    # at their first use, and NumPy at the first embedding, where that is installed. On the loop
+    # that would be a stall of the demo's own.
     llm = await asyncio.to_thread(make_llm, settings, stand_in_url)
     try:
         yield llm
@@ -71,6 +73,8 @@ def make_llm(settings: Settings, stand_in_url: str) -> Llm:
     )
     for client in (llm.blocking, llm.waiting, llm.azure):
         _ = client.chat.completions, client.embeddings
+    with suppress(ImportError):
+        import_module("numpy")
     return llm
 
 

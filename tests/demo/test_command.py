@@ -31,9 +31,9 @@ def demo(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
 
 def test_ends_in_time_and_names_the_culprits(loop: str) -> None:
     port, started = free_port(), time.monotonic()
-    done = demo("--seconds", "16", "--loop", loop, "--port", str(port))
+    done = demo("--seconds", "12", "--loop", loop, "--port", str(port))
     assert done.returncode == 0, done.stderr
-    assert 15 < time.monotonic() - started < 25
+    assert 11 < time.monotonic() - started < 21
     head = next(line for line in done.stdout.splitlines() if line.startswith("lost s"))
     columns = ["waited", "total", "s", "times", "line", "call", "function", "route", "cause"]
     assert head.split()[2:] == columns
@@ -92,7 +92,7 @@ def refused(done: "subprocess.CompletedProcess[str]", words: list[str]) -> None:
     assert "secret" not in done.stderr
 
 
-@pytest.mark.parametrize("moment", [0.4, 1.2, 2.0, 3.0, 6.0])
+@pytest.mark.parametrize("moment", [0.4, 1.2, 2.0, 6.0])
 def test_interrupt_ends_it_cleanly(moment: float) -> None:
     """Ctrl-C, while it imports, opens, serves or loads: no traceback, nobody left behind."""
     mark = uuid.uuid4().hex
