@@ -7,7 +7,7 @@ export PYTHON
 PY = .venv/bin/python
 
 .NOTPARALLEL:
-.PHONY: help demo test check bench wheel clean
+.PHONY: help demo test check bench dashboards wheel clean
 
 help:
 	@echo "make demo    serve the demo on 127.0.0.1:8000 and name its culprits; Ctrl-C ends it"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run the tests;  ARGS=\"tests/test_architecture.py -v\""
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measure what loopwatch costs (wants valgrind);  ARGS=\"--quick\""
+	@echo "make dashboards   make Grafana's dashboards anew from deploy/dashboards/"
 	@echo "make wheel   build the wheel into dist/ and try it in a fresh environment"
 	@echo "make clean   remove .venv and whatever else make has made"
 	@echo "PYTHON=...   the interpreter for .venv; by default the newest from 3.11 on"
@@ -31,11 +32,15 @@ check:
 	@.ci/venv check
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy loopwatch examples tests benchmarks
+	$(PY) -m mypy loopwatch deploy examples tests benchmarks
 
 bench:
 	@.ci/venv bench
 	@$(PY) benchmarks/cost.py $(ARGS)
+
+dashboards:
+	@.ci/venv check
+	@$(PY) -m deploy.dashboards
 
 wheel:
 	@.ci/venv

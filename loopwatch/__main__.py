@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from loopwatch.cli.arguments import parser
 from loopwatch.cli.errors import CommandError
+from loopwatch.cli.grafana import grafana
 from loopwatch.cli.run import run
 
 WRONG = 2  # exit code: it could not do as asked
-COMMANDS = {"run": run}
+COMMANDS = {"run": run, "grafana": grafana}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

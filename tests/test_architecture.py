@@ -25,7 +25,7 @@ FLOORS = (
     ),
     ("probe", "ledger", "explain"),
     ("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
-    ("timed", "middleware", "page", "cli"),
+    ("timed", "middleware", "page", "grafana", "cli"),
     ("__init__", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -45,6 +45,7 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("watch", "exporters"),
     ("watch", "reporter"),
     ("watch", "watched"),
+    ("cli", "grafana"),
     ("cli", "middleware"),
     ("cli", "page"),
 }

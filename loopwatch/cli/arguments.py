@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 from loopwatch import options
@@ -11,6 +12,7 @@ from loopwatch.version import __version__
 
 LOOPS = ("auto", "asyncio", "uvloop")
 PORTS = range(65536)
+TRACE = "${__value.raw}"  # the trace's id in a URL, as Grafana has it
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,6 +27,7 @@ def parser() -> Parser:
     whole.add_argument("--version", action="version", version=f"loopwatch {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_run(commands)
+    add_grafana(commands)
     return whole
 
 
@@ -50,6 +53,85 @@ def add_run(commands: Any) -> None:
         help="how long a step of the loop may be (default: 0.1)",
         default=argparse.SUPPRESS,
     )
+
+
+def add_grafana(commands: Any) -> None:
+    grafana = commands.add_parser(
+        "grafana",
+        help="write dashboards for Grafana, and alert rules for Prometheus",
+        description="Write dashboards, alert rules, their runbooks, and what makes Grafana and "
+        "Prometheus load them, into a folder. Files of it that were changed since are not "
+        "overwritten.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    grafana.add_argument("folder", type=path, metavar="DIR", help="the folder, made if need be")
+    grafana.add_argument(
+        "--prometheus",
+        type=url,
+        metavar="URL",
+        default="http://127.0.0.1:9090",
+        help="where Grafana finds Prometheus",
+    )
+    grafana.add_argument(
+        "--target",
+        type=address,
+        metavar="HOST:PORT",
+        default="127.0.0.1:9464",
+        help="where Prometheus finds the app's /metrics",
+    )
+    grafana.add_argument(
+        "--mounted-at",
+        type=path,
+        metavar="PATH",
+        help="where Grafana finds DIR (default: its absolute path)",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument(
+        "--runbooks",
+        type=url,
+        metavar="URL",
+        help="where DIR is served: put before the runbooks' addresses in alerts",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument(
+        "--traces",
+        type=traces,
+        metavar="UID",
+        help=f"uid of Grafana's data source for traces, or a URL with {TRACE} in it: "
+        "points in histograms lead there",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument("--force", action="store_true", help="overwrite changed files as well")
+
+
+def path(text: str) -> str:
+    if not (text.isprintable() and text.strip()):
+        raise argparse.ArgumentTypeError(f"must be a path in printable characters, got {text!r}")
+    return text
+
+
+def url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s\"'<>\\/]+(/[^\s\"'<>\\]*)?", text):
+        raise argparse.ArgumentTypeError(
+            f"must be an http:// or https:// address, got {text!r}; give it as http://host:port"
+        )
+    return text.rstrip("/")
+
+
+def traces(text: str) -> str:
+    if not (re.fullmatch(r"[\w-]+", text) or ("://" in text and TRACE in url(text))):
+        raise argparse.ArgumentTypeError(
+            f"must be the uid of a data source, or a URL with {TRACE} for the trace's id, "
+            f"got {text!r}"
+        )
+    return text
+
+
+def address(text: str) -> str:
+    host, _, number = text.rpartition(":")
+    if not re.fullmatch(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]", host):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, got {text!r}; give it as host:9464")
+    return f"{host}:{port(number)}"
 
 
 def port(text: str) -> int:

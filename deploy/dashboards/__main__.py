@@ -1,0 +1,30 @@
+"""`python -m deploy.dashboards`: make the JSON that is shipped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deploy.dashboards import diagnosis, overview
+from deploy.dashboards.board import DIAGNOSIS, OVERVIEW
+
+SHIPPED = Path(__file__).resolve().parents[2] / "loopwatch" / "grafana" / "dashboards"
+COMMAND = "make dashboards"
+
+
+def dashboards() -> dict[str, str]:
+    """Return every dashboard's JSON by the name of its file."""
+    return {
+        f"{OVERVIEW}.json": overview.dashboard(),
+        f"{DIAGNOSIS}.json": diagnosis.dashboard(),
+    }
+
+
+def main() -> None:
+    for name, text in dashboards().items():
+        SHIPPED.joinpath(name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{SHIPPED / name}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""loopwatch: diagnosis. Which code holds the loop, why, who pays, what the process was doing."""
+
+from __future__ import annotations
+
+from deploy.dashboards.board import DIAGNOSIS, board
+from deploy.dashboards.panels import HALF, THIRD, AnyPanel, heat, lines, query
+from deploy.dashboards.queries import (
+    COST,
+    STATES,
+    ceiling,
+    culprits_lost,
+    increase,
+    mean,
+    mean_time,
+    mean_times,
+    of_culprits,
+    quantile,
+    rate,
+    selector,
+    series,
+    share_above,
+    top,
+    utilization,
+)
+from deploy.dashboards.tables import Column, bars, rows
+from loopwatch.exporters.metrics import (
+    ALLOWED_STALL,
+    COROUTINE,
+    DROPPED,
+    GC_PAUSE,
+    INFO,
+    LOOP_LAG,
+    REQUEST,
+    SELF,
+    STALL,
+    STEP,
+    THREADPOOL_WAIT,
+    THREADPOOL_WAITING,
+    THREADS,
+)
+
+DESCRIPTION = (
+    "Which code holds the event loop, why, who waits for it, and what each route costs. Choose one "
+    "instance above to see one loop."
+)
+CPU = "process_cpu_seconds_total"  # prometheus_client's own
+SLOW = 0.1  # s: slow_callback_duration's default, and an edge of every histogram in seconds
+
+
+def requests() -> list[AnyPanel]:
+    return [
+        lines(
+            "Where a request's time goes",
+            "s",
+            query(mean_times(), "{{state}}"),
+            description="Mean latency of the routes chosen above, in its four parts. queued: in "
+            "the socket, before the app began. running: own steps on the loop. stalled: ready, but "
+            "somebody else held the loop. waiting: real I/O, timers, threads.",
+            width=HALF,
+            stacked=True,
+        ),
+        bars(
+            "Where it goes, by route",
+            "s",
+            {"route": "Route"},
+            tuple(Column(state, "s", mean_time(state)) for state in STATES),
+            description="The same for each route, over the time shown. Long queued or stalled: the "
+            "route is a victim, mend the culprit below. Long running: the route itself holds the "
+            "loop. Long waiting: its own I/O.",
+        ),
+        rows(
+            "Loop cost and ceiling, by route",
+            {"route": "Route"},
+            (
+                Column("Loop cost", "s", mean_time(COST), bar=True),
+                Column("Ceiling", "reqps", ceiling()),
+                Column("Served", "short", increase(REQUEST, "route", "count")),
+                Column("Latency p99", "s", quantile(0.99, REQUEST, "route", increase)),
+            ),
+            description="Loop cost: how long one request keeps the loop for itself. Ceiling, "
+            "1 / loop cost: the requests per second at which one process that serves nothing else "
+            "is full. To raise it, take work off the loop.",
+            width=HALF,
+        ),
+        lines(
+            "True latency, by route",
+            "s",
+            query(top(10, quantile(0.99, REQUEST, "route")), "{{route}}", exemplar=True),
+            description="p99 of the ten slowest routes, from the socket to the last byte. Points "
+            "are single requests that a trace shows; click one.",
+            width=HALF,
+        ),
+    ]
+
+
+def loop() -> list[AnyPanel]:
+    return [
+        heat(
+            "Loop lag",
+            "s",
+            rate(LOOP_LAG, "le", "bucket"),
+            description="How long callbacks that become ready at random moments wait. A band near "
+            "the bottom is health; marks above the edge at 100 ms are stalls. Two bands: most "
+            "moments are fine, and something rare is not.",
+        ),
+        lines(
+            "Loop lag, p50 and p99",
+            "s",
+            query(quantile(0.5, LOOP_LAG), "p50"),
+            query(quantile(0.99, LOOP_LAG), "p99"),
+            description="The same as numbers; the dashed line is 100 ms. p99 alone above it: rare, "
+            "long stalls. p50 as well: the loop is overloaded.",
+            width=HALF,
+            limit=SLOW,
+        ),
+        lines(
+            "Busy loop, busy process",
+            "percentunit",
+            query(utilization("instance"), "{{instance}} loop"),
+            query(
+                f"sum by (instance) (rate({selector(CPU)}[$__rate_interval]))", "{{instance}} CPU"
+            ),
+            description="Loop busy and CPU low: blocking calls, find them below. Both near 100 %: "
+            "CPU bound, use processes. Neither, and lag high all the same: the process is starved "
+            "of CPU, look at its quota and neighbours. CPU counts all threads: it may exceed 1.",
+            width=HALF,
+            limit=1.0,
+        ),
+        lines(
+            "Moments that wait over 100 ms",
+            "percentunit",
+            query(share_above(LOOP_LAG, SLOW), "share of moments"),
+            description="The share of moments at which a new request would have waited over 100 ms "
+            "for the loop. 1 % is one request in a hundred, whatever route it is for.",
+            width=HALF,
+        ),
+    ]
+
+
+def culprits() -> list[AnyPanel]:
+    place = "route, site"
+    return [
+        rows(
+            "Culprits",
+            {"site": "Site", "route": "Route", "cause": "Cause"},
+            (
+                Column("Lost request-seconds", "s", culprits_lost(), bar=True),
+                Column("Stalls", "short", of_culprits(increase(STALL, place, "count"))),
+                Column("Held", "s", of_culprits(increase(STALL, place, "sum"))),
+                Column("Mean stall", "s", of_culprits(f"({mean(STALL, place)})")),
+            ),
+            description="Code that held the loop, by what requests lost to it: mend the first row "
+            "first. Cause is that of most of its time. Line and advice are in the log, in traces "
+            "and on loopwatch's page. A stall that came once may be there only: Prometheus counts "
+            "from a series' second reading on.",
+        ),
+        lines(
+            "Loop held, by site",
+            "percentunit",
+            query(top(10, rate(STALL, "site", "sum")), "{{site}}"),
+            query(rate(ALLOWED_STALL, "site", "sum"), "{{site}} (allowed)"),
+            description="Share of time that each site's stalls hold the loop, summed over the "
+            "instances; allowed ones are counted nowhere else. What comes with a deploy "
+            "tells what changed.",
+            stacked=True,
+        ),
+        lines(
+            "Loop held, by cause",
+            "percentunit",
+            query(rate(STALL, "cause", "sum"), "{{cause}}"),
+            description="Why. blocking_call: use an async library or a thread. cpu: a process; "
+            "native_gil: a process, a thread does not help. gil_contention: other threads. gc, "
+            "import: see below, import at the start. starved: more CPU.",
+            stacked=True,
+        ),
+        lines(
+            "Length of stalls",
+            "s",
+            query(quantile(0.5, STALL), "p50", exemplar=True),
+            query(quantile(0.99, STALL), "p99", exemplar=True),
+            description="How long the loop was held each time. Points are single stalls; click one "
+            "for its trace, which has the line. No curve means no stall.",
+        ),
+    ]
+
+
+def runtime() -> list[AnyPanel]:
+    waiting = selector(THREADPOOL_WAITING.prometheus_name)
+    return [
+        lines(
+            "Timed coroutines, p99",
+            "s",
+            query(top(10, quantile(0.99, COROUTINE, "coroutine")), "{{coroutine}}"),
+            description="Latency of coroutines marked with loopwatch's timed, waiting included. "
+            "Mark what you suspect; nothing here means nothing is marked.",
+        ),
+        lines(
+            "Steps, p99",
+            "s",
+            query(top(10, quantile(0.99, STEP, "coroutine")), "{{coroutine}}"),
+            description="How long single steps of each coroutine hold the loop. Over the dashed "
+            "line they are stalls; well below it, many of them still fill the loop.",
+            limit=SLOW,
+        ),
+        lines(
+            "Threads",
+            "short",
+            query(f"sum by (state) ({series(THREADS)})", "{{state}}"),
+            query(f"sum({waiting})", "calls waiting"),
+            description="Worker threads of anyio and the default executor, busy and free, and "
+            "calls that wait for one. Calls waiting and none idle: raise the limit, or make def "
+            "routes async.",
+            stacked=True,
+        ),
+        lines(
+            "Waiting for a thread, by route",
+            "short",
+            query(top(10, rate(THREADPOOL_WAIT, "route")), "{{route}}"),
+            description="How many requests of each route, at any moment, wait for a worker thread "
+            "to be free: a part of their state waiting, and no fault of the loop.",
+        ),
+        lines(
+            "Garbage collector: share of time",
+            "percentunit",
+            query(rate(GC_PAUSE, "generation", "sum"), "generation {{generation}}"),
+            description="Time the garbage collector stops the process, summed over the instances. "
+            "Over 1 %: fewer objects, or gc.freeze() after start-up.",
+            stacked=True,
+        ),
+        lines(
+            "Garbage collector: pauses, p99",
+            "s",
+            query(quantile(0.99, GC_PAUSE, "generation"), "generation {{generation}}"),
+            description="How long single pauses are. A long one of generation 2 stops every "
+            "request: gc.freeze() after start-up, or collect when idle.",
+            limit=SLOW,
+        ),
+    ]
+
+
+def own() -> list[AnyPanel]:
+    return [
+        lines(
+            "loopwatch's own CPU",
+            "percentunit",
+            query(rate(SELF, "instance"), "{{instance}}"),
+            description="CPU time of loopwatch's watchdog thread, as a share of one core. More "
+            "than a few percent is worth a report.",
+        ),
+        lines(
+            "Left out by loopwatch",
+            "cps",
+            query(rate(DROPPED, "reason"), "{{reason}}"),
+            description="What loopwatch could not keep or tell, per second, by reason. Anything "
+            "but 0 means that the numbers above lack something: see Bounds in its README.",
+        ),
+        rows(
+            "What loopwatch sees",
+            {"instance": "Instance", "loop": "Loop", "layers": "Layers", "version": "Version"},
+            (
+                Column(
+                    "Loops",
+                    "short",
+                    f"sum by (instance, loop, layers, version) ({series(INFO)})",
+                ),
+            ),
+            description="Which event loop each process runs, and which layers of it are seen. Some "
+            "panels stay empty on loops that do not show everything.",
+            width=THIRD,
+        ),
+    ]
+
+
+def dashboard() -> str:
+    return board(
+        DIAGNOSIS,
+        DESCRIPTION,
+        [
+            ("Requests: who pays", requests()),
+            ("Loop: how busy, how late", loop()),
+            ("Culprits: who holds it, and why", culprits()),
+            ("Coroutines, threads, garbage", runtime()),
+            ("loopwatch itself", own()),
+        ],
+    )

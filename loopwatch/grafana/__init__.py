@@ -1,0 +1,1 @@
+"""Dashboards, alert rules and runbooks, and what makes Grafana and Prometheus load them."""
