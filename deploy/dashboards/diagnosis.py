@@ -13,13 +13,15 @@ from deploy.dashboards.queries import (
     mean,
     mean_time,
     mean_times,
+    most,
     of_culprits,
     quantile,
     rate,
+    requests_served,
     selector,
     series,
     share_above,
-    top,
+    slowest,
     utilization,
 )
 from deploy.dashboards.tables import Column, bars, rows
@@ -74,7 +76,7 @@ def requests() -> list[AnyPanel]:
             (
                 Column("Loop cost", "s", mean_time(COST), bar=True),
                 Column("Ceiling", "reqps", ceiling()),
-                Column("Served", "short", increase(REQUEST, "route", "count")),
+                Column("Served", "short", requests_served(increase)),
                 Column("Latency p99", "s", quantile(0.99, REQUEST, "route", increase)),
             ),
             description="Loop cost: how long one request keeps the loop for itself. Ceiling, "
@@ -85,7 +87,7 @@ def requests() -> list[AnyPanel]:
         lines(
             "True latency, by route",
             "s",
-            query(top(10, quantile(0.99, REQUEST, "route")), "{{route}}", exemplar=True),
+            query(slowest(REQUEST, "route"), "{{route}}", exemplar=True),
             description="p99 of the ten slowest routes, from the socket to the last byte. Points "
             "are single requests that a trace shows; click one.",
             width=HALF,
@@ -157,7 +159,7 @@ def culprits() -> list[AnyPanel]:
         lines(
             "Loop held, by site",
             "percentunit",
-            query(top(10, rate(STALL, "site", "sum")), "{{site}}"),
+            query(most(STALL, "site", "sum"), "{{site}}"),
             query(rate(ALLOWED_STALL, "site", "sum"), "{{site}} (allowed)"),
             description="Share of time that each site's stalls hold the loop, summed over the "
             "instances; allowed ones are counted nowhere else. What comes with a deploy "
@@ -190,14 +192,14 @@ def runtime() -> list[AnyPanel]:
         lines(
             "Timed coroutines, p99",
             "s",
-            query(top(10, quantile(0.99, COROUTINE, "coroutine")), "{{coroutine}}"),
+            query(slowest(COROUTINE, "coroutine"), "{{coroutine}}"),
             description="Latency of coroutines marked with loopwatch's timed, waiting included. "
             "Mark what you suspect; nothing here means nothing is marked.",
         ),
         lines(
             "Steps, p99",
             "s",
-            query(top(10, quantile(0.99, STEP, "coroutine")), "{{coroutine}}"),
+            query(slowest(STEP, "coroutine"), "{{coroutine}}"),
             description="How long single steps of each coroutine hold the loop. Over the dashed "
             "line they are stalls; well below it, many of them still fill the loop.",
             limit=SLOW,
@@ -215,7 +217,7 @@ def runtime() -> list[AnyPanel]:
         lines(
             "Waiting for a thread, by route",
             "short",
-            query(top(10, rate(THREADPOOL_WAIT, "route")), "{{route}}"),
+            query(most(THREADPOOL_WAIT, "route"), "{{route}}"),
             description="How many requests of each route, at any moment, wait for a worker thread "
             "to be free: a part of their state waiting, and no fault of the loop.",
         ),

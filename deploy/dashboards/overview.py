@@ -12,10 +12,10 @@ from deploy.dashboards.panels import (
 from deploy.dashboards.queries import (
     increase,
     mean_times,
+    most,
     quantile,
     rate,
     selector,
-    top,
     utilization,
 )
 from deploy.dashboards.tables import Column, rows
@@ -90,7 +90,7 @@ def requests() -> list[AnyPanel]:
         lines(
             "Requests by route",
             "reqps",
-            query(top(10, rate(REQUEST, "route", "count")), "{{route}}"),
+            query(most(REQUEST, "route", "count"), "{{route}}"),
             description="HTTP requests per second of the ten busiest routes.",
         ),
         lines(
@@ -155,7 +155,7 @@ def culprits() -> list[AnyPanel]:
         lines(
             "Requests waiting, by culprit",
             "short",
-            query(top(10, rate(LOST, "route, site")), "{{site}} ({{route}})"),
+            query(most(LOST, "route, site"), "{{site}} ({{route}})"),
             description="Lost request-seconds per second: how many requests, at any moment, wait "
             "for each piece of code that holds the loop. Mend the largest first.",
         ),
@@ -163,7 +163,7 @@ def culprits() -> list[AnyPanel]:
             "Requests waiting, by victim",
             "short",
             query(
-                top(10, rate(REQUEST_TIME, "route", state="queued|stalled")),
+                most(REQUEST_TIME, "route", state="queued|stalled"),
                 "{{route}}",
             ),
             description="Who pays: how many requests of each route, at any moment, wait in their "

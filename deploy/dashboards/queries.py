@@ -2,7 +2,8 @@
 
 Every selector keeps to the variables `job` and `instance`, and to `route` where the metric has one.
 `rate` is for curves: per second, at each moment. `increase` is for tables: over all the time shown.
-Either counts a new series from its second reading on.
+`overall` is the same in a curve's query: it chooses the same few curves for every moment.
+Each counts a new series from its second reading on.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from loopwatch.exporters.metrics import LOOP_TIME, LOST, REQUEST, REQUEST_TIME, 
 
 WHERE = 'job=~"$job", instance=~"$instance"'
 STATES = ("queued", "running", "stalled", "waiting")
+SHOWN = 10  # curves of a panel
 COST = "running|background"  # states in which a request holds the loop itself
 
 
 class Growth(Protocol):
-    """`rate` or `increase`."""
+    """`rate`, `increase` or `overall`."""
 
     def __call__(self, metric: Metric, by: str = "", part: str = "", **labels: str) -> str: ...
 
@@ -47,13 +49,26 @@ def increase(metric: Metric, by: str = "", part: str = "", **labels: str) -> str
     return total(by, f"increase({series(metric, part, **labels)}[$__range])")
 
 
+def overall(metric: Metric, by: str = "", part: str = "", **labels: str) -> str:
+    return total(by, f"increase({series(metric, part, **labels)}[$__range] @ end())")
+
+
 def quantile(q: float, metric: Metric, by: str = "", growth: Growth = rate) -> str:
+    """Return a quantile, and nothing (rather than NaN) where nothing was observed."""
     buckets = growth(metric, f"le, {by}" if by else "le", "bucket")
-    return f"histogram_quantile({q}, {buckets})"
+    return f"histogram_quantile({q}, {buckets}) > 0"
 
 
-def top(count: int, inner: str) -> str:
-    return f"topk({count}, {inner})"
+def most(metric: Metric, by: str, part: str = "", **labels: str) -> str:
+    """Return the rates that come to most over the time shown."""
+    chosen = overall(metric, by, part, **labels)
+    return f"{rate(metric, by, part, **labels)} and on ({by}) topk({SHOWN}, {chosen})"
+
+
+def slowest(metric: Metric, by: str) -> str:
+    """Return the p99 that are highest over the time shown."""
+    chosen = quantile(0.99, metric, by, overall)
+    return f"{quantile(0.99, metric, by)} and on ({by}) topk({SHOWN}, {chosen})"
 
 
 def utilization(by: str = "", growth: Growth = rate) -> str:
