@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.dashboards.board import DIAGNOSIS, board
-from deploy.dashboards.panels import HALF, THIRD, AnyPanel, heat, lines, query
+from deploy.dashboards.panels import HALF, QUARTER, THIRD, AnyPanel, heat, lines, query
 from deploy.dashboards.queries import (
     COST,
     STATES,
@@ -12,6 +12,7 @@ from deploy.dashboards.queries import (
     increase,
     mean,
     mean_time,
+    mean_time_of_busiest,
     mean_times,
     most,
     of_culprits,
@@ -65,10 +66,10 @@ def requests() -> list[AnyPanel]:
             "Where it goes, by route",
             "s",
             {"route": "Route"},
-            tuple(Column(state, "s", mean_time(state)) for state in STATES),
-            description="The same for each route, over the time shown. Long queued or stalled: the "
-            "route is a victim, mend the culprit below. Long running: the route itself holds the "
-            "loop. Long waiting: its own I/O.",
+            tuple(Column(state, "s", mean_time_of_busiest(state)) for state in STATES),
+            description="The same for the ten routes that took most time. Long queued or stalled: "
+            "the route is a victim, mend the culprit below. Long running: the route itself holds "
+            "the loop. Long waiting: its own I/O.",
         ),
         rows(
             "Loop cost and ceiling, by route",
@@ -164,6 +165,7 @@ def culprits() -> list[AnyPanel]:
             description="Share of time that each site's stalls hold the loop, summed over the "
             "instances; allowed ones are counted nowhere else. What comes with a deploy "
             "tells what changed.",
+            width=HALF,
             stacked=True,
         ),
         lines(
@@ -173,6 +175,7 @@ def culprits() -> list[AnyPanel]:
             description="Why. blocking_call: use an async library or a thread. cpu: a process; "
             "native_gil: a process, a thread does not help. gil_contention: other threads. gc, "
             "import: see below, import at the start. starved: more CPU.",
+            width=QUARTER,
             stacked=True,
         ),
         lines(
@@ -182,6 +185,7 @@ def culprits() -> list[AnyPanel]:
             query(quantile(0.99, STALL), "p99", exemplar=True),
             description="How long the loop was held each time. Points are single stalls; click one "
             "for its trace, which has the line. No curve means no stall.",
+            width=QUARTER,
         ),
     ]
 
@@ -195,6 +199,7 @@ def runtime() -> list[AnyPanel]:
             query(slowest(COROUTINE, "coroutine"), "{{coroutine}}"),
             description="Latency of coroutines marked with loopwatch's timed, waiting included. "
             "Mark what you suspect; nothing here means nothing is marked.",
+            width=HALF,
         ),
         lines(
             "Steps, p99",
@@ -202,6 +207,7 @@ def runtime() -> list[AnyPanel]:
             query(slowest(STEP, "coroutine"), "{{coroutine}}"),
             description="How long single steps of each coroutine hold the loop. Over the dashed "
             "line they are stalls; well below it, many of them still fill the loop.",
+            width=HALF,
             limit=SLOW,
         ),
         lines(
@@ -212,6 +218,7 @@ def runtime() -> list[AnyPanel]:
             description="Worker threads of anyio and the default executor, busy and free, and "
             "calls that wait for one. Calls waiting and none idle: raise the limit, or make def "
             "routes async.",
+            width=QUARTER,
             stacked=True,
         ),
         lines(
@@ -220,21 +227,24 @@ def runtime() -> list[AnyPanel]:
             query(most(THREADPOOL_WAIT, "route"), "{{route}}"),
             description="How many requests of each route, at any moment, wait for a worker thread "
             "to be free: a part of their state waiting, and no fault of the loop.",
+            width=QUARTER,
         ),
         lines(
-            "Garbage collector: share of time",
+            "Garbage collector, of the time",
             "percentunit",
             query(rate(GC_PAUSE, "generation", "sum"), "generation {{generation}}"),
             description="Time the garbage collector stops the process, summed over the instances. "
             "Over 1 %: fewer objects, or gc.freeze() after start-up.",
+            width=QUARTER,
             stacked=True,
         ),
         lines(
-            "Garbage collector: pauses, p99",
+            "Garbage collector, pauses p99",
             "s",
             query(quantile(0.99, GC_PAUSE, "generation"), "generation {{generation}}"),
             description="How long single pauses are. A long one of generation 2 stops every "
             "request: gc.freeze() after start-up, or collect when idle.",
+            width=QUARTER,
             limit=SLOW,
         ),
     ]

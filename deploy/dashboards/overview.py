@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from deploy.dashboards.board import OVERVIEW, board, diagnosis_of_instance
 from deploy.dashboards.panels import (
+    HALF,
+    QUARTER,
     AnyPanel,
     lines,
     number,
@@ -151,6 +153,7 @@ def culprits() -> list[AnyPanel]:
             query(f"60 * {rate(STALL, 'cause', 'count')}", "{{cause}}"),
             description="How often loops were held for slow_callback_duration or longer, and why. "
             "starved is the machine's doing: more CPU, not other code.",
+            width=QUARTER,
         ),
         lines(
             "Requests waiting, by culprit",
@@ -158,6 +161,7 @@ def culprits() -> list[AnyPanel]:
             query(most(LOST, "route, site"), "{{site}} ({{route}})"),
             description="Lost request-seconds per second: how many requests, at any moment, wait "
             "for each piece of code that holds the loop. Mend the largest first.",
+            width=HALF,
         ),
         lines(
             "Requests waiting, by victim",
@@ -168,6 +172,7 @@ def culprits() -> list[AnyPanel]:
             ),
             description="Who pays: how many requests of each route, at any moment, wait in their "
             "socket or for somebody else's stall.",
+            width=QUARTER,
         ),
     ]
 

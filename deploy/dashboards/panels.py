@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColor
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
-WIDE, HALF, THIRD, SIXTH = 24, 12, 8, 4  # of a dashboard's 24 columns
+WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4  # of a dashboard's 24 columns
 TALL, LOW = 9, 4  # rows of the grid
 REFS = "ABCDEFGH"  # names of a panel's queries
 

@@ -89,6 +89,11 @@ def mean_time(states: str) -> str:
     return f"{increase(REQUEST_TIME, 'route', state=states)} / {requests_served(increase)}"
 
 
+def mean_time_of_busiest(states: str) -> str:
+    """Return the same for those routes whose requests took most time in all."""
+    return f"{mean_time(states)} and on (route) topk({SHOWN}, {increase(REQUEST_TIME, 'route')})"
+
+
 def ceiling() -> str:
     """Return how many requests of each route one process can serve per second: 1 / loop cost."""
     return f"{requests_served(increase)} / {increase(REQUEST_TIME, 'route', state=COST)}"
