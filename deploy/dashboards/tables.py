@@ -44,6 +44,8 @@ def rows(
 
 def style(column: Column) -> list[model.DynamicConfigValue]:
     unit = model.DynamicConfigValue("unit", column.unit)
+    if column.unit == "short":  # how many: Prometheus extrapolates, and would tell 1.07 stalls
+        return [unit, model.DynamicConfigValue("decimals", 0)]
     if not column.bar:
         return [unit]
     cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
