@@ -14,6 +14,8 @@ from loopwatch.records import Snapshot, ThreadPoolReading
 from loopwatch.version import __version__
 from loopwatch.watched import WatchedLoop
 
+OF_LOOPS = ("routes", "coroutines", "labels", "callbacks", "request_start", "victims")
+
 
 def take(
     loops: Collection[WatchedLoop],
@@ -60,7 +62,7 @@ def threads(loops: Collection[WatchedLoop]) -> ThreadPoolReading:
 
 def every(*counts: Counter[str]) -> dict[str, int]:
     """Return all counts added up, with those that are zero."""
-    whole = Counter(dict.fromkeys(("routes", "coroutines", "labels", "request_start"), 0))
+    whole = Counter(dict.fromkeys(OF_LOOPS, 0))
     for some in counts:
         whole.update(some)
     return dict(whole)

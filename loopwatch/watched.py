@@ -15,7 +15,7 @@ from loopwatch.guard import guarded, logger, tell_once
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
-from loopwatch.ledger.ticks import Ticks, lag
+from loopwatch.ledger.ticks import Ticks, lag, never_less
 from loopwatch.ledger.totals import Totals
 from loopwatch.probe.arrival import queued
 from loopwatch.probe.clocks import Clocks
@@ -25,7 +25,7 @@ from loopwatch.probe.photograph import task_context
 from loopwatch.probe.proxy import since_proxy
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.probe.threadpool import ThreadPool
-from loopwatch.records import Histogram, LoopReading, ThreadPoolReading
+from loopwatch.records import SECONDS_EDGES, Histogram, LoopReading, ThreadPoolReading
 from loopwatch.request import REQUEST, Request
 from loopwatch.server_timing import with_server_timing
 from loopwatch.version import __version__
@@ -47,6 +47,7 @@ class WatchedLoop:
     ) -> None:
         self.loop = loop
         self.ticks, self.estimated_ticks = Ticks(), Ticks()
+        self._lag_told = Histogram.empty(SECONDS_EDGES)
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template, lone)
         self.timed = LabelTable()
@@ -208,8 +209,11 @@ class WatchedLoop:
         return max(0.0, now - self.pulse.installed - idle), idle
 
     def lag(self, now: float) -> Histogram:
-        wall = now - self.pulse.installed
-        return lag(wall, self.ticks, self.estimated_ticks)
+        ticking, wall = Ticks(), now - self.pulse.installed
+        ticking.add(self.probe.ticking(now))
+        reading = lag(wall, self.ticks, self.estimated_ticks, ticking)
+        self._lag_told = never_less(self._lag_told, reading)
+        return self._lag_told
 
     def totals(self, now: float) -> Totals:
         busy, idle = self.times(now)

@@ -1,6 +1,7 @@
 """What a watch counts: the loop's time, its lag, and stalls for whoever wants to be told."""
 
 import asyncio
+import itertools
 import json
 import logging
 import threading
@@ -84,6 +85,37 @@ def test_lag_is_that_of_a_random_arrival(loop: str, make_watch: MakeWatch) -> No
     assert lag.quantile(0.99) == pytest.approx(0.47, abs=0.02)
     assert lag.quantile(0.5) < 0.001
     assert lag.sum == pytest.approx(100 * 0.5 * 0.5 / 2, rel=0.05)
+
+
+def test_lag_read_while_the_loop_is_held_is_never_taken_back(
+    loop: str, make_watch: MakeWatch
+) -> None:
+    """A metrics server in a thread of its own reads it so; and it is told at once."""
+    watch = make_watch()
+    told: list[list[int]] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(0.05):
+            told.append(list(itertools.accumulate(watch.snapshot().lag.counts)))
+
+    async def main() -> None:
+        watch.start()
+        thread = threading.Thread(target=read)
+        await asyncio.sleep(0.2)
+        thread.start()
+        time.sleep(0.4)
+        while_held = watch.snapshot().lag.quantile(1.0)
+        time.sleep(0.4)
+        await asyncio.sleep(0.3)
+        over.set()
+        await asyncio.to_thread(thread.join)
+        assert while_held >= 0.25
+
+    run_on(loop, main())
+    assert len(told) > 5
+    for before, after in itertools.pairwise(told):
+        assert all(one <= other for one, other in zip(before, after, strict=True))
 
 
 @in_calm

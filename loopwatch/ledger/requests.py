@@ -74,7 +74,7 @@ else:
 class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = ("endpoint", "route", "waited", "waits")
+    __slots__ = ("endpoint", "route", "told", "waited", "waits")
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class RequestRow(RowNumbers):
         self.waited = waited
         super().__init__()
         self.door = None
+        self.told: tuple[float, ...] = (0.0,) * 6
         self.running = self.time = self.background = 0.0
         self.queued = self.stalled = self.pooled = 0.0
         self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
@@ -97,16 +98,20 @@ class RequestRow(RowNumbers):
     def reading(self) -> RequestReading:
         own, rest = self.running - self.background, self.queued + self.stalled
         waiting = self.time - own - rest  # no call among these: they agree
+        parts = self.queued, own, self.stalled, waiting, self.pooled, self.background
+        # Less than before, if by rounding, is a restart to Prometheus, which counts it all again.
+        self.told = tuple(map(max, self.told, parts))
+        queued, running, stalled, waiting, pooled, background = self.told
         return RequestReading(
             route=self.route or NONE,
             method=self.method,
             latency=Histogram(SECONDS_EDGES, tuple(self.counts), tuple(self.sums)),
-            queued=self.queued,
-            running=own,
-            stalled=self.stalled,
-            waiting=max(0.0, waiting),
-            threadpool=self.pooled,
-            background=self.background,
+            queued=queued,
+            running=running,
+            stalled=stalled,
+            waiting=waiting,
+            threadpool=pooled,
+            background=background,
             recent=self.recent_requests(),
         )
 

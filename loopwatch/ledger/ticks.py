@@ -12,6 +12,7 @@ duration only; what it means for the lower buckets is worked out when somebody r
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import accumulate, pairwise
 
 from loopwatch.records import SECONDS_EDGES, Histogram
 
@@ -50,6 +51,17 @@ def lag(wall: float, *tables: Ticks) -> Histogram:
         weights.append(max(0.0, squared + beyond * (edge * edge - low * low)) / 2)
     seconds[0] = max(0.0, wall - sum(seconds[1:]))
     return Histogram(SECONDS_EDGES, whole(seconds), tuple(w * OBSERVATIONS for w in weights))
+
+
+def never_less(told: Histogram, now: Histogram) -> Histogram:
+    """Return `now` without a bucket's running count, or a sum, that is less than what was told.
+
+    A tick in progress is filed as what it has lasted until then, and uvloop's are estimates, so a
+    reading may take back a little; Prometheus would take that for a restart, and count all again.
+    """
+    upto = map(max, accumulate(told.counts), accumulate(now.counts))
+    counts = tuple(after - before for before, after in pairwise((0, *upto)))
+    return Histogram(now.edges, counts, tuple(map(max, told.sums, now.sums)))
 
 
 def whole(seconds: list[float]) -> tuple[int, ...]:

@@ -142,6 +142,10 @@ class AsyncioProbe(Probe):
         tick, idle, polling = pulse.tick, pulse.idle, pulse.polling
         return idle + max(0.0, now - tick) if polling else idle
 
+    def ticking(self, now: float) -> float:
+        tick, polling = self.pulse.tick, self.pulse.polling
+        return 0.0 if polling else max(0.0, now - tick)
+
 
 def in_line(ready: Iterable[Any]) -> frozenset[Request]:
     """Return the requests whose tasks stand in a loop's line, the first `LINE` handles of it."""

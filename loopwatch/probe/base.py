@@ -69,6 +69,10 @@ class Probe:
         """Return seconds spent idle since the watch began; None if the loop does not tell."""
         return None
 
+    def ticking(self, now: float) -> float:
+        """Return for how long the tick in progress has been busy, s; 0.0 if that is not known."""
+        return 0.0
+
     def callback_context(self, callback: CodeType) -> Context | None:
         """Return the context of the plain callback that is running, if it can be known."""
         return None

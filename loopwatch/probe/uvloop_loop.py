@@ -162,6 +162,13 @@ class UvloopProbe(Probe):
         reading = self.libuv.read()
         return reading.idle if reading is not None else self.idle_before
 
+    def ticking(self, now: float) -> float:
+        reading = self.libuv.read()
+        if reading is None or reading.since is None:
+            return 0.0
+        driven = self.pulse.filed - self.filed  # it may be of this tick
+        return max(0.0, now - reading.since - driven)
+
     def callback_context(self, callback: CodeType) -> Context | None:
         """Return the context of the only young handle that runs this code.
 

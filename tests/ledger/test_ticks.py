@@ -1,10 +1,11 @@
 """Lag from ticks: exact arithmetic, no loop and no clock."""
 
 import random
+from itertools import accumulate
 
 import pytest
 
-from loopwatch.ledger.ticks import OBSERVATIONS, Ticks, lag
+from loopwatch.ledger.ticks import OBSERVATIONS, Ticks, lag, never_less
 from loopwatch.records import SECONDS_EDGES
 
 
@@ -83,3 +84,26 @@ def test_cumulative_counts_never_fall() -> None:
         upto = [sum(counts[: i + 1]) for i in range(len(counts))]
         assert all(now >= then for now, then in zip(upto, before, strict=True))
         before = upto
+
+
+def test_a_tick_in_progress_only_ever_adds() -> None:
+    """Filed as what it has lasted so far, and at its end as a whole: no bucket's count falls."""
+    before = lag(5.0, filed(0.3))
+    for so_far in (0.01, 0.09, 0.4, 1.2, 7.0):
+        now = lag(5.0 + so_far, filed(0.3), filed(so_far))
+        assert never_less(before, now) == now
+        before = now
+    assert never_less(before, lag(12.5, filed(0.3, 7.0))) == lag(12.5, filed(0.3, 7.0))
+
+
+def test_what_was_told_is_never_taken_back() -> None:
+    """Told as idle, found to be one tick of 2 s: buckets stay until the truth is beyond them."""
+    told, later = lag(5.0, Ticks()), lag(5.5, filed(2.0))
+    kept = never_less(told, later)
+    assert list(accumulate(kept.counts)) == list(
+        map(max, accumulate(told.counts), accumulate(later.counts))
+    )
+    assert kept.count == later.count == 5.5 * OBSERVATIONS
+    assert kept.sum == later.sum
+    much_later = lag(60.0, filed(2.0))
+    assert never_less(kept, much_later) == much_later
