@@ -11,7 +11,6 @@ from ..conftest import CHECKOUT
 ROOM = CHECKOUT / "loopwatch" / "grafana"
 RULES = sorted((ROOM / "rules").glob("*.yml"))
 RUNBOOKS = sorted((ROOM / "runbooks").glob("*.md"))
-DASHBOARDS = sorted((ROOM / "dashboards").glob("*.json"))
 
 METRIC = re.compile(r"(?<![\w:])(loopwatch_[a-z_]+)(?![\w:(])(?:\{([^}]*)\})?")
 RECORDED = re.compile(r"\b([a-z_]+:loopwatch_\w+:\w+)(?:\{([^}]*)\})?")

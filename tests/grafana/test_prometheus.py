@@ -1,7 +1,6 @@
 """A real Prometheus scrapes a real app on each loop: every panel and every rule has data, and what
 Prometheus says is what the app says of itself."""
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ import pytest
 
 from loopwatch.exporters.metrics import METRICS
 
+from .dashboard import DASHBOARDS, choices, queries
 from .facts import FACTS
-from .rulebook import DASHBOARDS, RUNBOOKS, rules
+from .rulebook import RUNBOOKS, rules
 from .scene import JOB, Scene, scene
 
 EMPTY: dict[str, str] = {  # expressions that may have no data, and why
@@ -32,29 +32,6 @@ EXACT = 1e-9  # s: Prometheus reads what it was told, to the last digit
 def seen() -> Iterator[Scene]:
     with scene() as what_happened:
         yield what_happened
-
-
-def queries(path: Path) -> Iterator[tuple[str, str]]:
-    """Return title and expression of every query of a dashboard's panels and annotations."""
-    dashboard = json.loads(path.read_text(encoding="utf-8"))
-    panels = list(dashboard["panels"])
-    while panels:
-        panel = panels.pop(0)
-        panels += panel.get("panels", [])
-        yield from ((panel["title"], target["expr"]) for target in panel.get("targets", []))
-    for annotation in dashboard.get("annotations", {}).get("list", []):
-        if "expr" in annotation:
-            yield annotation["name"], annotation["expr"]
-
-
-def choices(path: Path) -> Iterator[tuple[str, str]]:
-    """Return name, and series, of every variable of a dashboard that is chosen from series."""
-    dashboard = json.loads(path.read_text(encoding="utf-8"))
-    for variable in dashboard["templating"]["list"]:
-        if variable["type"] == "query":
-            asked = variable["query"]
-            text = asked if isinstance(asked, str) else asked["query"]
-            yield variable["name"], re.findall(r"label_values\((.+), \w+\)", text)[0]
 
 
 def filled_in(expression: str, instance: str) -> str:

@@ -12,7 +12,8 @@ from loopwatch.exporters.metrics import METRICS
 
 from ..conftest import CHECKOUT
 from ..prometheus import executable
-from .rulebook import DASHBOARDS, RULES, RUNBOOKS, groupings, metrics, recorded, rules
+from .dashboard import DASHBOARDS, queries
+from .rulebook import RULES, RUNBOOKS, groupings, metrics, recorded, rules
 
 ALERTS, RECORDS = rules("alert"), rules("record")
 NAMES = sorted({rule["alert"] for rule in ALERTS})
@@ -95,10 +96,18 @@ def test_every_alert_says_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["for"]
 
 
-def test_every_dashboard_named_is_there() -> None:
-    """What an alert calls `dashboard` is a dashboard's uid, and the uid is its file's name."""
-    named = {rule["annotations"]["dashboard"] for rule in ALERTS}
-    assert not DASHBOARDS or named <= {path.stem for path in DASHBOARDS}
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_runbook_leads_to_panels_of_its_alert_s_dashboard(rule: dict[str, Any]) -> None:
+    """The uid of a dashboard is its file's name."""
+    path = next(path for path in RUNBOOKS if path.stem == rule["alert"])
+    found = re.search(r"^Dashboard `(.+?)`: (.+)\.$", path.read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    assert found[1] == rule["annotations"]["dashboard"]
+    named = set(re.findall(r"\*(.+?)\*", found[2]))
+    assert named
+    if DASHBOARDS:
+        dashboard = next(path for path in DASHBOARDS if path.stem == found[1])
+        assert named <= {title for title, _ in queries(dashboard)}
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
