@@ -25,7 +25,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 3 /* to be raised with every change that loopwatch/speedups.py must not take for another */
+#define ABI 4 /* to be raised with every change that loopwatch/speedups.py must not take for another */
 
 #define EDGES 64
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -46,13 +46,14 @@ static struct {
     Py_ssize_t crowd;               /* ready callbacks from which every step goes the slow way */
     double edges[EDGES];            /* of the histogram of latencies, s */
     Py_ssize_t edge_count;
+    double slow;                    /* s of latency from which a request keeps its span */
 } wired;
 
 /* Where a handle keeps what we read; 0 if it has no such slot, and is to be asked. */
 static Py_ssize_t at_callback, at_context, at_loop;
 
 static PyObject *str_add, *str_callback, *str_close, *str_context, *str_endpoint, *str_loop,
-    *str_body, *str_method, *str_more_body, *str_start, *str_throw, *str_type, *str_wait;
+    *str_body, *str_method, *str_more_body, *str_note, *str_start, *str_throw, *str_type;
 
 /* ---------------------------------------------------------------- what both twins write */
 
@@ -63,6 +64,7 @@ typedef struct {
     char polling, drives;
     PyObject *entered, *turn; /* a request, or None */
     PyObject *long_tick;
+    PyObject *span; /* () -> the current span's ids, or None; None: nobody asks */
 } Pulse;
 
 typedef struct {
@@ -70,7 +72,8 @@ typedef struct {
     double started, ended, seconds, queued, stalled, pooled, responded, settled;
     double taken, charged, charged_background, charged_stalled, stepped;
     Py_ssize_t steps;
-    PyObject *door, *outer, *row, *scope, *times, *waits; /* waits: a list, or NULL */
+    PyObject *door, *outer, *row, *scope, *times;
+    PyObject *span, *waits; /* ids, a list; or NULL */
 } Request;
 
 typedef struct {
@@ -95,6 +98,7 @@ pulse_traverse(Pulse *self, visitproc visit, void *arg)
     Py_VISIT(self->entered);
     Py_VISIT(self->turn);
     Py_VISIT(self->long_tick);
+    Py_VISIT(self->span);
     return 0;
 }
 
@@ -104,6 +108,7 @@ pulse_clear(Pulse *self)
     Py_CLEAR(self->entered);
     Py_CLEAR(self->turn);
     Py_CLEAR(self->long_tick);
+    Py_CLEAR(self->span);
     return 0;
 }
 
@@ -128,6 +133,7 @@ static PyMemberDef pulse_members[] = {
     {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
     {"turn", T_OBJECT, offsetof(Pulse, turn), 0, NULL},
     {"long_tick", T_OBJECT, offsetof(Pulse, long_tick), 0, NULL},
+    {"span", T_OBJECT, offsetof(Pulse, span), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -151,6 +157,7 @@ request_traverse(Request *self, visitproc visit, void *arg)
     Py_VISIT(self->row);
     Py_VISIT(self->scope);
     Py_VISIT(self->times);
+    Py_VISIT(self->span);
     Py_VISIT(self->waits);
     return 0;
 }
@@ -163,6 +170,7 @@ request_clear(Request *self)
     Py_CLEAR(self->row);
     Py_CLEAR(self->scope);
     Py_CLEAR(self->times);
+    Py_CLEAR(self->span);
     Py_CLEAR(self->waits);
     return 0;
 }
@@ -195,6 +203,7 @@ static PyMemberDef request_members[] = {
     {"row", T_OBJECT_EX, offsetof(Request, row), 0, NULL},
     {"scope", T_OBJECT_EX, offsetof(Request, scope), 0, NULL},
     {"times", T_OBJECT_EX, offsetof(Request, times), 0, NULL},
+    {"span", T_OBJECT, offsetof(Request, span), 0, NULL},
     {"waits", T_OBJECT, offsetof(Request, waits), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -368,6 +377,12 @@ put(PyObject **slot, PyObject *value)
     PyObject *before = *slot;
     *slot = Py_NewRef(value);
     Py_XDECREF(before);
+}
+
+static inline int
+is_there(PyObject *object)
+{
+    return object != NULL && object != Py_None;
 }
 
 /* Calls a slow way of Python's, with `took` as the last argument; -1 if it raised. */
@@ -556,8 +571,8 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     double parts[PARTS] = {request->started - request->queued, latency, request->queued, own,
                            request->stalled};
     add_to_recent(row, parts);
-    if (request->waits != NULL && request->waits != Py_None) {
-        PyObject *done = PyObject_CallMethodOneArg((PyObject *)row, str_wait, (PyObject *)request);
+    if (is_there(request->waits) || is_there(request->span)) {
+        PyObject *done = PyObject_CallMethodOneArg((PyObject *)row, str_note, (PyObject *)request);
         Py_XDECREF(done);
         return done == NULL ? -1 : 0;
     }
@@ -1374,7 +1389,7 @@ long_seconds(Request *request)
     return sum;
 }
 
-/* Notes that the response is complete, and what the request has used by now. */
+/* Notes that the response is complete, what the request has used by now, and its span if it was slow. */
 static int
 settle(Pulse *pulse, Request *request)
 {
@@ -1393,6 +1408,13 @@ settle(Pulse *pulse, Request *request)
     Py_XDECREF(owner);
     request->responded = now;
     request->settled = request->taken + request->seconds + long_seconds(request) + now - since;
+    if (now - request->started + request->queued >= wired.slow && is_there(pulse->span)) {
+        PyObject *span = PyObject_CallNoArgs(pulse->span);
+        if (span == NULL) {
+            return -1;
+        }
+        Py_XSETREF(request->span, span);
+    }
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -1509,8 +1531,9 @@ wire_request(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *type, *variable;
-    if (!PyArg_ParseTuple(args, "O!O!:wire_request", &PyType_Type, &type, &PyContextVar_Type,
-                          &variable)) {
+    double slow;
+    if (!PyArg_ParseTuple(args, "O!O!d:wire_request", &PyType_Type, &type, &PyContextVar_Type,
+                          &variable, &slow)) {
         return NULL;
     }
     if (!PyType_IsSubtype((PyTypeObject *)type, &RequestType)) {
@@ -1519,6 +1542,7 @@ wire_request(PyObject *module, PyObject *args)
     }
     Py_XSETREF(wired.request_type, (PyTypeObject *)Py_NewRef(type));
     Py_XSETREF(wired.variable, Py_NewRef(variable));
+    wired.slow = slow;
     Py_RETURN_NONE;
 }
 
@@ -1586,7 +1610,7 @@ make_strings(void)
                    (str_body = PyUnicode_InternFromString("http.response.body")) &&
                    (str_more_body = PyUnicode_InternFromString("more_body")) &&
                    (str_start = PyUnicode_InternFromString("http.response.start")) &&
-                   (str_wait = PyUnicode_InternFromString("wait")) &&
+                   (str_note = PyUnicode_InternFromString("note")) &&
                    (str_loop = PyUnicode_InternFromString("_loop")) &&
                    (str_throw = PyUnicode_InternFromString("throw"))
                ? 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from loopwatch.exemplars import Exemplar, latest
 from loopwatch.recent import Recent, RecentRequest, WhatIf
 
 Cause = Literal[
@@ -118,6 +119,7 @@ class Histogram:
     edges: tuple[float, ...]  # upper bounds, s
     counts: tuple[int, ...]  # not cumulative; one more than edges
     sums: tuple[float, ...]  # s, by bucket
+    exemplars: tuple[Exemplar, ...] = field(default=(), repr=False, metadata={BULKY: True})
 
     @classmethod
     def empty(cls, edges: tuple[float, ...]) -> Histogram:
@@ -155,6 +157,7 @@ class Histogram:
             self.edges,
             tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            tuple(latest(self.edges, (*self.exemplars, *other.exemplars)).values()),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopwatch.speedups import speedups
 
+SLOW = 0.1  # s of latency from which a request keeps its span, for an exemplar
 AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carries its route
 
 clock = time.perf_counter
@@ -52,6 +53,7 @@ if TYPE_CHECKING or speedups is None:
         charged: float = 0.0  # s of its latency that its row has
         charged_background: float = 0.0  # s, after `responded`, that its row has
         charged_stalled: float = 0.0  # s
+        span: tuple[str, str] | None = None  # ids of its trace and span, if it was slow
         waits: list[Any] | None = None  # for others, see `holds`
 
 else:
@@ -86,5 +88,5 @@ def begin(door: Any, scope: Any) -> Request:
 
 
 if speedups is not None:
-    speedups.wire_request(Request, REQUEST)
+    speedups.wire_request(Request, REQUEST, SLOW)
     begin = speedups.begin

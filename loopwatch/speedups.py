@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 3
+ABI = 4
 
 
 def load() -> ModuleType | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from prometheus_client.metrics_core import (
@@ -19,9 +19,14 @@ from prometheus_client.metrics_core import (
     Metric as Family,
 )
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Exemplar
 
+from loopwatch.exemplars import Exemplar as Measured
+from loopwatch.exemplars import latest
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
 from loopwatch.records import Histogram, Source
+
+Bucket: TypeAlias = tuple[str, float] | tuple[str, float, Exemplar]
 
 _collectors: WeakKeyDictionary[CollectorRegistry, SnapshotCollector] = WeakKeyDictionary()
 
@@ -85,7 +90,16 @@ def add_sample(filled: Family, labels: Labels, value: Value) -> None:
         filled.add_metric(labels, value)
 
 
-def buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    """Return cumulative buckets as Prometheus has them."""
+def buckets(histogram: Histogram) -> list[Bucket]:
+    """Return cumulative buckets as Prometheus has them, some with an exemplar."""
     edges = [*(str(edge) for edge in histogram.edges), "+Inf"]
-    return list(zip(edges, map(float, itertools.accumulate(histogram.counts)), strict=True))
+    counts = map(float, itertools.accumulate(histogram.counts))
+    shown = latest(histogram.edges, histogram.exemplars)
+    return [
+        (edge, count, exemplar(shown[number])) if number in shown else (edge, count)
+        for number, (edge, count) in enumerate(zip(edges, counts, strict=True))
+    ]
+
+
+def exemplar(found: Measured) -> Exemplar:
+    return Exemplar({"trace_id": found.trace_id, "span_id": found.span_id}, found.value, found.at)

@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
-from loopwatch.guard import guarded
+from loopwatch.guard import guarded, tell_once
 from loopwatch.holds import Hold
 from loopwatch.recent import RecentRequest
 from loopwatch.records import NONE, Stall
@@ -58,6 +58,17 @@ class StallSpans:
         for context in opened.victims:
             opened.span.add_link(context)
         opened.span.end(started + int(stall.duration * 1e9))
+
+    def current(self) -> tuple[str, str] | None:
+        """Return the ids of the current trace and span, None if they are kept nowhere."""
+        try:
+            context = trace.get_current_span().get_span_context()
+            if not context.trace_flags.sampled:
+                return None
+            return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+        except Exception:
+            tell_once("loopwatch.exporters.spans")
+            return None
 
     @guarded
     def waited(self, measure: Callable[[], RecentRequest], holds: Iterable[Hold]) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from loopwatch.exemplars import Exemplar, Exemplars
 from loopwatch.holds import Hold, Wait, blames
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.steps import FIRST, StepRow, StepTable
@@ -74,7 +75,7 @@ else:
 class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = ("endpoint", "route", "told", "waited", "waits")
+    __slots__ = ("endpoint", "exemplars", "route", "told", "waited", "waits")
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class RequestRow(RowNumbers):
         self.running = self.time = self.background = 0.0
         self.queued = self.stalled = self.pooled = 0.0
         self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
+        self.exemplars = Exemplars(SECONDS_EDGES)
         self.counts = [0] * (len(SECONDS_EDGES) + 1)
         self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
 
@@ -105,7 +107,9 @@ class RequestRow(RowNumbers):
         return RequestReading(
             route=self.route or NONE,
             method=self.method,
-            latency=Histogram(SECONDS_EDGES, tuple(self.counts), tuple(self.sums)),
+            latency=Histogram(
+                SECONDS_EDGES, tuple(self.counts), tuple(self.sums), self.exemplars.reading()
+            ),
             queued=queued,
             running=running,
             stalled=stalled,
@@ -115,12 +119,15 @@ class RequestRow(RowNumbers):
             recent=self.recent_requests(),
         )
 
-    def wait(self, request: Request) -> None:
-        """Remember for whom the request that was added last has waited."""
-        if not request.waits:
-            return
-        self.waits.append((self.finished - 1, request.waits))
-        self.waited(partial(self._last, request), [wait.hold for wait in request.waits])
+    def note(self, request: Request) -> None:
+        """Remember for whom the request that was added last has waited, and its span."""
+        if request.waits:
+            self.waits.append((self.finished - 1, request.waits))
+            self.waited(partial(self._last, request), [wait.hold for wait in request.waits])
+        if request.span is not None:
+            ended = request.responded or request.ended
+            latency = ended - request.started + request.queued
+            self.exemplars.keep(Exemplar(latency, unix_time(ended), *request.span))
 
     def _last(self, request: Request) -> RecentRequest:
         arrived = request.started - request.queued
@@ -177,8 +184,8 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     row.stalled += request.stalled - request.charged_stalled
     row.pooled += min(request.pooled, rest - request.stalled)
     row.add_recent(request.started - queued, latency, queued, own, request.stalled)
-    if request.waits is not None:
-        row.wait(request)
+    if request.waits is not None or request.span is not None:
+        row.note(request)
 
 
 def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:

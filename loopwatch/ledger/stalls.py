@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from loopwatch.exemplars import Exemplar, Exemplars
 from loopwatch.holds import Hold
 from loopwatch.ledger.blames import BlameTable
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.ledger.profile import Profile
-from loopwatch.records import NONE, OTHER, SiteReading, Stall
+from loopwatch.records import NONE, OTHER, SECONDS_EDGES, SiteReading, Stall
 
 KEPT = 256  # stalls
 SITES = 64
@@ -66,13 +67,21 @@ class SiteTable:
         self._rows: Table[tuple[str, str, str], SiteRow] = Table(
             ROWS, lambda: SiteRow(OTHER, OTHER, "unknown")
         )
+        self._changed: set[SiteRow] = set()
 
     @property
     def overflow(self) -> int:
         return self._sites.overflow + self._rows.overflow
 
     def add(self, stall: Stall) -> None:
-        self._row(stall).stalls.add(stall.duration)
+        row = self._row(stall)
+        row.add(stall)
+        self._changed.add(row)
+
+    def changed(self) -> tuple[SiteReading, ...]:
+        """Return the rows with new stalls since this was last asked."""
+        rows, self._changed = self._changed, set()
+        return tuple(row.reading() for row in rows)
 
     def blame(self, stall: Stall, count: int, seconds: float) -> str:
         """Add victims of a stall that was added before; return its site's label."""
@@ -87,17 +96,7 @@ class SiteTable:
         return self._rows.get(key, lambda: SiteRow(*key))
 
     def readings(self) -> tuple[SiteReading, ...]:
-        return tuple(
-            SiteReading(
-                route=r.route,
-                site=r.site,
-                cause=r.cause,
-                stalls=r.stalls.reading(),
-                victims=r.victims,
-                lost_request_seconds=r.lost,
-            )
-            for r in self._rows
-        )
+        return tuple(row.reading() for row in self._rows)
 
 
 class SiteRow:
@@ -105,5 +104,21 @@ class SiteRow:
 
     def __init__(self, route: str, site: str, cause: str) -> None:
         self.route, self.site, self.cause = route, site, cause
-        self.stalls = Counts()
+        self.stalls, self.exemplars = Counts(), Exemplars(SECONDS_EDGES)
         self.victims, self.lost = 0, 0.0
+
+    def add(self, stall: Stall) -> None:
+        self.stalls.add(stall.duration)
+        if stall.trace_sampled and stall.trace_id is not None and stall.span_id is not None:
+            ended = stall.started_at + stall.duration
+            self.exemplars.keep(Exemplar(stall.duration, ended, stall.trace_id, stall.span_id))
+
+    def reading(self) -> SiteReading:
+        return SiteReading(
+            route=self.route,
+            site=self.site,
+            cause=self.cause,
+            stalls=replace(self.stalls.reading(), exemplars=self.exemplars.reading()),
+            victims=self.victims,
+            lost_request_seconds=self.lost,
+        )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.probe.pulse import Pulse, clock
-from loopwatch.request import REQUEST, Request
+from loopwatch.request import REQUEST, SLOW, Request
 
 BODY, START = "http.response.body", "http.response.start"
 
@@ -63,9 +63,12 @@ def answering(
 
 
 def settle(pulse: Pulse, request: Request) -> None:
-    """Note that the response is complete, and what the request has used by now."""
+    """Note that the response is complete, what the request has used by now, and its span if it
+    was slow: here it is the current one, on whichever side of us the instrumentation is."""
     request.responded = now = clock()
     request.settled = used(pulse, request, now)
+    if pulse.span is not None and now - request.started + request.queued >= SLOW:
+        request.span = pulse.span()
 
 
 def used(pulse: Pulse, request: Request, now: float) -> float:

@@ -51,6 +51,7 @@ if TYPE_CHECKING or speedups is None:
             "other_seconds",
             "other_steps",
             "polling",
+            "span",
             "tick",
             "turn",
         )
@@ -67,6 +68,7 @@ if TYPE_CHECKING or speedups is None:
         entered: Request | None  # the request that began in this step
         turn: Request | None  # the request whose driven step is running
         long_tick: Callable[[float], None]
+        span: Callable[[], tuple[str, str] | None] | None  # ids of the current one, if it is kept
 
 else:
     PulseNumbers = speedups.PulseNumbers
@@ -120,7 +122,7 @@ class Pulse(PulseNumbers):
         self.dropped = 0
         self.polling = False
         self.eager = False  # tasks may begin inside others' steps
-        self.entered = self.turn = None
+        self.entered = self.turn = self.span = None
         self.aftermath.context = self._photographed_context
         self.crowd = Crowd()
         self.pending: deque[Slow] = deque()
