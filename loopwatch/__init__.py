@@ -1,5 +1,6 @@
 """loopwatch names the line that blocks your asyncio event loop."""
 
+from loopwatch.metrics import metrics
 from loopwatch.middleware import LoopWatchMiddleware
 from loopwatch.page import page
 from loopwatch.records import Frame, Histogram, Instrument, Site, Snapshot, Source, Stall
@@ -18,6 +19,7 @@ __all__ = [
     "Stall",
     "Watch",
     "__version__",
+    "metrics",
     "page",
     "timed",
 ]

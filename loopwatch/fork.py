@@ -1,13 +1,19 @@
-"""Being told of a fork, in the child. The interpreter takes no such hook back, so there is one."""
+"""Being told of a fork, in the child, and keeping one waiting. The interpreter takes no such hook
+back, so there is one of each."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from weakref import WeakMethod
 
 _tellers: list[WeakMethod[Callable[[], None]]] = []
 _armed = False
+_locks: list[threading.Lock] = []
+_held: list[threading.Lock] = []  # by whoever forks
+
+PATIENCE = 1.0  # s that a fork waits for a lock
 
 
 def on_fork(tell: Callable[[], None]) -> None:
@@ -25,3 +31,20 @@ def _tell() -> None:
         tell = known()
         if tell is not None:
             tell()
+
+
+def no_fork_while(lock: threading.Lock) -> None:
+    """Have forks wait while a lock is held: a child would find it held, by nobody, for ever."""
+    if not _locks and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
+    if lock not in _locks:
+        _locks.append(lock)
+
+
+def _hold() -> None:
+    _held.extend(lock for lock in _locks if lock.acquire(timeout=PATIENCE))
+
+
+def _let_go() -> None:
+    while _held:
+        _held.pop().release()

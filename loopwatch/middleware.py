@@ -16,8 +16,8 @@ from loopwatch.guard import logger, tell_once
 from loopwatch.ledger.requests import finish
 from loopwatch.probe.steps import answering, drive, enter
 from loopwatch.request import REQUEST, Request, begin
-from loopwatch.watch import LOOPS, Watch
-from loopwatch.watched import WatchedLoop
+from loopwatch.watch import Watch
+from loopwatch.watched import LOOPS, WatchedLoop
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

@@ -20,12 +20,16 @@ VARIABLES = {  # the options that a variable can set
     "trust_request_start": bool,
     "log": bool,
     "otel": bool,
+    "metrics_port": int,
+    "metrics_host": str,
     "app_packages": tuple,
     "allow": tuple,
 }
 
 PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 SITE_PATTERN = re.compile(r"[\w.<>*?\[\]!-]+")
+HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+PORTS = range(1, 65536)
 CALL_PATTERN = re.compile(r"\*?\w[\w.]*|\*\.\w[\w.]*")
 
 
@@ -97,13 +101,41 @@ def registry(value: Any) -> CollectorRegistry | None:
     )
 
 
+def port(name: str, value: Any) -> int | None:
+    """Return a port or None; raises TypeError if it is neither, ValueError if it cannot be one."""
+    hint = f"give {name} as 9100, or leave it out for none"
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be the number of a port or None, got {value!r}; {hint}")
+    if value not in PORTS:
+        raise ValueError(f"{name} must be from 1 to {PORTS[-1]}, got {value!r}; {hint}")
+    return value
+
+
+def host(name: str, value: Any) -> str:
+    """Return the name or address of a host; raises TypeError, ValueError if it cannot be one."""
+    hint = f"give {name} as 127.0.0.1, or 0.0.0.0 for whoever can reach this machine"
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, got {value!r}; {hint}")
+    if not HOST.fullmatch(value):
+        raise ValueError(f"{name} must be a host's name or address, got {value!r}; {hint}")
+    return value
+
+
 def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the options set by `LOOPWATCH_<NAME>` variables.
 
     Raises ValueError for a variable that is no option, or a value that cannot be read.
     """
     names = {PREFIX + name.upper(): name for name in known}
-    read: dict[type, Callable[[str, str], Any]] = {float: _float, bool: _bool, tuple: _list}
+    read: dict[type, Callable[[str, str], Any]] = {
+        float: _float,
+        bool: _bool,
+        tuple: _list,
+        int: _port,
+        str: host,
+    }
     found: dict[str, Any] = {}
     for variable, text in environment.items():
         if variable.startswith(PREFIX):
@@ -131,6 +163,15 @@ def _bool(variable: str, text: str) -> bool:
     if text.lower() in FALSE:
         return False
     raise ValueError(f"{variable} must be one of {', '.join(TRUE + FALSE)}, got {text!r}")
+
+
+def _port(variable: str, text: str) -> int | None:
+    if text.isascii() and text.isdigit():
+        return port(variable, int(text[:6]))
+    raise ValueError(
+        f"{variable} must be a whole number from 1 to {PORTS[-1]}, got {text!r}; "
+        f"give it as 9100, or unset it for none"
+    )
 
 
 def _float(variable: str, text: str) -> float:

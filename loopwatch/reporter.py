@@ -23,7 +23,7 @@ from loopwatch.holds import Hold, Linking
 from loopwatch.ledger.stalls import StallTable
 from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
-from loopwatch.records import Instrument, Stall
+from loopwatch.records import Instrument, SiteReading, Stall
 from loopwatch.request import unix_time
 from loopwatch.watched import WatchedLoop
 
@@ -95,6 +95,11 @@ class Reporter:
     def afresh(self) -> Reporter:
         """Return one like this that has counted nothing."""
         return Reporter(self.instruments, self._allow, self._adviser, self._rules)
+
+    def changed(self) -> tuple[SiteReading, ...]:
+        """Return the sites with new stalls since this was last asked."""
+        with self._explaining:
+            return self.table.sites.changed()
 
     def dropped(self) -> dict[str, int]:
         """Return what was lost, by reason."""

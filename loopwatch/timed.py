@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from loopwatch.names import callable_name, coroutine_name
 from loopwatch.probe.pulse import clock
-from loopwatch.watch import find
+from loopwatch.watched import find
 
 P = ParamSpec("P")
 T = TypeVar("T")

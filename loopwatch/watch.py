@@ -17,8 +17,8 @@ from loopwatch import options
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters import otel as otel_exporter
-from loopwatch.exporters import prometheus
 from loopwatch.exporters.log import StallLog
+from loopwatch.exporters.scraped import Scraped
 from loopwatch.exporters.spans import StallSpans
 from loopwatch.fork import on_fork
 from loopwatch.guard import guarded
@@ -33,9 +33,8 @@ from loopwatch.probe.watchdog import Watchdog
 from loopwatch.records import Instrument, Snapshot, Stall
 from loopwatch.reporter import Reporter
 from loopwatch.snapshots import take
-from loopwatch.watched import WatchedLoop
+from loopwatch.watched import LOOPS, WatchedLoop
 
-LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
 _watchdog = Watchdog()
 _attaching = threading.RLock()
 
@@ -48,8 +47,7 @@ class Watch:
 
     Args:
         slow_callback_duration: seconds from which a step of the loop is a stall.
-        debug: turn on asyncio's debug mode and take its slow-callback warnings in. It costs
-            about five times the app's own work: for development.
+        debug: turn on asyncio's debug mode, which is for development, and take its warnings in.
         native: have a helper process look in from outside, for C code that keeps the GIL.
         server_timing: tell clients the four parts of each response's latency, in its header.
         trust_request_start: believe the header X-Request-Start, which a proxy in front must set.
@@ -59,6 +57,8 @@ class Watch:
         advice: sentences by call, before loopwatch's own, such as `{"acme.db": "Use acme.aio."}`.
         log: tell every stall in the log, rate-limited.
         registry: the Prometheus registry to export through; None for none.
+        metrics_port: serve that registry on the first free port from this one on; None: nowhere.
+        metrics_host: where that port listens.
         otel: tell OpenTelemetry, which does nothing unless an SDK is configured.
 
     Raises:
@@ -78,6 +78,8 @@ class Watch:
         advice: Mapping[str, str] = MappingProxyType({}),
         log: bool = True,
         registry: CollectorRegistry | None = REGISTRY,
+        metrics_port: int | None = None,
+        metrics_host: str = "127.0.0.1",
         otel: bool = True,
     ) -> None:
         self.slow_callback_duration = options.seconds(
@@ -90,7 +92,7 @@ class Watch:
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
         self._log = StallLog() if options.flag("log", log) else None
         self._spans = StallSpans() if options.flag("otel", otel) else None
-        self._registry = options.registry(registry)
+        self._scraped = Scraped(self, registry, metrics_host, metrics_port)
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}
         self._reporter = Reporter(
@@ -148,13 +150,12 @@ class Watch:
             for loop in list(self._loops):
                 self._detach(loop)
             self._gc.uninstall()
-            if self._started and self._registry is not None:
-                prometheus.unregister(self._registry, self)
             if self._spans is not None:
                 otel_exporter.unregister(self)
             self._started = self._adopting = False
         self._reporter.lines.stop()
         self._reporter.settle(all_of_them=True)
+        self._scraped.end()
         self._reporter.tell()
 
     def __enter__(self) -> Watch:
@@ -206,18 +207,18 @@ class Watch:
         dropped["log"] += self._log.suppressed if self._log is not None else 0
         dropped["samples"] += _watchdog.lookout.lost - self._samples_before
         shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped)
-        self._reading_seconds += time.thread_time() - began
+        if not _watchdog.is_here():
+            self._reading_seconds += time.thread_time() - began
         return shot
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""
+        self._scraped.begin()
         if self._started:
             return
         self._started = True
         on_fork(self._after_fork)
         self._gc.install()
-        if self._registry is not None:
-            prometheus.register(self._registry, self)
         if self._spans is not None:
             otel_exporter.register(self)
 
@@ -263,6 +264,7 @@ class Watch:
             self._past += totals
             LOOPS.pop(loop, None)
         self._reporter.settle(all_of_them=not self._loops)
+        self._scraped.flush()
         self._reporter.tell()
 
     def _attend(self) -> None:
@@ -273,7 +275,9 @@ class Watch:
         if reporter.untold or reporter.accounts or any(w.pulse.pending for w in loops):
             reporter.explain(loops)
             reporter.settle()
+            self._scraped.stalls(reporter.changed)
             reporter.tell()
+        self._scraped.attend()
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""
@@ -286,14 +290,10 @@ class Watch:
             LOOPS.pop(loop, None)
         self._loops = {}
         self._reporter.lines.abandon()
+        self._scraped.abandon()
         adopting, started = self._adopting, self._started
         self._gc.uninstall()
         self._begin_counting()
         self._adopting, self._started = adopting, started
         if started:
             self._gc.install()
-
-
-def find() -> WatchedLoop | None:
-    """Return the running loop as watched, None if it is not or there is none."""
-    return LOOPS.get(asyncio._get_running_loop())

@@ -243,6 +243,14 @@ class WatchedLoop:
         return self.threads.reading()
 
 
+LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
+
+
+def find() -> WatchedLoop | None:
+    """Return the running loop as watched, None if it is not or there is none."""
+    return LOOPS.get(asyncio._get_running_loop())
+
+
 def add_pooled(request: Request, seconds: float) -> None:
     """Count what a request has waited for a thread, unless its response was complete."""
     if request.scope is not None and not request.responded:

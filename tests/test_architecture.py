@@ -20,17 +20,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("speedups", "_speedups"),
     (
-        *("records", "recent", "request", "holds", "evidence"),
+        *("records", "recent", "exemplars", "request", "holds", "evidence"),
         *("names", "guard", "options", "fork", "version"),
     ),
     ("probe", "ledger", "explain"),
     ("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
-    ("timed", "middleware", "page", "grafana", "cli"),
+    ("timed", "middleware", "page", "metrics", "grafana", "cli"),
     ("__init__", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {  # who may import whom on the same floor
     ("records", "recent"),
+    ("records", "exemplars"),
     ("holds", "recent"),
     ("holds", "records"),
     ("holds", "request"),
@@ -48,6 +49,8 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("cli", "grafana"),
     ("cli", "middleware"),
     ("cli", "page"),
+    ("cli", "metrics"),
+    ("metrics", "page"),
 }
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prometheus_client import make_asgi_app
-
 from loopwatch.cli import target
 from loopwatch.cli.errors import CommandError
+from loopwatch.metrics import metrics
 from loopwatch.middleware import LoopWatchMiddleware
 from loopwatch.page import page
 from loopwatch.watch import Watch
@@ -76,11 +75,10 @@ def check_loop(loop: str) -> None:
 
 def admin(watch: Watch) -> Callable[..., Awaitable[None]]:
     """Return the app of the admin port: `/metrics`, and the page."""
-    metrics: Any = make_asgi_app()
-    live: Any = page(watch)
+    numbers, live = metrics(), page(watch)
 
     async def route(scope: Any, receive: Any, send: Any) -> None:
-        wanted = metrics if scope.get("path", "").rstrip("/") == "/metrics" else live
+        wanted = numbers if scope.get("path", "").rstrip("/") == "/metrics" else live
         await wanted(scope, receive, send)
 
     return route

@@ -98,6 +98,10 @@ class Watchdog:
         self.lookout.abandon()
         self.__init__()  # type: ignore[misc]
 
+    def is_here(self) -> bool:
+        """Whether this is its own thread."""
+        return threading.current_thread() is self._thread
+
     def _run(self, bell: threading.Lock) -> None:
         observer, threads = Observer(), OtherThreads()
         due, before = clock(), self.seconds

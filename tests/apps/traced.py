@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from opentelemetry import metrics, trace
+from opentelemetry import metrics as otel_metrics
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
-from loopwatch import LoopWatchMiddleware, Watch, timed
+from loopwatch import LoopWatchMiddleware, Watch, metrics, timed
 from tests.apps.door import Outermost, measured, open_door
 
 RESOURCE = Resource({"service.name": "traced"})
@@ -31,7 +32,7 @@ if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=200))
     readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(), 500))
 trace.set_tracer_provider(tracers)
-metrics.set_meter_provider(MeterProvider(readers, RESOURCE))
+otel_metrics.set_meter_provider(MeterProvider(readers, RESOURCE))
 
 REGISTRY = CollectorRegistry()
 WATCH = Watch(registry=REGISTRY, log=False)
@@ -83,6 +84,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(LoopWatchMiddleware, watch=WATCH)
 app.add_middleware(Outermost)
+app.mount("/metrics", metrics(REGISTRY))
 
 
 @app.get("/blocks/{number}")

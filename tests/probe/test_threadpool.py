@@ -17,7 +17,7 @@ from starlette.routing import Route
 from loopwatch import LoopWatchMiddleware
 from loopwatch.probe.executor import default_executor
 from loopwatch.records import ThreadPoolReading
-from loopwatch.watch import LOOPS
+from loopwatch.watched import LOOPS
 
 from ..asgi import visit
 from ..calm import in_calm

@@ -1,0 +1,211 @@
+"""Prometheus with many workers: each writes its numbers into `prometheus_client`'s files.
+
+With `PROMETHEUS_MULTIPROC_DIR` set, `prometheus_client` keeps every value in a file of its process
+and leaves collectors out; whoever is asked for `/metrics` adds up the files of all processes. So in
+that mode nothing is registered, and what has been counted is written there, beside the app's own.
+
+Rule: a value of a histogram or counter is only ever added to, what a source has more of than it has
+told. A file may hold numbers already, of an earlier process with the same id: they stay counted.
+Even a correction downwards is left out, since a reader in between would see a counter begin anew.
+What is written is seen value by value: no lock keeps a reader of the files out.
+
+The lock of `prometheus_client` is the process's: a child forked while it is held could never
+count again. So no fork begins while we write.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+from weakref import WeakSet
+
+from prometheus_client import values
+from prometheus_client.multiprocess import mark_process_dead
+
+from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Series, Value, series
+from loopwatch.fork import no_fork_while
+from loopwatch.guard import guarded, logger
+from loopwatch.records import Histogram, SiteReading, Source
+
+OFTEN = 1.0  # s at least from one writing of everything to the next
+SHARE = 0.02  # of one core, that writing may take
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+Numbers: TypeAlias = tuple[float, ...]
+
+_writing = threading.Lock()
+_places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
+_sharing: WeakSet[Sharing] = WeakSet()
+_mourned: set[str] = set()  # what was complained of, once a process
+
+
+def active() -> bool:
+    """Whether `prometheus_client` is in multiprocess mode; it decides so when it is imported."""
+    return values.ValueClass is not values.MutexValue
+
+
+class Sharing:
+    """Keeps this process's files up to date with one source."""
+
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._clock = source, clock
+        self._due = float("-inf")
+        self._told: dict[Metric, dict[Labels, Numbers]] = {metric: {} for metric in METRICS}
+        self._reading = threading.Lock()  # what is read first is written first
+        self._checked = False
+        _sharing.add(self)
+        no_fork_while(_writing)
+
+    def afresh(self) -> Sharing:
+        """Return one of the same source in a forked child, where nothing has been told."""
+        _sharing.discard(self)  # a thread that is no more may keep it for ever
+        return Sharing(self._source, self._clock)
+
+    def attend(self) -> None:
+        """Write everything, if it is time to."""
+        if self._clock() >= self._due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write everything now."""
+        with self._reading:
+            began = time.thread_time()
+            self._write(series(self._source.snapshot()))
+            took = time.thread_time() - began
+            self._due = self._clock() + max(OFTEN, took / SHARE)
+        self._check()
+
+    def stalls(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
+        """Write the stalls of those sites that have had some since `changed` was last asked."""
+        with self._reading:
+            self._write({STALL: {(r.route, r.site, r.cause): r.stalls for r in changed()}})
+
+    @guarded
+    def _write(self, whole: Series) -> None:
+        try:
+            with _writing:
+                for metric, found in whole.items():
+                    if metric.kind == "gauge":
+                        self._set(metric, found)
+                    else:
+                        self._add(metric, found)
+        except OSError as error:
+            say_once(
+                f"{VARIABLE} must be a directory that can be written, got "
+                f"{directory()!r} ({error.strerror}): until it is one, this process's numbers are "
+                "missing from /metrics"
+            )
+
+    def _add(self, metric: Metric, found: dict[Labels, Value]) -> None:
+        for labels, value in found.items():
+            before, now = self._told[metric].get(labels), numbers(value)
+            if now == before:
+                continue
+            if before is not None:
+                now = tuple(map(max, before, now))
+            placed = places(metric, labels)
+            self._told[metric][labels] = now
+            for place, more in zip(placed, differences(before, now), strict=True):
+                if more:
+                    place.inc(more)
+
+    def _set(self, metric: Metric, found: dict[Labels, Value]) -> None:
+        """Set gauges to the sums over all sources; those that are found no more are 0."""
+        told = self._told[metric]
+        for labels in {**told, **found}:
+            now = numbers(found.get(labels, 0.0))
+            if told.get(labels) != now:
+                (place,) = places(metric, labels)
+                told[labels] = now
+                total = sum(s._told[metric].get(labels, (0.0,))[0] for s in _sharing)
+                place.set(min(1.0, total) if metric is INFO else total)
+
+    @guarded
+    def _check(self) -> None:
+        """Once, drop what dead processes left; from then on, see that our own files are there."""
+        folder = directory()
+        ours = folder is not None and Path(folder, f"counter_{os.getpid()}.db").exists()
+        if folder is not None and ours and not self._checked:
+            self._checked = True
+            bury(Path(folder))
+        elif self._checked and not ours:
+            say_once(
+                f"{VARIABLE} must be left alone while a process runs, and its files are gone from "
+                f"{folder!r}: its numbers are missing from /metrics until it is started again"
+            )
+
+
+def directory() -> str | None:
+    return os.environ.get(VARIABLE)
+
+
+def numbers(value: Value) -> Numbers:
+    """Return a value as what is written of it: buckets, not added up, and the sum."""
+    return (*value.counts, value.sum) if isinstance(value, Histogram) else (value,)
+
+
+def differences(before: Numbers | None, now: Numbers) -> Numbers:
+    return now if before is None else tuple(n - b for b, n in zip(before, now, strict=True))
+
+
+def places(metric: Metric, labels: Labels) -> tuple[Any, ...]:
+    """Return where the numbers of a series are kept, made once a process; raises OSError."""
+    key = values.ValueClass, metric.name, labels
+    found = _places.get(key)
+    if found is None:
+        found = _places[key] = tuple(make(metric, labels))
+    return found
+
+
+def make(metric: Metric, labels: Labels) -> Iterable[Any]:
+    name = metric.prometheus_name
+    family = name.removesuffix("_total")
+    mode = "livemax" if metric is INFO else "livesum"
+
+    def place(name: str, names: Labels, labels: Labels) -> Any:
+        return values.ValueClass(metric.kind, family, name, names, labels, metric.help, mode)
+
+    if metric.kind == "histogram":
+        for edge in (*map(str, metric.edges), "+Inf"):
+            yield place(f"{name}_bucket", (*metric.labels, "le"), (*labels, edge))
+        yield place(f"{name}_sum", metric.labels, labels)
+    else:
+        yield place(name, metric.labels, labels)
+
+
+def bury(folder: Path) -> None:
+    """Take the live gauges of processes that have ended out of the sums.
+
+    As `prometheus_client` asks of whoever sees a worker end, which not every server lets one do.
+    Process ids mean nothing between machines or containers; neither may share such a directory.
+    """
+    for path in folder.glob("gauge_live*.db"):
+        process = path.stem.rpartition("_")[2]
+        if process.isdecimal() and not alive(int(process)):
+            try:
+                mark_process_dead(int(process), folder)  # type: ignore[no-untyped-call]
+            except FileNotFoundError:  # another worker did it
+                continue
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there; True where that cannot be known."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def say_once(text: str) -> None:
+    if text not in _mourned:
+        _mourned.add(text)
+        logger.error("%s; the app is not affected", text)

@@ -1,0 +1,109 @@
+"""`/metrics` as an ASGI app, made off the loop: of one process, or of all workers together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from loopwatch import options
+from loopwatch.exporters import multiprocess
+from loopwatch.fork import on_fork
+from loopwatch.guard import tell_once
+from loopwatch.page.answers import Body
+from loopwatch.page.app import METHODS, TEXT, Answer, live, respond
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TRIES = 3  # readings of many workers' files, which may change under one's eyes
+
+
+def metrics(registry: CollectorRegistry = REGISTRY) -> App:
+    """Return `/metrics` as an ASGI app, to mount: `app.mount("/metrics", metrics())`.
+
+    It answers on a thread of its own, so that the loop is not held, in the format that is accepted
+    (OpenMetrics has exemplars), zipped if that is. Where `PROMETHEUS_MULTIPROC_DIR` is set it
+    answers for all processes that share the directory, whatever the registry.
+    Raises TypeError if `registry` is no `CollectorRegistry`.
+    """
+    checked = options.registry(registry)
+    if checked is None:
+        raise TypeError("registry must be a prometheus_client.CollectorRegistry, got None")
+    return Metrics(checked)
+
+
+class Metrics:
+    """Answers GET and HEAD, at whatever path."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._after_fork()
+        on_fork(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loopwatch-metrics")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await respond(scope["method"], await self._answer(scope), send)
+
+    async def _answer(self, scope: Scope) -> Answer:
+        if scope["method"] not in METHODS:
+            allow = ", ".join(METHODS)
+            body = Body(f"method not allowed; use {allow}\n".encode(), TEXT)
+            return Answer(405, body, (("allow", allow),))
+        if asyncio._get_running_loop() is None:  # trio
+            return self._safely(scope)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._safely, scope)
+
+    def _safely(self, scope: Scope) -> Answer:
+        tries = TRIES if multiprocess.active() else 1
+        for left in reversed(range(tries)):
+            try:
+                return self._made(scope)
+            except Exception:
+                if not left:
+                    tell_once("loopwatch.metrics")
+        return Answer(500, Body(b"the metrics could not be made; the log says why\n", TEXT))
+
+    def _made(self, scope: Scope) -> Answer:
+        """Return what `prometheus_client` answers; only its WSGI app need not run on the loop."""
+        query = scope.get("query_string", b"").decode("latin-1")
+        environment = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/",
+            "QUERY_STRING": query,
+            "HTTP_ACCEPT": header(scope, b"accept"),
+            "HTTP_ACCEPT_ENCODING": header(scope, b"accept-encoding"),
+        }
+        started: list[Any] = []
+        app: Any = make_wsgi_app(self._source(bool(query)))
+        body = b"".join(app(environment, lambda *arguments: started.extend(arguments)))
+        status, headers = started
+        named = {name.lower(): value for name, value in headers}
+        kind = named.pop("content-type")
+        return Answer(int(status.split()[0]), Body(body, kind), tuple(named.items()))
+
+    def _source(self, by_name: bool) -> CollectorRegistry:
+        if not multiprocess.active():
+            return self._registry
+        everybody = CollectorRegistry(auto_describe=by_name)
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return everybody
+
+
+def header(scope: Scope, wanted: bytes) -> str:
+    found = (value for name, value in scope["headers"] if name.lower() == wanted)
+    return b",".join(found).decode("latin-1")
