@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from openai import OpenAIError
-from prometheus_client import make_asgi_app
 
 from examples.demo.lessons import (
     azure,
@@ -27,7 +26,7 @@ from examples.demo.lessons import (
 )
 from examples.demo.resources import open_resources
 from examples.demo.settings import Settings
-from loopwatch import LoopWatchMiddleware, Watch, page
+from loopwatch import LoopWatchMiddleware, Watch, metrics, page
 
 LESSONS = (
     sleep, cpu, users, chat, azure, classify, pdf,
@@ -43,7 +42,7 @@ def create_app(watch: Watch | None = None, settings: Settings | None = None) -> 
     for lesson in LESSONS:
         app.include_router(lesson.router)
     app.add_exception_handler(OpenAIError, upstream_failed)
-    app.mount("/metrics", make_asgi_app())
+    app.mount("/metrics", metrics())
     app.mount("/loopwatch", page(watch))
     app.add_middleware(LoopWatchMiddleware, watch=watch)
     app.openapi()  # made now: made at the first visit of /docs it would be a stall
