@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, values
 from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -208,14 +209,12 @@ def test_files_that_change_meanwhile_are_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    made: Any = values.MultiProcessValue()  # type: ignore[no-untyped-call]
-    monkeypatch.setattr(values, "ValueClass", made)
+    fresh: Any = values.MultiProcessValue
+    monkeypatch.setattr(values, "ValueClass", fresh())
     Counter("mine", "Mine.", registry=None).inc()
     half_made = tmp_path / "counter_1.db"  # as it is before it has got its size
     half_made.touch()
-    from prometheus_client.multiprocess import MultiProcessCollector
-
-    read = MultiProcessCollector.collect
+    read: Any = MultiProcessCollector.collect
 
     def collect(self: Any) -> Any:
         try:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,16 +27,18 @@ from weakref import WeakSet
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
-from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Series, Value, series
+from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
 from loopwatch.fork import no_fork_while
 from loopwatch.guard import guarded, logger
 from loopwatch.records import Histogram, SiteReading, Source
 
-OFTEN = 1.0  # s at least from one writing of everything to the next
-SHARE = 0.02  # of one core, that writing may take
+OFTEN = 1.0  # s at least from one reading of everything to the next
+SHARE = 0.02  # of one core, that this may take
+TURN = 0.005  # s that it may take at once
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 Numbers: TypeAlias = tuple[float, ...]
+Row: TypeAlias = tuple[Metric, Labels, Value]
 
 _writing = threading.Lock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
@@ -54,9 +57,11 @@ class Sharing:
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
         self._due = float("-inf")
+        self._spent = 0.0  # s of CPU time since the last reading of everything
+        self._rows: deque[Row] = deque()  # of that reading, not written yet
         self._told: dict[Metric, dict[Labels, Numbers]] = {metric: {} for metric in METRICS}
-        self._reading = threading.Lock()  # what is read first is written first
         self._checked = False
+        self._turn = threading.Lock()  # an older reading is not written after a newer one
         _sharing.add(self)
         no_fork_while(_writing)
 
@@ -66,63 +71,74 @@ class Sharing:
         return Sharing(self._source, self._clock)
 
     def attend(self) -> None:
-        """Write everything, if it is time to."""
-        if self._clock() >= self._due:
-            self.flush()
+        """Write a part of everything, if it is time to; others wait for who calls this."""
+        with self._turn:
+            if not self._rows and self._clock() < self._due:
+                return
+            began = time.thread_time()
+            if not self._rows:
+                self._spent, self._rows = 0.0, self._whole()
+            self._write(self._rows, time.perf_counter() + TURN)
+            self._spent += time.thread_time() - began
+            if not self._rows:
+                self._rest()
 
     def flush(self) -> None:
         """Write everything now."""
-        with self._reading:
-            began = time.thread_time()
-            self._write(series(self._source.snapshot()))
-            took = time.thread_time() - began
-            self._due = self._clock() + max(OFTEN, took / SHARE)
-        self._check()
+        with self._turn:
+            self._rows.clear()
+            self._write(self._whole())
+            self._rest()
 
     def stalls(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
         """Write the stalls of those sites that have had some since `changed` was last asked."""
-        with self._reading:
-            self._write({STALL: {(r.route, r.site, r.cause): r.stalls for r in changed()}})
+        self._write(deque((STALL, (r.route, r.site, r.cause), r.stalls) for r in changed()))
+
+    def _whole(self) -> deque[Row]:
+        """Return all there is to write; gauges that have gone are 0."""
+        whole = series(self._source.snapshot())
+        gone = (
+            (metric, labels, 0.0)
+            for metric, told in self._told.items()
+            if metric.kind == "gauge"
+            for labels in told.keys() - whole[metric].keys()
+        )
+        rows = ((metric, *row) for metric, found in whole.items() for row in found.items())
+        return deque((*gone, *rows))
+
+    def _rest(self) -> None:
+        self._due = self._clock() + max(OFTEN, self._spent / SHARE)
+        self._check()
 
     @guarded
-    def _write(self, whole: Series) -> None:
+    def _write(self, rows: deque[Row], until: float = float("inf")) -> None:
         try:
             with _writing:
-                for metric, found in whole.items():
-                    if metric.kind == "gauge":
-                        self._set(metric, found)
-                    else:
-                        self._add(metric, found)
+                while rows and time.perf_counter() < until:
+                    self._put(*rows.popleft())
         except OSError as error:
+            rows.clear()
             say_once(
                 f"{VARIABLE} must be a directory that can be written, got "
                 f"{directory()!r} ({error.strerror}): until it is one, this process's numbers are "
                 "missing from /metrics"
             )
 
-    def _add(self, metric: Metric, found: dict[Labels, Value]) -> None:
-        for labels, value in found.items():
-            before, now = self._told[metric].get(labels), numbers(value)
-            if now == before:
-                continue
-            if before is not None:
-                now = tuple(map(max, before, now))
-            placed = places(metric, labels)
-            self._told[metric][labels] = now
-            for place, more in zip(placed, differences(before, now), strict=True):
-                if more:
-                    place.inc(more)
-
-    def _set(self, metric: Metric, found: dict[Labels, Value]) -> None:
-        """Set gauges to the sums over all sources; those that are found no more are 0."""
-        told = self._told[metric]
-        for labels in {**told, **found}:
-            now = numbers(found.get(labels, 0.0))
-            if told.get(labels) != now:
-                (place,) = places(metric, labels)
-                told[labels] = now
-                total = sum(s._told[metric].get(labels, (0.0,))[0] for s in _sharing)
-                place.set(min(1.0, total) if metric is INFO else total)
+    def _put(self, metric: Metric, labels: Labels, value: Value) -> None:
+        told, now = self._told[metric], numbers(value)
+        before = told.get(labels)
+        if now == before:
+            return
+        written = places(metric, labels)
+        if metric.kind == "gauge":
+            told[labels] = now
+            total = sum(s._told[metric].get(labels, (0.0,))[0] for s in _sharing)
+            written[0].set(min(1.0, total) if metric is INFO else total)
+            return
+        told[labels] = now = now if before is None else tuple(map(max, before, now))
+        for place, more in zip(written, differences(before, now), strict=True):
+            if more:
+                place.inc(more)
 
     @guarded
     def _check(self) -> None:
