@@ -1389,7 +1389,8 @@ long_seconds(Request *request)
     return sum;
 }
 
-/* Notes that the response is complete, what the request has used by now, and its span if it was slow. */
+/* Notes that the response is complete, what the request has used by now, and its span, if it was
+   slow. */
 static int
 settle(Pulse *pulse, Request *request)
 {

@@ -20,6 +20,7 @@ from loopwatch import (
     Stall,
     Watch,
     __version__,
+    metrics,
     timed,
 )
 from loopwatch.records import Cause, LoopReading
@@ -104,4 +105,7 @@ def apps(app: Callable[..., Awaitable[None]], watch: Watch) -> None:
     Starlette().add_middleware(LoopWatchMiddleware, watch=watch)
     LoopWatchMiddleware(Starlette())
     LoopWatchMiddleware(app, watch=watch)
+    FastAPI().mount("/metrics", metrics())
+    metrics(CollectorRegistry())
+    metrics("registry")  # type: ignore[arg-type]
     LoopWatchMiddleware(app, watch)  # type: ignore[call-arg]

@@ -43,7 +43,7 @@ Row: TypeAlias = tuple[Metric, Labels, Value]
 _writing = threading.Lock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
 _sharing: WeakSet[Sharing] = WeakSet()
-_mourned: set[str] = set()  # what was complained of, once a process
+_said: set[str] = set()  # what was complained of, once a process
 
 
 def active() -> bool:
@@ -70,6 +70,7 @@ class Sharing:
         _sharing.discard(self)  # a thread that is no more may keep it for ever
         return Sharing(self._source, self._clock)
 
+    @guarded
     def attend(self) -> None:
         """Write a part of everything, if it is time to; others wait for who calls this."""
         with self._turn:
@@ -77,12 +78,14 @@ class Sharing:
                 return
             began = time.thread_time()
             if not self._rows:
-                self._spent, self._rows = 0.0, self._whole()
+                self._spent, self._due = 0.0, self._clock() + OFTEN
+                self._rows = self._whole()
             self._write(self._rows, time.perf_counter() + TURN)
             self._spent += time.thread_time() - began
             if not self._rows:
                 self._rest()
 
+    @guarded
     def flush(self) -> None:
         """Write everything now."""
         with self._turn:
@@ -90,6 +93,7 @@ class Sharing:
             self._write(self._whole())
             self._rest()
 
+    @guarded
     def stalls(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
         """Write the stalls of those sites that have had some since `changed` was last asked."""
         self._write(deque((STALL, (r.route, r.site, r.cause), r.stalls) for r in changed()))
@@ -222,6 +226,6 @@ def alive(process: int) -> bool:
 
 
 def say_once(text: str) -> None:
-    if text not in _mourned:
-        _mourned.add(text)
+    if text not in _said:
+        _said.add(text)
         logger.error("%s; the app is not affected", text)

@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The directory of the mode, which is on meanwhile: as a fresh process has it."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue())  # type: ignore[no-untyped-call]
-    monkeypatch.setattr(multiprocess, "_mourned", set())
+    monkeypatch.setattr(multiprocess, "_said", set())
     yield tmp_path
     multiprocess._places.clear()
 
