@@ -103,6 +103,8 @@ def entry(frame: Frame) -> dict[str, Any]:
 
 def escaped(name: str) -> str:
     """Return a name that cannot be taken for two frames or two lines."""
+    if name.isprintable() and ";" not in name:
+        return name
     return "".join(
         c if c.isprintable() and c != ";" else f"\\x{ord(c):02x}" for c in name
     )  # a lone surrogate is not printable either, so the text can always be encoded

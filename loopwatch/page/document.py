@@ -1,4 +1,4 @@
-"""The HTML document, and the headers that let it do no more than it needs to."""
+"""The HTML document, put together, and the headers that let it do no more than it needs to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ from importlib.resources import files
 
 from loopwatch.page.answers import Body
 
+STYLES = ("page.css", "tables.css", "charts.css", "media.css")
+SCRIPTS = (
+    *("text.js", "nodes.js", "stalls.js", "culprits.js", "history.js", "loops.js"),
+    *("waits.js", "routes.js", "flame.js", "page.js"),  # the last one begins
+)
+
+
+def part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def assembled() -> str:
+    """Return the one document: its styles and scripts are parts, in the order they are to have."""
+    style = "".join(map(part, STYLES))
+    script = "".join(('"use strict";\n', *map(part, SCRIPTS)))
+    html = part("index.html").replace("<style></style>", f"<style>\n{style}</style>")
+    return html.replace("<script></script>", f"<script>\n{script}</script>")
+
 
 def source_hash(tag: str) -> str:
     """Return the policy's name for the document's one inline `tag`."""
@@ -17,7 +35,7 @@ def source_hash(tag: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-HTML = files(__package__).joinpath("index.html").read_text("utf-8")
+HTML = assembled()
 
 DOCUMENT = Body(HTML.encode(), "text/html; charset=utf-8")
 

@@ -5,7 +5,6 @@ import json
 import re
 import threading
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,13 +13,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-import loopwatch
 from loopwatch import LoopWatchMiddleware, page
+from loopwatch.page.document import HTML
 
 from ..conftest import MakeWatch, block_for, run_on
 from .told import HOSTILE, ToldWatch, hostile_watch, stall
 
-DOCUMENT = Path(loopwatch.__file__).parent / "page" / "index.html"
 PATHS = ("/", "/snapshot.json", "/stalls.json", "/flamegraph.folded", "/profile.speedscope.json")
 
 
@@ -231,7 +229,7 @@ def test_served_alone_it_goes_along_with_lifespan() -> None:
 
 def test_document_sets_text_only() -> None:
     """Nothing that makes markup or code of a string, and nothing from elsewhere."""
-    text = DOCUMENT.read_text("utf-8")
+    text = HTML
     for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert forbidden not in text
     assert not re.search(r"\son\w+\s*=\s*[\"']", text)

@@ -1,0 +1,177 @@
+// The flame graph of held time, outermost frame on top. Frames that always come together are one bar, named by the
+// last of them; a site stands alone, for it is what one looks for.
+
+const BARS = 1500, NARROWEST = 0.003, BAR_HEIGHT = 23; // drawn at most; share of the width; px
+const FLAME_EVERY = 6000; // ms between two readings of the profile
+
+const flame = { root: null, top: null, every: false, zoom: "", cursor: "", count: -1, due: 0, near: false, asking: false };
+
+function growTree(folded) {
+  const ids = new Map(), root = { name: "all stalls", key: "", weight: 0, children: new Map() };
+  for (const line of folded.split("\n")) {
+    const space = line.lastIndexOf(" "), weight = Number(line.slice(space + 1)) / 1000;
+    if (space < 1 || !(weight > 0)) continue;
+    root.weight += weight;
+    line.slice(0, space).split(";").reduce((parent, name) => {
+      if (!ids.has(name)) ids.set(name, ids.size);
+      const id = ids.get(name), child = parent.children.get(id) ?? { name, key: `${parent.key}\n${name}`, weight: 0, children: new Map() };
+      parent.children.set(id, child);
+      child.weight += weight;
+      return child;
+    }, root);
+  }
+  return root;
+}
+
+// Returns the bar of a frame and those below it; unless every frame is wanted, a run without a fork is one bar.
+function barOf(frame, parent, sites, every) {
+  const names = [frame.name];
+  for (let next; !every && parent && !sites.has(frame.name); frame = next) {
+    next = frame.children.size === 1 ? frame.children.values().next().value : null;
+    if (!next || sites.has(next.name) || next.weight < frame.weight * 0.999999) break;
+    names.push(next.name);
+  }
+  const bar = { name: frame.name, names, key: frame.key, weight: frame.weight, parent, site: sites.has(frame.name) };
+  bar.children = [...frame.children.values()].sort((a, b) => b.weight - a.weight).map(child => barOf(child, bar, sites, every));
+  return bar;
+}
+
+// Returns the bar that holds the frame at `key`, which is a path of names.
+function findBar(bar, key) {
+  if (`${bar.key}\n`.startsWith(`${key}\n`)) return bar;
+  for (const child of bar.children) {
+    const ahead = `${key}\n`.startsWith(`${child.key}\n`) || `${child.key}\n`.startsWith(`${key}\n`);
+    const found = ahead ? findBar(child, key) : null;
+    if (found) return found;
+  }
+  return null;
+}
+
+// Returns what is drawn, row by row: the bars above the zoomed one, it, and those below.
+function laidOut(zoomed) {
+  const above = [];
+  for (let bar = zoomed.parent; bar; bar = bar.parent) above.unshift(bar);
+  const drawn = above.map((bar, depth) => ({ bar, depth, left: 0, width: 1, above: true }));
+  const queue = [{ bar: zoomed, depth: above.length, left: 0, width: 1 }];
+  for (let item; (item = queue.shift()) && drawn.length < BARS;) {
+    drawn.push(item);
+    let left = item.left;
+    for (const bar of item.bar.children) {
+      const width = bar.weight / zoomed.weight;
+      if (width >= NARROWEST) queue.push({ bar, depth: item.depth + 1, left, width });
+      left += width;
+    }
+  }
+  return drawn;
+}
+
+function shortName(name) {
+  const parts = name.split(".").filter(part => part !== "<locals>");
+  return parts.slice(-2).join(".");
+}
+
+function barText({ name, names, weight }) {
+  const more = names.length > 1 ? ` and ${names.length - 1} frames above it` : "";
+  return `${name}${more}: ${time(weight)}, ${percent(weight / flame.root.weight)}`;
+}
+
+function makeBar() {
+  const node = el("div", "", el("span"));
+  node.role = "treeitem";
+  node.addEventListener("click", () => zoomTo(node.bar));
+  node.addEventListener("pointerenter", () => put($("flame-told"), barText(node.bar)));
+  node.addEventListener("focus", () => {
+    flame.cursor = node.bar.key;
+    put($("flame-told"), barText(node.bar));
+    for (const other of $("flame").children) other.tabIndex = other === node ? 0 : -1;
+  });
+  return node;
+}
+
+function updateBar(node, { bar, depth, left, width, above }) {
+  Object.assign(node, { bar, depth, left, ariaLevel: depth + 1, title: bar.names.join("\n") });
+  node.className = ["flame-bar", bar.site ? "site" : "", above ? "above" : "", matches(bar.names.join(" ")) ? "" : "miss"].join(" ").trim();
+  Object.assign(node.style, { left: `${100 * left}%`, width: `${100 * width}%`, top: `${BAR_HEIGHT * depth}px` });
+  put(node.firstChild, shortName(bar.name) + (bar.names.length > 1 ? `  +${bar.names.length - 1}` : ""));
+  node.ariaLabel = barText(bar);
+  node.tabIndex = -1;
+}
+
+function drawFlame() {
+  if (!flame.top) return;
+  const zoomed = findBar(flame.top, flame.zoom) ?? flame.top, drawn = laidOut(zoomed);
+  flame.zoom = zoomed.key;
+  sync($("flame"), drawn, item => item.bar.key, makeBar, updateBar);
+  $("flame").style.height = `${BAR_HEIGHT * (1 + Math.max(...drawn.map(item => item.depth)))}px`;
+  const bars = [...$("flame").children];
+  (bars.find(node => node.bar.key === flame.cursor) ?? bars[0]).tabIndex = 0;
+  show($("zoom-out"), zoomed.parent !== null);
+  if (!$("flame").matches(":hover, :focus-within")) put($("flame-told"), barText(zoomed));
+}
+
+function zoomTo(bar) {
+  flame.zoom = flame.cursor = bar.key;
+  drawFlame();
+  [...$("flame").children].find(node => node.bar.key === bar.key)?.focus({ preventScroll: true });
+}
+
+function compressFlame() {
+  const sites = new Set(latest.sites.map(row => row.site));
+  flame.top = barOf(flame.root, null, sites, flame.every);
+  drawFlame();
+}
+
+function showFlame(folded) {
+  flame.root = growTree(folded);
+  const some = flame.root.weight > 0;
+  for (const id of ["flame", "flame-told", "every-frame"]) show($(id), some);
+  show($("no-flame"), !some);
+  if (some) compressFlame();
+}
+
+// Reads the profile if somebody may see it and there was a stall since.
+async function readFlame({ stall_count: count }) {
+  if (!flame.near || flame.asking || count === flame.count || Date.now() < flame.due) return;
+  flame.asking = true;
+  try {
+    const answer = await fetch("flamegraph.folded", { signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.ok) {
+      showFlame(await answer.text());
+      flame.count = count;
+    }
+  } catch (error) {
+    console.warn(error);
+  }
+  flame.due = Date.now() + FLAME_EVERY;
+  flame.asking = false;
+}
+
+function walk(event) {
+  const bars = [...$("flame").children], node = bars.find(n => n === document.activeElement);
+  if (!node) return;
+  const row = bars.filter(n => n.depth === node.depth).sort((a, b) => a.left - b.left), at = row.indexOf(node);
+  const to = {
+    ArrowUp: () => bars.find(n => n.bar === node.bar.parent)?.focus(), ArrowDown: () => bars.find(n => n.bar.parent === node.bar)?.focus(),
+    ArrowLeft: () => row[at - 1]?.focus(), ArrowRight: () => row[at + 1]?.focus(), Home: () => bars.find(n => n.depth === 0).focus(),
+    Enter: () => zoomTo(node.bar), " ": () => zoomTo(node.bar), Escape: zoomOut,
+  }[event.key];
+  if (!to) return;
+  event.preventDefault();
+  to();
+}
+
+function zoomOut() {
+  zoomTo(findBar(flame.top, flame.zoom)?.parent ?? flame.top);
+}
+
+$("flame").addEventListener("keydown", walk);
+$("zoom-out").addEventListener("click", () => zoomTo(flame.top));
+$("every-frame").addEventListener("click", () => {
+  flame.every = !flame.every;
+  $("every-frame").ariaPressed = String(flame.every);
+  compressFlame();
+});
+new IntersectionObserver(entries => {
+  flame.near = entries.at(-1).isIntersecting;
+  if (latest && !paused) readFlame(latest);
+}, { rootMargin: "600px" }).observe($("flame-section"));

@@ -1,0 +1,96 @@
+// Reads the snapshot again and again, and shows it.
+
+const EVERY = 2000, PATIENCE = 15000; // ms between two readings, and for one answer
+
+let paused = false, reading = false, timer = 0, latest = null, words = [];
+
+// Says whether a text has all words of the filter.
+function matches(text) {
+  if (!words.length) return true;
+  const low = text.toLowerCase();
+  return words.every(word => low.includes(word));
+}
+
+function filter() {
+  words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  again();
+}
+
+function unfilter() {
+  if (!words.length) return;
+  $("filter").value = "";
+  filter();
+}
+
+function showOwn(data) {
+  const watched = data.busy + data.idle, lost = Object.entries(data.dropped).filter(([, n]) => n);
+  put($("version"), `version ${data.version}`);
+  put($("cost"), `${time(data.self_seconds)} of CPU beside the loop${watched ? `, ${percent(data.self_seconds / watched)} of the time watched` : ""}`);
+  put($("dropped"), lost.map(([reason, n]) => `${reason} ${number(n)}`).join(", ") || "none");
+}
+
+function render(data) {
+  latest = data;
+  showCulprits(data);
+  showLoops(data);
+  showWaits(data);
+  showStalls(data);
+  showRoutes(data);
+  showOwn(data);
+}
+
+function again() {
+  if (!latest) return;
+  render(latest);
+  drawFlame();
+}
+
+function tell(kind, text) {
+  put($("state"), text);
+  $("state").className = `state ${kind}`;
+}
+
+function tellAge(kind, text) {
+  tell(kind, latest ? `${text}, ${clockText(latest.taken_at)}` : text);
+}
+
+async function read() {
+  const asked = Date.now();
+  const asking = setInterval(() => tell("lost", `no answer for ${Math.round((Date.now() - asked) / 1000)} s`), 1000);
+  try {
+    const answer = await fetch("snapshot.json", { signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.ok) render(await answer.json());
+    tellAge(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
+    if (answer.ok) readFlame(latest);
+  } catch (error) {
+    console.warn(error);
+    tellAge("lost", "no answer; last");
+  } finally {
+    clearInterval(asking);
+  }
+}
+
+async function poll() {
+  clearTimeout(timer);
+  if (reading) return;
+  reading = true;
+  if (!document.hidden) await read();
+  reading = false;
+  if (paused) tellAge("", "paused");
+  else timer = setTimeout(poll, EVERY);
+}
+
+$("filter").addEventListener("input", filter);
+$("pause").addEventListener("click", () => {
+  paused = !paused;
+  put($("pause"), paused ? "Resume" : "Pause");
+  if (!paused) poll();
+  else if (!reading) {
+    clearTimeout(timer);
+    tellAge("", "paused");
+  }
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !paused) poll();
+});
+poll();
