@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, Protocol
 
 from loopwatch.exemplars import Exemplar, latest
@@ -33,13 +34,22 @@ PAUSE_EDGES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 def plain(value: Any) -> Any:
     """Return `value` as JSON-ready data: records become dicts, tuples lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f for f in dataclasses.fields(value) if not f.metadata.get(BULKY))
-        return {f.name: plain(getattr(value, f.name)) for f in fields}
+        return {name: plain(member) for name, member in members(value).items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     return value
+
+
+def members(record: Any) -> dict[str, Any]:
+    """Return a record's fields by name, but those that are left out of JSON."""
+    return {name: getattr(record, name) for name in told(type(record))}
+
+
+@cache
+def told(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if not f.metadata.get(BULKY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 from typing import Any, NamedTuple
 
 from loopwatch.page.what_if import WhatIfs
-from loopwatch.records import Stall
+from loopwatch.records import Stall, members
 from loopwatch.watch import Watch
 
 JSON = "application/json"
@@ -27,12 +27,14 @@ class Answers:
         self._texts: dict[int, tuple[Stall, str]] = {}
 
     def snapshot(self) -> Body:
-        """Return `snapshot().to_dict()` and `what_if` as JSON, dumped in parts: each keeps the
-        GIL throughout."""
+        """Return `snapshot().to_dict()` and `what_if` as JSON.
+
+        A dump keeps the GIL but where it asks for a record's members, which it does for each row.
+        """
         snapshot = self._watch.snapshot()
         parts = {
             name: dumped(value)
-            for name, value in dataclasses.replace(snapshot, stalls=()).to_dict().items()
+            for name, value in members(dataclasses.replace(snapshot, stalls=())).items()
         }
         parts["stalls"] = self._array(snapshot.stalls)
         parts["what_if"] = dumped(self._what_ifs.of(snapshot))
@@ -51,14 +53,14 @@ class Answers:
         """Return stalls as JSON. One never changes, so it is dumped once while it is kept."""
         known = self._texts
         self._texts = {
-            id(stall): known.get(id(stall)) or (stall, dumped(stall.to_dict())) for stall in stalls
+            id(stall): known.get(id(stall)) or (stall, dumped(stall)) for stall in stalls
         }
         return f"[{','.join(text for _, text in self._texts.values())}]"
 
 
 def dumped(value: Any) -> str:
-    """Return ASCII JSON; raises ValueError rather than write NaN or Infinity."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    """Return ASCII JSON, of records too; raises ValueError rather than write NaN or Infinity."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), default=members)
 
 
 def json_object(parts: dict[str, str]) -> bytes:
