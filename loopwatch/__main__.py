@@ -9,9 +9,10 @@ from loopwatch.cli.arguments import parser
 from loopwatch.cli.errors import CommandError
 from loopwatch.cli.grafana import grafana
 from loopwatch.cli.run import run
+from loopwatch.cli.top import top
 
 WRONG = 2  # exit code: it could not do as asked
-COMMANDS = {"run": run, "grafana": grafana}
+COMMANDS = {"run": run, "top": top, "grafana": grafana}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from typing import Any, NoReturn
 
@@ -13,6 +14,8 @@ from loopwatch.version import __version__
 LOOPS = ("auto", "asyncio", "uvloop")
 PORTS = range(65536)
 TRACE = "${__value.raw}"  # the trace's id in a URL, as Grafana has it
+SORTS = ("lost", "held", "stalls")
+SHORTEST, LONGEST = 0.1, 3600.0  # s between two readings
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,6 +31,7 @@ def parser() -> Parser:
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_run(commands)
     add_grafana(commands)
+    add_top(commands)
     return whole
 
 
@@ -134,6 +138,22 @@ def address(text: str) -> str:
     return f"{host}:{port(number)}"
 
 
+def add_top(commands: Any) -> None:
+    top = commands.add_parser(
+        "top",
+        help="watch a live page in the terminal",
+        description="Show what a live page of loopwatch says: who holds the loop, and how each "
+        "route fares. Keys: q quits, s sorts by the next figure.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    top.add_argument("url", metavar="URL", help="the live page, such as http://127.0.0.1:9464")
+    top.add_argument(
+        "--interval", type=interval, metavar="SECONDS", default=1.0, help="between two readings"
+    )
+    top.add_argument("--sort", choices=SORTS, default="lost", help="what ranks culprits")
+    top.add_argument("--once", action="store_true", help="print one reading, and end")
+
+
 def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) in PORTS):
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text!r}")
@@ -147,3 +167,15 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"must be a finite number of seconds above 0, got {text!r}; give it as 0.1"
         ) from None
+
+
+def interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not SHORTEST <= seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"must be from {SHORTEST:g} to {LONGEST:g} seconds, got {text!r}; give it as 1"
+        )
+    return seconds
