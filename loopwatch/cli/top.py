@@ -33,7 +33,7 @@ def top(arguments: Namespace) -> None:
                 return
             follower.start()
             (watch if console.is_terminal else stream)(console, follower, arguments)
-    except BrokenPipeError:  # whoever read has had enough
+    except (BrokenPipeError, SystemExit):  # whoever read has had enough; rich makes it an exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

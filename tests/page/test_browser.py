@@ -14,12 +14,23 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from loopwatch import LoopWatchMiddleware, page
+from loopwatch import Frame, Histogram, LoopWatchMiddleware, page
+from loopwatch.records import SiteReading
 
 from ..conftest import MakeWatch
 from .browser import Tab, browser
-from .told import HOSTILE, ToldWatch, blame, hostile_watch, request, stall
+from .told import (
+    HOSTILE,
+    ToldWatch,
+    blame,
+    full_watch,
+    hostile_watch,
+    loop_reading,
+    request,
+    stall,
+)
 
+BARS = "[...document.querySelectorAll('#flame > *')]"
 DASH = "\u2013"  # nothing is known
 READ = "document.querySelector('#state')?.className === 'state live'"
 
@@ -69,6 +80,8 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
             "#loops .name",
             "#dropped",
             "#verdict",
+            "#waits th",
+            "#victims",
         ):
             assert seen in text(tab, place), place
         tab.run("document.querySelector('#culprits summary').click()")
@@ -77,6 +90,9 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
         tab.run("document.querySelector('#stalls summary').click()")
         tab.wait_for("document.querySelector('#stalls .stack li')")
         assert seen in text(tab, "#stalls .stack li")
+        tab.wait_for(f"{BARS}.length === 2")
+        assert seen in tab.run(f"{BARS}[1].ariaLabel")
+        assert seen in tab.run(f"{BARS}[1].title")
         assert not tab.run("Boolean(document.querySelector('img'))")
         assert tab.complaints == []
         assert all(address.startswith((url, "data:")) for address in tab.requested)
@@ -195,9 +211,197 @@ def test_page_fits_a_phone(tab: Tab) -> None:
             tab.run("document.querySelectorAll('summary').forEach(s => s.click())")
             tab.wait_for("document.querySelectorAll('.stack').length === 2")
             assert not tab.run("document.querySelector('.paid').hidden")
+            tab.run("document.querySelector('#flame-section').scrollIntoView()")
+            tab.wait_for(f"{BARS}.length")
             assert tab.run("document.documentElement.scrollWidth") <= 360
         finally:
             tab.size(1280, 900)
+
+
+def test_full_page_fits_a_phone(tab: Tab) -> None:
+    """With all there can be, and more of it asked for."""
+    with served(page(full_watch())) as url:
+        tab.size(390, 844, mobile=True)
+        try:
+            see(tab, url)
+            tab.run("document.querySelectorAll('.more:not([hidden])').forEach(b => b.click())")
+            tab.run("document.querySelector('#stalls summary').click()")
+            tab.run("document.querySelector('#flame-section').scrollIntoView()")
+            tab.wait_for("document.querySelector('#flame .site')")
+            assert tab.run("document.documentElement.scrollWidth") <= 390
+        finally:
+            tab.size(1280, 900)
+
+
+def test_full_page_is_updated_in_no_time(tab: Tab) -> None:
+    """64 sites and 256 routes are not shown at once, and a reading takes less than a blink."""
+    with served(page(full_watch())) as url:
+        see(tab, url)
+        count = "document.querySelectorAll('#{} > *').length"
+        shown = {name: tab.run(count.format(name)) for name in ("culprits", "stalls", "routes")}
+        assert shown == {"culprits": 12, "stalls": 30, "routes": 30}
+        assert text(tab, "#more-routes") == "Show 60 more of 256"
+        tab.run("document.querySelector('#more-routes').click()")
+        assert tab.run(count.format("routes")) == 90
+        update = (
+            "(began => { render(latest); return performance.now() - began })(performance.now())"
+        )
+        took = sorted(tab.run(update) for _ in range(9))
+        print(f"update of a full page: median {took[4]:.1f} ms, longest {took[-1]:.1f} ms")
+        assert took[4] < 50
+
+
+def test_filter_leaves_what_has_all_its_words(tab: Tab) -> None:
+    with served(page(full_watch())) as url:
+        see(tab, url)
+        tab.run("document.querySelector('#filter').focus()")
+        tab.call("Input.insertText", text="PARTS_17 things")
+        names = "[...document.querySelectorAll('#routes th code')].map(c => c.textContent).join()"
+        wanted = ["17", *(f"17{i}" for i in range(10))]
+        shown = sorted(tab.run(names).split(","))
+        assert shown == sorted(f"/api/v1/things/{{thing_id}}/parts_{n}" for n in wanted)
+        assert tab.run("document.querySelectorAll('#stalls > li').length") == len(wanted)
+        assert tab.run("document.querySelectorAll('#waits > tr').length") > 0
+        tab.call("Input.insertText", text=" nowhere")
+        assert text(tab, "#no-routes") == "None is like that."
+        assert not tab.run("document.querySelector('#no-culprits').hidden")
+
+
+def test_who_waited_for_whom(tab: Tab) -> None:
+    watch = paid_watch()
+    watch.readings["blames"] += (blame("/good", 1.0, "shop.long", 2),)
+    with served(page(watch)) as url:
+        see(tab, url)
+        rows = "[...document.querySelectorAll('#waits-table tr')]"
+        cells = json.loads(
+            tab.run(f"JSON.stringify({rows}.map(r => [...r.children].map(c => c.textContent)))")
+        )
+        assert cells == [
+            ["Culprit", "in all", "/good", "/old", "others"],
+            ["shop.dear/bad/{id}", "7.50\u202fs", "5.00\u202fs", "2.50\u202fs", ""],
+            ["shop.long/bad/{id}", "1.00\u202fs", "1.00\u202fs", "", ""],
+        ]
+        tab.run("document.querySelector('#waits button').click()")
+        tab.wait_for("document.querySelector('#culprits > li details').open")
+        assert "shop.dear" in tab.run("document.activeElement.textContent")
+        watch.readings["blames"] = (blame("/new", 9.0, "shop.long"),)
+        tab.wait_for("document.querySelector('#victims').textContent === 'Culpritin all/newothers'")
+        assert tab.run(f"{rows}[1].children.length") == 4
+
+
+def test_stall_shows_where_its_time_went(tab: Tab) -> None:
+    told = stall(
+        duration=0.5,
+        cpu_seconds=0.1,
+        run_queue_seconds=0.05,
+        throttled_seconds=None,
+        victims=3,
+        lost_request_seconds=0.75,
+        advice="Use await asyncio.sleep(...).",
+    )
+    with served(page(ToldWatch(told))) as url:
+        see(tab, url)
+        tab.run("document.querySelector('#stalls summary').focus()")
+        tab.press("Enter", "\r")
+        tab.wait_for("document.querySelector('#stalls .evidence')")
+        evidence = "[...document.querySelectorAll('#stalls .evidence > span')]"
+        lines = tab.run(f"{evidence}.map(e => e.textContent).join('; ')").replace("\u202f", " ")
+        assert lines.startswith("100 mson the CPU; 350 mswaiting, off the CPU; 50 msrun queue")
+        assert "not knownthrottled" in lines
+        detail = text(tab, "#stalls .detail").replace("\u202f", " ")
+        assert "3 requests, 750 ms in all" in detail
+        assert "Use await asyncio.sleep(...)." in detail
+        assert "shop.bad" in text(tab, "#stalls .stack .site")
+
+
+def test_arrow_keys_go_from_row_to_row(tab: Tab) -> None:
+    stalls = (stall(f"shop.f{i}", started_at=1.8e9 + i) for i in range(3))
+    with served(page(ToldWatch(*stalls))) as url:
+        see(tab, url)
+        tab.run("document.querySelector('#stalls summary').focus()")
+        at = "[...document.querySelectorAll('#stalls summary')].indexOf(document.activeElement)"
+        found = []
+        for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "Home", "End"):
+            tab.press(key)
+            found.append(tab.run(at))
+        assert found == [1, 2, 2, 1, 0, 2]
+        assert tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def flame_watch() -> ToldWatch:
+    """Return one held for 3 s by `shop.slow`, 1 s by `shop.quick`, below the same frames."""
+    outer = (Frame("server.run", "/srv/s.py", 1), Frame("server.call", "/srv/s.py", 2))
+    return ToldWatch(
+        *(
+            stall(name, seconds, stack=(*outer, Frame(name, "/app/shop.py", line), *inner))
+            for name, seconds, line, inner in (
+                ("shop.slow", 3.0, 1, (Frame("lib.a", "/lib.py", 1), Frame("lib.b", "/lib.py", 2))),
+                ("shop.quick", 1.0, 2, ()),
+            )
+        ),
+        sites=(site_reading("shop.slow"), site_reading("shop.quick")),
+    )
+
+
+def site_reading(name: str) -> SiteReading:
+    return SiteReading(route="/bad", site=name, cause="cpu", stalls=Histogram.empty((1.0,)))
+
+
+def test_flame_graph_zooms_by_click_and_by_key(tab: Tab) -> None:
+    with served(page(flame_watch())) as url:
+        see(tab, url)
+        tab.run("document.querySelector('#flame-section').scrollIntoView()")
+        tab.wait_for(f"{BARS}.length === 5")
+        names = f"{BARS}.map(b => b.textContent).join('|')"
+        widths = f"{BARS}.map(b => Math.round(parseFloat(b.style.width))).join()"
+        assert tab.run(names) == "all stalls|server.call  +1|shop.slow|shop.quick|lib.b  +1"
+        assert tab.run(widths) == "100,100,75,25,75"
+        assert "3.00\u202fs, 75\u202f%" in tab.run(f"{BARS}[2].ariaLabel")
+        tab.run(f"{BARS}[3].click()")
+        assert tab.run(names) == "all stalls|server.call  +1|shop.quick"
+        assert tab.run(widths) == "100,100,100"
+        assert tab.run("document.activeElement.textContent") == "shop.quick"
+        tab.press("Escape")
+        assert tab.run(widths) == "100,100,75,25,75"
+        for key in ("ArrowDown", "ArrowRight", "ArrowLeft"):
+            tab.press(key)
+        assert tab.run("document.activeElement.textContent") == "shop.slow"
+        tab.press("Enter", "\r")
+        assert tab.run(names) == "all stalls|server.call  +1|shop.slow|lib.b  +1"
+        tab.run("document.querySelector('#every-frame').click()")
+        assert tab.run(names) == "all stalls|server.run|server.call|shop.slow|lib.a|lib.b"
+        tab.run("document.querySelector('#zoom-out').click()")
+        assert tab.run(f"{BARS}.length") == 7
+        assert tab.run(f"{BARS}.filter(b => b.tabIndex === 0).length") == 1
+        assert tab.complaints == []
+
+
+def test_chart_shows_differences_and_survives_a_reload(tab: Tab) -> None:
+    """Half busy, half of the time late by 0.1 to 0.25 s; a stall is marked, and opens by key."""
+    began = time.time()
+    watch = ToldWatch(stall(started_at=began - 1, duration=0.5))
+    watch.readings["loops"] = (loop_reading(10.0, 10.0, 100),)
+    with served(page(watch)) as url:
+        tab.go("about:blank")
+        see(tab, url)
+        assert "second reading" in text(tab, "#loops .readout")
+        assert tab.run("document.querySelector('.marks .high').getAttribute('d').length") > 0
+        watch.readings["loops"] = (loop_reading(11.0, 11.0, 200, 0, 0, 0, 0, 0, 0, 100),)
+        tab.wait_for("document.querySelector('#loops .readout').textContent.includes('p99 24')")
+        assert text(tab, "#loops .big") == "50\u202f%"
+        tab.run("location.reload()")
+        watch.readings["loops"] = (loop_reading(14.0, 12.0, 300),)
+        tab.wait_for(READ)
+        tab.wait_for("document.querySelector('#loops .big')?.textContent.startsWith('75')")
+        tab.run("document.querySelector('#loops .plot').focus()")
+        tab.press("Home")
+        slider = "document.querySelector('#loops .plot')"
+        assert int(tab.run(f"{slider}.ariaValueMax")) >= 1
+        assert "busy" in tab.run(f"{slider}.ariaValueText")
+        tab.press("Enter", "\r")
+        tab.wait_for("document.querySelector('#stalls details').open")
+        watch.readings["loops"] = (loop_reading(0.5, 0.5, 10),)  # a process begun anew
+        tab.wait_for("document.querySelector('#loops .readout').textContent.includes('second')")
 
 
 def test_pause_stops_reading(tab: Tab) -> None:
@@ -239,5 +443,16 @@ def test_live_data_of_a_real_app(tab: Tab, loop: str, make_watch: MakeWatch) -> 
         assert "time.sleep(0.2)" in text(tab, "#culprits")
         assert "GET /bad" in text(tab, "#culprits")
         assert "/bad" in text(tab, "#routes")
+        tab.run("document.querySelector('#culprits summary').click()")
+        tab.wait_for(
+            "document.querySelector('#culprits .stack .site')?.textContent.includes('bad')"
+        )
+        for _ in range(2):
+            client.get(f"{url}bad")
+        tab.wait_for("document.querySelectorAll('#stalls > li').length === 3")
+        tab.wait_for("document.querySelector('#culprits summary').textContent.includes('3stalls')")
+        assert tab.run("document.querySelector('#culprits details').open")
+        tab.run("document.querySelector('#flame-section').scrollIntoView()")
+        tab.wait_for("document.querySelector('#flame .site')?.ariaLabel.includes('bad')")
         assert text(tab, "#loops .name").startswith(loop)
         assert tab.complaints == []

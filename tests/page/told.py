@@ -8,7 +8,13 @@ from typing import Any
 from loopwatch import Frame, Histogram, Site, Snapshot, Stall, Watch
 from loopwatch.ledger.profile import Profile
 from loopwatch.recent import PARTS, Blame, Recent
-from loopwatch.records import SECONDS_EDGES, BlameReading, LoopReading, RequestReading
+from loopwatch.records import (
+    SECONDS_EDGES,
+    BlameReading,
+    LoopReading,
+    RequestReading,
+    SiteReading,
+)
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
 
@@ -80,6 +86,63 @@ def request(
 def blame(victim: str, seconds: float, site: str = "shop.bad", count: int = 3) -> BlameReading:
     return BlameReading(
         site=site, culprit_route="/bad/{id}", victim_route=victim, count=count, seconds=seconds
+    )
+
+
+def loop_reading(busy: float, idle: float, *lags: int) -> LoopReading:
+    """Return an asyncio loop's reading; its lag has that many observations by bucket."""
+    counts = (*lags, *(0,) * (len(SECONDS_EDGES) + 1 - len(lags)))
+    return LoopReading(
+        loop="asyncio",
+        thread="MainThread",
+        layers=("ticks",),
+        blind=(),
+        busy=busy,
+        idle=idle,
+        lag=Histogram(SECONDS_EDGES, counts, (0.0,) * len(counts)),
+        tasks=3,
+    )
+
+
+def full_watch() -> ToldWatch:
+    """Return one with as much of everything as a watch can have."""
+    sites = [f"shop.module_{i}.Service.handle_{i}" for i in range(64)]
+    routes = [f"/api/v1/things/{{thing_id}}/parts_{i}" for i in range(256)]
+    counts = tuple(range(100_000, 100_014))
+    latency = Histogram(SECONDS_EDGES, counts, tuple(1.25 * i for i in range(14)))
+    outer = tuple(Frame(f"server.layer_{i}.call", f"/srv/layer_{i}.py", i) for i in range(60))
+    stalls = (
+        stall(
+            sites[i % 64],
+            0.1 + i / 1000,
+            started_at=1.8e9 + i,
+            route=routes[i],
+            site=Site(sites[i % 64], f"/app/module_{i % 64}.py", i, "time.sleep(0.25)"),
+            stack=(*outer[: i % 60], Frame(sites[i % 64], f"/app/module_{i % 64}.py", i)),
+            victims=i,
+            lost_request_seconds=i / 3,
+        )
+        for i in range(256)
+    )
+    parts = {"queued": 1.0, "stalled": 2.0, "running": 3.0, "waiting": 4.0}
+    return ToldWatch(
+        *stalls,
+        loops=(dataclasses.replace(loop_reading(1.0, 2.0), lag=latency),),
+        requests=tuple(
+            dataclasses.replace(request(route, parts=parts), latency=latency) for route in routes
+        ),
+        blames=tuple(
+            dataclasses.replace(
+                blame(routes[i * 7 % 256], 2000.0 - i, sites[i % 64], i + 1),
+                culprit_route=routes[i % 256],
+            )
+            for i in range(1024)
+        ),
+        sites=tuple(
+            SiteReading(route=routes[i % 256], site=sites[i % 64], cause="cpu", stalls=latency)
+            for i in range(1024)
+        ),
+        steps=tuple((f"shop.step_{i}", latency) for i in range(256)),
     )
 
 
