@@ -19,7 +19,7 @@ function makeLoop() {
 }
 
 function strip([name, label, scale]) {
-  const paths = ["low", "mid", "high"].map(tone => svg("path", { class: tone }));
+  const paths = ["low", "high", "mid"].map(tone => svg("path", { class: tone }));
   const plot = svg("svg", { viewBox: `0 0 ${SPAN} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
   const lines = scale.map(text => el("span", "scale", text));
   return { name, paths, node: el("div", `strip ${name}`, el("span", "label", label), ...lines, plot) };
@@ -37,12 +37,12 @@ function drawChart({ plots }, points, stalls, now) {
   const busy = ["", "", ""], lag = ["", "", ""], x = t => Math.max(0, SPAN - (now - t));
   for (const { from, at, share, p50, p99 } of points) {
     const left = x(from) + 0.3, right = Math.max(left + 0.4, x(at));
-    if (share !== null) busy[share > 0.8 ? 2 : 1] += bar(left, right, Math.max(1, 100 * share));
-    lag[p99.seconds > 0.1 ? 2 : 0] += bar(left, right, lagHeight(p99));
-    lag[1] += bar(left, right, lagHeight(p50));
+    if (share !== null) busy[share > 0.8 ? 1 : 2] += bar(left, right, Math.max(1, 100 * share));
+    lag[p99.seconds > 0.1 ? 1 : 0] += bar(left, right, lagHeight(p99));
+    lag[2] += bar(left, right, lagHeight(p50));
   }
   const marks = stalls.map(s => bar(x(s.started_at), Math.max(x(s.started_at) + 0.8, x(s.started_at + s.duration)), 100)).join("");
-  [[plots.busy, busy], [plots.lag, lag], [plots.marks, ["", "", marks]]].forEach(([paths, d]) => paths.forEach((path, i) => path.setAttribute("d", d[i])));
+  [[plots.busy, busy], [plots.lag, lag], [plots.marks, ["", marks, ""]]].forEach(([paths, d]) => paths.forEach((path, i) => path.setAttribute("d", d[i])));
 }
 
 function pointText(node, point) {
