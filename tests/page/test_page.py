@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from loopwatch import LoopWatchMiddleware, page
+from loopwatch.page import document
 from loopwatch.page.document import HTML
 
 from ..conftest import MakeWatch, block_for, run_on
@@ -225,6 +227,15 @@ def test_served_alone_it_goes_along_with_lifespan() -> None:
     asyncio.run(app({"type": "lifespan"}, receive, send))
     told = [message["type"] for message in sent]
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_document_is_all_of_its_parts() -> None:
+    """Each once, in one style and one script, which nothing in them ends early."""
+    sources = {path.name for path in Path(document.__file__).parent.glob("*.[cj]*s")}
+    assert sources == {*document.STYLES, *document.SCRIPTS}
+    assert len(sources) == len(document.STYLES) + len(document.SCRIPTS)
+    assert all(HTML.count(f"<{tag}>") == HTML.count(f"</{tag}") == 1 for tag in ("style", "script"))
+    assert document.part("flame.js") in HTML
 
 
 def test_document_sets_text_only() -> None:
