@@ -82,7 +82,7 @@ def warnings(reading: Reading, view: View) -> list[Text]:
         found.append(line(shown(view.trouble), "bold red"))
     if reading.dropped:
         lost = ", ".join(f"{shown(name)} {count}" for name, count in reading.dropped.items())
-        found.append(line(f"dropped: {lost} (the figures lack them)", "yellow"))
+        found.append(line(f"dropped: {lost}", "yellow"))
     return found
 
 
