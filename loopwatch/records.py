@@ -298,5 +298,5 @@ class Instrument(Protocol):
 class Source(Protocol):
     """What can be read: exporters know this, not the watch."""
 
-    def snapshot(self) -> Snapshot:
-        """Return a reading as of now."""
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
+        """Return a reading as of now; without `recent`, no single requests."""

@@ -24,10 +24,11 @@ def take(
     pauses: PauseTable,
     self_seconds: float,
     dropped: Counter[str],
+    recent: bool,
 ) -> Snapshot:
     """Return a reading as of now; `dropped` is what was lost outside the loops."""
     now = clock()
-    totals = sum((w.totals(now) for w in loops), past)
+    totals = sum((w.totals(now, recent) for w in loops), past)
     return Snapshot(
         taken_at=time.time(),
         version=__version__,

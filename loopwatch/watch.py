@@ -194,8 +194,9 @@ class Watch:
         self._reporter.explain(self._loops.values())
         return self._reporter.table.profile
 
-    def snapshot(self) -> Snapshot:
-        """Return a frozen reading as of now, from any thread."""
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
+        """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
+        single requests are not copied, and `recent_requests` and `without` know of none."""
         began = time.thread_time()
         loops = list(self._loops.values())
         for watched in loops:
@@ -206,7 +207,7 @@ class Watch:
         dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
         dropped["samples"] += _watchdog.lookout.lost - self._samples_before
-        shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped)
+        shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped, recent)
         if not _watchdog.is_here():
             self._reading_seconds += time.thread_time() - began
         return shot

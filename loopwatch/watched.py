@@ -215,13 +215,14 @@ class WatchedLoop:
         self._lag_told = never_less(self._lag_told, reading)
         return self._lag_told
 
-    def totals(self, now: float) -> Totals:
+    def totals(self, now: float, recent: bool = True) -> Totals:
+        """Return all sums; without `recent`, no single requests."""
         busy, idle = self.times(now)
         return Totals(
             busy or 0.0,
             idle or 0.0,
             self.lag(now),
-            {(r.route, r.method): r for r in self.requests.readings()},
+            {(r.route, r.method): r for r in self.requests.readings(recent)},
             self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
             self.timed.readings(),
             self._dropped(),

@@ -79,6 +79,7 @@ def instruments(watch: Watch) -> None:
     watch.add_instrument(Nothing())  # type: ignore[arg-type]
     source: Source = watch
     assert_type(source.snapshot(), Snapshot)
+    assert_type(source.snapshot(recent=False), Snapshot)
 
 
 def records(stall: Stall, snapshot: Snapshot, histogram: Histogram) -> None:

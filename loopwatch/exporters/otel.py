@@ -74,7 +74,7 @@ class MetricBridge:
             now = time.monotonic()
             if now - self._read_at > FRESH:
                 self._read_at = now
-                self._series = merged(series(s.snapshot()) for s in self.sources)
+                self._series = merged(series(s.snapshot(recent=False)) for s in self.sources)
                 self._record_news()
             return self._series
 

@@ -23,6 +23,7 @@ from prometheus_client.samples import Exemplar
 
 from loopwatch.exemplars import Exemplar as Measured
 from loopwatch.exemplars import latest
+from loopwatch.exporters.exposition import SnapshotFamily
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
 from loopwatch.records import Histogram, Source
 
@@ -41,12 +42,8 @@ class SnapshotCollector(Collector):
         return (family(metric) for metric in METRICS)
 
     def collect(self) -> Iterator[Family]:
-        whole = merged(series(source.snapshot()) for source in self.sources)
-        for metric, values in whole.items():
-            filled = family(metric)
-            for labels, value in values.items():
-                add_sample(filled, labels, value)
-            yield filled
+        whole = merged(series(source.snapshot(recent=False)) for source in self.sources)
+        return (SnapshotFamily(metric, values, filled) for metric, values in whole.items())
 
 
 def register(registry: CollectorRegistry, source: Source) -> None:
@@ -80,6 +77,13 @@ FAMILIES: dict[str, type[Any]] = {
 
 def family(metric: Metric) -> Family:
     made: Family = FAMILIES[metric.kind](metric.prometheus_name, metric.help, labels=metric.labels)
+    return made
+
+
+def filled(metric: Metric, values: dict[Labels, Value]) -> Family:
+    made = family(metric)
+    for labels, value in values.items():
+        add_sample(made, labels, value)
     return made
 
 

@@ -97,7 +97,7 @@ class RequestRow(RowNumbers):
         self.counts = [0] * (len(SECONDS_EDGES) + 1)
         self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
 
-    def reading(self) -> RequestReading:
+    def reading(self, recent: bool) -> RequestReading:
         own, rest = self.running - self.background, self.queued + self.stalled
         waiting = self.time - own - rest  # no call among these: they agree
         parts = self.queued, own, self.stalled, waiting, self.pooled, self.background
@@ -116,7 +116,7 @@ class RequestRow(RowNumbers):
             waiting=waiting,
             threadpool=pooled,
             background=background,
-            recent=self.recent_requests(),
+            recent=self.recent_requests() if recent else Recent(),
         )
 
     def note(self, request: Request) -> None:
@@ -291,5 +291,5 @@ class RequestTable:
             if request.scope is not None:
                 self.take(request, now)
 
-    def readings(self) -> list[RequestReading]:
-        return [row.reading() for row in self._table]
+    def readings(self, recent: bool) -> list[RequestReading]:
+        return [row.reading(recent) for row in self._table]

@@ -44,10 +44,10 @@ class Totals:
 
 
 def add_histograms(one: dict[Key, Histogram], two: dict[Key, Histogram]) -> dict[Key, Histogram]:
-    return {
-        key: one[key] + two[key] if key in one and key in two else one.get(key) or two[key]
-        for key in {**one, **two}
-    }
+    whole = dict(one)
+    for key, histogram in two.items():
+        whole[key] = whole[key] + histogram if key in whole else histogram
+    return whole
 
 
 def add_requests(one: RequestReading, two: RequestReading) -> RequestReading:

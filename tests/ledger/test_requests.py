@@ -144,7 +144,7 @@ def test_the_four_parts_add_up_to_the_latency(seed: int) -> None:
         request = history.request
         whole = (request.responded or request.ended) - request.started + request.queued
         latency += whole
-        (reading,) = requests.readings()
+        (reading,) = requests.readings(recent=True)
         parts = reading.queued + reading.running + reading.stalled + reading.waiting
         assert parts == pytest.approx(reading.latency.sum, abs=1e-6)
         assert reading.latency.sum == pytest.approx(latency, abs=1e-6)
@@ -178,7 +178,7 @@ def test_counters_never_fall(seed: int) -> None:
 
 
 def assert_risen(before: dict[str, float], requests: RequestTable) -> None:
-    (reading,) = requests.readings()
+    (reading,) = requests.readings(recent=True)
     for name in COUNTERS:
         value = getattr(reading, name)
         assert value >= before[name], name
@@ -186,7 +186,7 @@ def assert_risen(before: dict[str, float], requests: RequestTable) -> None:
 
 
 def only(requests: RequestTable) -> RequestReading:
-    (reading,) = requests.readings()
+    (reading,) = requests.readings(recent=True)
     return reading
 
 
@@ -330,7 +330,7 @@ def test_routes_and_methods_have_rows_of_their_own() -> None:
     for route, method in (("/a", "GET"), ("/a", "PUT"), ("/b", "GET"), ("/a", "GET")):
         requests.finish(begun(1.0, path_template=route, method=method), 2.0, 0.0)
     requests.finish(begun(1.0, path_template=None, method="BREW"), 2.0, 0.0)
-    rows = {(r.route, r.method): r.latency.count for r in requests.readings()}
+    rows = {(r.route, r.method): r.latency.count for r in requests.readings(recent=True)}
     assert rows == {
         ("/a", "GET"): 2,
         ("/a", "PUT"): 1,

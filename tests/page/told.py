@@ -42,9 +42,9 @@ class ToldWatch(Watch):
             profile.add(one)
         return profile
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
         told: dict[str, Any] = {"stalls": self.told, "stall_count": len(self.told)}
-        return dataclasses.replace(super().snapshot(), **(told | self.readings))
+        return dataclasses.replace(super().snapshot(recent=recent), **(told | self.readings))
 
 
 def stall(name: str = "shop.bad", duration: float = 0.25, **fields: Any) -> Stall:
