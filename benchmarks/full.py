@@ -7,12 +7,21 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from loopwatch import LoopWatchMiddleware, Site, Stall, Watch, timed
+from loopwatch.records import Cause
 
 Endpoint: TypeAlias = Callable[[], Awaitable[None]]
 ROUTES = LABELS = 256
 SITES = 64
 ROWS = 1024  # of route, site and cause
-CAUSES = ("blocking_call", "cpu", "native_gil", "gil_contention", "gc", "import", "unknown")
+CAUSES: tuple[Cause, ...] = (
+    "blocking_call",
+    "cpu",
+    "native_gil",
+    "gil_contention",
+    "gc",
+    "import",
+    "unknown",
+)
 DURATIONS = (0.12, 0.2, 0.3, 0.7, 1.5)  # s
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs
 
-from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import gzip_accepted
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from loopwatch import options
 from loopwatch.exporters import multiprocess
+from loopwatch.exporters.exposition import render
 from loopwatch.fork import on_fork
 from loopwatch.guard import tell_once
 from loopwatch.page.answers import Body
@@ -22,6 +26,7 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ZIPPED = 6  # level: nearly as small as 9, in a third of the time
 TRIES = 3  # readings of many workers' files, which may change under one's eyes
 
 
@@ -79,22 +84,15 @@ class Metrics:
         return Answer(500, Body(b"the metrics could not be made; the log says why\n", TEXT))
 
     def _made(self, scope: Scope) -> Answer:
-        """Return what `prometheus_client` answers; only its WSGI app need not run on the loop."""
-        query = scope.get("query_string", b"").decode("latin-1")
-        environment = {
-            "REQUEST_METHOD": "GET",
-            "PATH_INFO": "/",
-            "QUERY_STRING": query,
-            "HTTP_ACCEPT": header(scope, b"accept"),
-            "HTTP_ACCEPT_ENCODING": header(scope, b"accept-encoding"),
-        }
-        started: list[Any] = []
-        app: Any = make_wsgi_app(self._source(bool(query)))
-        body = b"".join(app(environment, lambda *arguments: started.extend(arguments)))
-        status, headers = started
-        named = {name.lower(): value for name, value in headers}
-        kind = named.pop("content-type")
-        return Answer(int(status.split()[0]), Body(body, kind), tuple(named.items()))
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        source: Any = self._source(bool(query))
+        if names := query.get("name[]"):
+            source = source.restricted_registry(names)
+        body, kind = render(source, header(scope, b"accept"))
+        if not gzip_accepted(header(scope, b"accept-encoding")):
+            return Answer(200, Body(body, kind))
+        zipped = gzip.compress(body, ZIPPED)
+        return Answer(200, Body(zipped, kind), (("content-encoding", "gzip"),))
 
     def _source(self, by_name: bool) -> CollectorRegistry:
         if not multiprocess.active():

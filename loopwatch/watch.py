@@ -236,8 +236,7 @@ class Watch:
                     self.server_timing,
                 )
                 if self._spans is not None:
-                    watched.requests.waited = self._spans.waited
-                    watched.pulse.span = self._spans.current
+                    watched.trace(self._spans.waited, self._spans.current)
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched

@@ -7,11 +7,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
 from loopwatch.guard import guarded, logger, tell_once
+from loopwatch.holds import Wait
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
@@ -77,6 +79,29 @@ class WatchedLoop:
         self.clocks.begin()
         if self._debug is not None:
             self._debug.install()
+
+    def trace(self, waited: Any, current: Callable[[], tuple[str, str] | None]) -> None:
+        """Have `waited` told of requests that waited, and slow ones keep the `current` span."""
+        self.requests.waited = waited
+        self.pulse.span = partial(self._responded, current)
+
+    def _responded(self, current: Callable[[], tuple[str, str] | None]) -> tuple[str, str] | None:
+        """A slow response is complete, in its own context: its span may end before the request."""
+        span, request = current(), REQUEST.get(None)
+        try:
+            if span is not None and request is not None:
+                self._tell_waits(request)
+        except Exception:
+            tell_once("loopwatch.watched")
+        return span
+
+    def _tell_waits(self, request: Request) -> None:
+        pulse, more = self.pulse, list[Wait]()
+        if pulse.aftermath.active:
+            more = pulse.aftermath.expected(request, max(pulse.mark, request.started))
+        waits = [*(request.waits or ()), *more]
+        if waits:
+            self.requests.row(request).tell(request, waits, sum(wait.seconds for wait in more))
 
     def announce(self) -> None:
         """Say what is seen on this loop, and what is not."""

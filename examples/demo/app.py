@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from openai import OpenAIError
 
+from examples.demo import telemetry
 from examples.demo.lessons import (
     azure,
     background,
@@ -36,6 +37,7 @@ LESSONS = (
 
 def create_app(watch: Watch | None = None, settings: Settings | None = None) -> FastAPI:
     """Return the demo under `watch`, with `/metrics` and `/loopwatch/` beside it."""
+    telemetry.set_up()
     watch = watch or Watch()
     app = FastAPI(title="loopwatch demo", lifespan=lifespan)
     app.state.settings = settings or Settings.from_env()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import asyncpg
 import uvicorn
 
+from examples.demo import telemetry
 from examples.demo.app import create_app
 from examples.demo.arguments import Arguments, ArgumentsError, parse
 from examples.demo.console import Console, log_to
@@ -28,6 +29,7 @@ def serve(texts: Sequence[str]) -> int:
     try:
         arguments = parse(texts)
         settings = Settings.from_env()
+        telemetry.set_up()
         check_database(settings)
         listener = listen(arguments.port)
     except (ArgumentsError, SettingsError) as error:

@@ -41,7 +41,7 @@ class SnapshotFamily(Family):
         super().__init__(empty.name, empty.documentation, empty.type, empty.unit)
 
     @property
-    def samples(self) -> list[Any]:  # type: ignore[override]
+    def samples(self) -> list[Any]:
         return self.fill(self.metric, self.values).samples
 
     @samples.setter
@@ -139,7 +139,7 @@ def places(metric: Metric, names: list[str]) -> Iterator[tuple[int, str, str]]:
 
 
 def number(value: float) -> str:
-    return repr(value) if 0.0 <= value < LARGE else floatToGoString(value)
+    return repr(value) if 0.0 <= value < LARGE else str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 @lru_cache(4096)
@@ -152,4 +152,4 @@ def note(exemplar: Exemplar | None) -> str:
     if exemplar is None:
         return ""
     span = f'span_id="{exemplar.span_id}",trace_id="{exemplar.trace_id}"'
-    return f" # {{{span}}} {floatToGoString(exemplar.value)} {exemplar.at}"
+    return f" # {{{span}}} {number(exemplar.value)} {exemplar.at}"

@@ -100,7 +100,7 @@ class Sharing:
 
     def _whole(self) -> deque[Row]:
         """Return all there is to write; gauges that have gone are 0."""
-        whole = series(self._source.snapshot())
+        whole = series(self._source.snapshot(recent=False))
         gone = (
             (metric, labels, 0.0)
             for metric, told in self._told.items()

@@ -51,11 +51,11 @@ class MetricBridge:
         for metric in METRICS:
             if metric.kind == "counter":
                 meter.create_observable_counter(
-                    metric.name, [self._callback(metric)], unit(metric), metric.help
+                    metric.name, [self._callback(metric)], metric.unit, metric.help
                 )
             elif metric.kind == "gauge":
                 meter.create_observable_gauge(
-                    metric.name, [self._callback(metric)], unit(metric), metric.help
+                    metric.name, [self._callback(metric)], metric.unit, metric.help
                 )
 
     def _callback(self, metric: Metric) -> Any:
@@ -112,10 +112,6 @@ def within(value: float, edges: Sequence[float], bucket: int) -> float:
     if bucket < len(edges):
         value = min(value, edges[bucket])
     return max(value, edges[bucket - 1] * (1 + 1e-9)) if bucket else value
-
-
-def unit(metric: Metric) -> str:
-    return metric.unit or "1"
 
 
 BRIDGE = MetricBridge()

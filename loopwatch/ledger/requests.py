@@ -123,20 +123,25 @@ class RequestRow(RowNumbers):
         """Remember for whom the request that was added last has waited, and its span."""
         if request.waits:
             self.waits.append((self.finished - 1, request.waits))
-            self.waited(partial(self._last, request), [wait.hold for wait in request.waits])
+            if request.span is None:  # else told as its response was complete
+                self.tell(request, request.waits)
         if request.span is not None:
             ended = request.responded or request.ended
             latency = ended - request.started + request.queued
             self.exemplars.keep(Exemplar(latency, unix_time(ended), *request.span))
 
-    def _last(self, request: Request) -> RecentRequest:
+    def tell(self, request: Request, waits: Iterable[Wait], more: float = 0.0) -> None:
+        """Tell whom a request has waited for; `more` s of that are not in its sum yet."""
+        self.waited(partial(self._last, request, more), [wait.hold for wait in waits])
+
+    def _last(self, request: Request, more: float) -> RecentRequest:
         arrived = request.started - request.queued
         latency = (request.responded or request.ended) - arrived
         return RecentRequest.of(
             self.route or NONE,
             self.method,
             unix_time(arrived),
-            (latency, request.queued, request.settled, request.stalled),
+            (latency, request.queued, request.settled, request.stalled + more),
             tuple(blames(request.waits or ())),
         )
 

@@ -149,12 +149,34 @@ class Aftermath:
                 chase.seen.add(request)
                 self._charge(chase, at, request, began, handle)
 
+    def expected(self, request: Request, began: float) -> list[Wait]:
+        """Return what `note` is going to find of a step under way, but for its timer."""
+        if self.suspect is not None:
+            self._conclude(began)
+        at = self.position() if self._chases else None
+        if at is None:
+            return []
+        found = (
+            self._wait(chase, at, request, began, None)
+            for chase in self._chases
+            if request not in chase.seen and at.turns - chase.at.turns <= FIRST
+        )
+        return [wait for wait in found if wait is not None]
+
     def _charge(
         self, chase: Chase, at: Position, request: Request, began: float, handle: Any
     ) -> None:
+        wait = self._wait(chase, at, request, began, handle)
+        if wait is not None:
+            request.stalled += wait.seconds
+            blame(wait)
+
+    def _wait(
+        self, chase: Chase, at: Position, request: Request, began: float, handle: Any
+    ) -> Wait | None:
         hold = chase.hold
         if request is hold.owner or request.started >= hold.ended:
-            return
+            return None
         most = hold.ended - max(hold.started, request.started)
         if at.turns == chase.at.turns or request in chase.line:
             least = seconds = most
@@ -162,10 +184,10 @@ class Aftermath:
             least = seconds = most = min(most, hold.ended - when)
         else:
             least, seconds = 0.0, expectation(most, hold.started - request.stepped)
-        if seconds > 0:
-            request.stalled += seconds
-            after = max(0.0, began - hold.ended)
-            blame(Wait(hold, request, seconds, least, most, after, queued=False))
+        if seconds <= 0:
+            return None
+        after = max(0.0, began - hold.ended)
+        return Wait(hold, request, seconds, least, most, after, queued=False)
 
     def _due(self, handle: Any) -> float | None:
         """Return the moment (clock, s) a timer's handle was due; None if it is no timer's."""

@@ -1,7 +1,6 @@
-"""A FastAPI app with OpenTelemetry's real SDK, in memory, or sent by the real OTLP exporter."""
+"""A FastAPI app with OpenTelemetry's real SDK, which keeps all in memory."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -27,12 +24,8 @@ RESOURCE = Resource({"service.name": "traced"})
 SPANS, READER = InMemorySpanExporter(), InMemoryMetricReader()
 tracers = TracerProvider(resource=RESOURCE)
 tracers.add_span_processor(SimpleSpanProcessor(SPANS))
-readers: list[Any] = [READER]
-if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=200))
-    readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(), 500))
 trace.set_tracer_provider(tracers)
-otel_metrics.set_meter_provider(MeterProvider(readers, RESOURCE))
+otel_metrics.set_meter_provider(MeterProvider([READER], RESOURCE))
 
 REGISTRY = CollectorRegistry()
 WATCH = Watch(registry=REGISTRY, log=False)
