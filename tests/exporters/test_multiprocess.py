@@ -80,7 +80,7 @@ class Fake:
         watch = private_watch()
         self.now = watch.snapshot()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
         return self.now
 
     def lag(self, *counts: int) -> None:
