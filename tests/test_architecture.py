@@ -24,7 +24,10 @@ FLOORS = (
         *("names", "guard", "options", "fork", "version"),
     ),
     ("probe", "ledger", "explain"),
-    ("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
+    (
+        *("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
+        "diagnose",
+    ),
     ("timed", "middleware", "page", "metrics", "grafana", "cli"),
     ("__init__", "__main__"),
 )
@@ -56,6 +59,8 @@ THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra
     "cli.serving": "uvicorn",
     "cli.terminal": "rich",
+    "diagnose.client": "aiohttp",
+    "diagnose.reading": "pydantic",
 }
 API_ONLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}
