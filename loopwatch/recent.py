@@ -82,9 +82,9 @@ class RecentRequest:
             blames=blames,
         )
 
-    def without(self, site: str) -> Bounded:
-        """Return its latency in seconds if a site had not stalled."""
-        mine = [b for b in self.blames if b.site == site]
+    def without(self, *sites: str) -> Bounded:
+        """Return its latency in seconds if these sites had not stalled."""
+        mine = [b for b in self.blames if b.site in sites]
         after = sum(b.after for b in mine)
         less = (sum(b.most for b in mine), sum(b.seconds for b in mine), sum(b.least for b in mine))
         return Bounded(*(max(self.running, self.latency - after - part) for part in less))
@@ -101,9 +101,7 @@ class Quantiles:
     @classmethod
     def of(cls, latencies: Iterable[float], weights: Sequence[float] = ()) -> Quantiles:
         """Return the quantiles of at least one latency; without weights all count the same."""
-        values = [*latencies]
-        ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
-        return cls(*(quantile(ordered, q) for q in (0.5, 0.9, 0.99)))
+        return cls(*quantiles((0.5, 0.9, 0.99), latencies, weights))
 
     def at_most(self, other: Quantiles) -> Quantiles:
         """Return each or the other's, whichever is less."""
@@ -112,10 +110,20 @@ class Quantiles:
         )
 
 
-def quantile(ordered: Sequence[tuple[float, float]], q: float) -> float:
-    """Return the q-quantile of (value, weight), interpolated between the middles of weights."""
+def quantiles(
+    qs: Sequence[float], values: Iterable[float], weights: Sequence[float] = ()
+) -> list[float]:
+    """Return the quantiles of at least one value, interpolated between the middles of weights."""
+    values = [*values]
+    ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
     sums = accumulate(w for _, w in ordered)
     middles = [a - w / 2 for a, (_, w) in zip(sums, ordered, strict=True)]
+    return [_interpolated(ordered, middles, q) for q in qs]
+
+
+def _interpolated(
+    ordered: Sequence[tuple[float, float]], middles: Sequence[float], q: float
+) -> float:
     at = middles[0] + q * (middles[-1] - middles[0])
     high = min(bisect_left(middles, at), len(ordered) - 1)
     low = max(0, high - 1)
@@ -126,6 +134,11 @@ def quantile(ordered: Sequence[tuple[float, float]], q: float) -> float:
 
 def without(latencies: Iterable[Bounded]) -> Quantiles:
     """Return the quantiles of latencies of which some are known by their bounds only."""
+    return Quantiles.of(*weighed(latencies))
+
+
+def weighed(latencies: Iterable[Bounded]) -> tuple[list[float], list[float]]:
+    """Return values and weights for latencies of which some are known by their bounds only."""
     certain: list[float] = []
     doubtful: list[Bounded] = []
     for latency in sorted(latencies, key=lambda latency: latency.expected):
@@ -141,7 +154,7 @@ def without(latencies: Iterable[Bounded]) -> Quantiles:
             weights[place] += 1 / (high - low)
         if low == high:
             alone.append(latency.expected)
-    return Quantiles.of([*certain, *alone], [*weights, *(1.0 for _ in alone)])
+    return [*certain, *alone], [*weights, *(1.0 for _ in alone)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

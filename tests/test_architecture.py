@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("speedups", "_speedups"),
     (
-        *("records", "recent", "exemplars", "request", "holds", "evidence"),
+        *("records", "recent", "exemplars", "tails", "request", "holds", "evidence"),
         *("names", "guard", "options", "fork", "version"),
     ),
     ("probe", "ledger", "explain"),
@@ -35,6 +35,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {  # who may import whom on the same floor
     ("records", "recent"),
     ("records", "exemplars"),
+    ("tails", "recent"),
     ("holds", "recent"),
     ("holds", "records"),
     ("holds", "request"),

@@ -12,6 +12,7 @@ from typing import Literal
 
 from loopwatch.recent import Quantiles
 from loopwatch.records import Contributor, Frame, Site
+from loopwatch.tails import Parts, Tail
 
 SCHEMA = 1  # goes up when a field changes its meaning or goes; a new field does not count
 
@@ -91,41 +92,6 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The latency of a mean request, s: the parts add up to it."""
-
-    queued: float
-    running: float
-    stalled: float
-    waiting: float
-    unexplained: float | None = None  # client's latency beyond the server's: network, sockets
-
-    @property
-    def server(self) -> float:
-        """The server's true latency."""
-        return self.queued + self.running + self.stalled + self.waiting
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TailBlame:
-    """What requests of a tail waited for one site: a part of queued and stalled."""
-
-    site: str
-    route: str  # the culprit's
-    seconds: float  # a request, on average
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tail:
-    """Some of a route's latest requests: the slowest, or the typical ones."""
-
-    requests: int
-    latency: float  # s, mean
-    parts: Parts
-    blames: tuple[TailBlame, ...]  # most seconds first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteReport:
     """The requests of one route and method during the diagnosis."""
 
@@ -137,6 +103,7 @@ class RouteReport:
     server: Quantiles | None  # true latency, queued included, of the latest `sampled` requests
     sampled: int
     parts: Parts  # means over all requests
+    unexplained: float | None  # s, mean: client's latency beyond the server's: network, client
     slowest: Tail | None  # the slowest 1 % of the sampled, 1 at least
     typical: Tail | None  # those from the 25th to the 75th percentile
     threadpool: float  # s a request, of `parts.waiting`, for a free worker thread

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from loopwatch.page.answers import Answers, Body
 from loopwatch.page.document import DOCUMENT, HEADERS
+from loopwatch.page.tails import Tails, since
 from loopwatch.watch import Watch
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -50,12 +52,14 @@ class Page:
 
     def __init__(self, watch: Watch) -> None:
         answers = Answers(watch)
+        self._tails = Tails(watch)
         self._makers: dict[str, Callable[[], Body]] = {
             "": lambda: DOCUMENT,
             "snapshot.json": answers.snapshot,
             "stalls.json": answers.stalls,
             "flamegraph.folded": answers.folded,
             "profile.speedscope.json": answers.speedscope,
+            "tails.json": self._tails.body,
         }
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loopwatch-page")
 
@@ -79,6 +83,10 @@ class Page:
             return Answer(405, body, (("allow", allow),))
         if not path:  # the page asks for what lies beside it, so it needs its slash
             return Answer(307, Body(b"", TEXT), (("location", with_slash(scope)),))
+        try:
+            maker = partial(maker, since(scope)) if maker == self._tails.body else maker
+        except ValueError as error:
+            return Answer(400, Body(f"{error}\n".encode(), TEXT))
         if asyncio._get_running_loop() is None:  # trio
             return Answer(200, maker())
         loop = asyncio.get_running_loop()
