@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 
-from loopwatch.cli.arguments import parser
+from loopwatch.cli.arguments import parse
+from loopwatch.cli.diagnose import diagnose
 from loopwatch.cli.errors import CommandError
 from loopwatch.cli.grafana import grafana
 from loopwatch.cli.run import run
 from loopwatch.cli.top import top
 
 WRONG = 2  # exit code: it could not do as asked
-COMMANDS = {"run": run, "top": top, "grafana": grafana}
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "run": run,
+    "diagnose": diagnose,
+    "top": top,
+    "grafana": grafana,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     try:
-        arguments = parser().parse_args(argv)
-        COMMANDS[arguments.command](arguments)
+        arguments = parse(argv)
+        return COMMANDS[arguments.command](arguments)
     except CommandError as error:
         sys.stderr.write(f"loopwatch: {error}\n")
         return WRONG
     except SystemExit as done:  # --help, --version
         return done.code if isinstance(done.code, int) else 0
-    return 0
 
 
 if __name__ == "__main__":

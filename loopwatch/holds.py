@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
+from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from loopwatch.recent import Blame
@@ -74,8 +75,12 @@ class Wait(NamedTuple):
 
 
 def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
-    """Return whom a request waited for, as far as that is explained by now."""
-    for wait in waits:
+    """Return whom a request waited for, as far as that is explained by now, in order of the holds.
+
+    Its time in line ends where the next hold begins that it waited for: no second counts twice.
+    """
+    ordered = sorted(waits, key=lambda wait: wait.hold.started)
+    for wait, later in zip_longest(ordered, ordered[1:]):
         stall = wait.hold.stall
         site = stall.site.function if stall is not None else NONE
         route = stall.route if stall is not None else None
@@ -85,5 +90,11 @@ def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
             seconds=wait.seconds,
             least=wait.least,
             most=wait.most,
-            after=wait.after,
+            after=in_line(wait, later),
         )
+
+
+def in_line(wait: Wait, later: Wait | None) -> float:
+    if later is None:
+        return wait.after
+    return min(wait.after, max(0.0, later.hold.started - wait.hold.ended))

@@ -33,7 +33,7 @@ class Blame:
     seconds: float  # held; the expectation where it is not known exactly
     least: float  # s, as short as it can have been
     most: float  # s, as long
-    after: float  # s it then stood in line, behind others that had waited
+    after: float  # s it then stood in line behind others, till its turn or the next such stall
 
 
 class Bounded(NamedTuple):

@@ -170,6 +170,14 @@ class Histogram:
             tuple(latest(self.edges, (*self.exemplars, *other.exemplars)).values()),
         )
 
+    def __sub__(self, earlier: Histogram) -> Histogram:
+        """Return what has come since an earlier reading of the same histogram."""
+        return Histogram(
+            self.edges,
+            tuple(a - b for a, b in zip(self.counts, earlier.counts, strict=True)),
+            tuple(max(0.0, a - b) for a, b in zip(self.sums, earlier.sums, strict=True)),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopReading:

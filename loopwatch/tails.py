@@ -33,6 +33,10 @@ class Parts:
     stalled: float
     waiting: float
 
+    @property
+    def total(self) -> float:
+        return self.queued + self.running + self.stalled + self.waiting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailBlame:

@@ -56,3 +56,16 @@ def test_an_instrument_refers_to_holds_if_it_can_be_told_of_them() -> None:
 
     assert not isinstance(Plain(), Linking)
     assert isinstance(Refers(), Linking)
+
+
+def test_time_in_line_ends_where_the_next_hold_begins() -> None:
+    """Three holds one after another and one turn: no second of the wait counts twice."""
+    request, turn = Request(), 4.0
+    spans = ((2.25, 3.0), (1.0, 1.5), (1.5, 2.0))
+    waits = [
+        Wait(Hold(s, e, None, lambda _: True), request, e - s, e - s, e - s, turn - e, queued=True)
+        for s, e in spans
+    ]
+    found = [*blames(waits)]
+    assert [(b.seconds, b.after) for b in found] == [(0.5, 0.0), (0.5, 0.25), (0.75, 1.0)]
+    assert sum(b.seconds + b.after for b in found) == turn - 1.0

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from loopwatch import options
+from loopwatch.cli.diagnose_arguments import add_diagnose
 from loopwatch.cli.errors import CommandError
 from loopwatch.version import __version__
 
@@ -30,9 +33,17 @@ def parser() -> Parser:
     whole.add_argument("--version", action="version", version=f"loopwatch {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_run(commands)
-    add_grafana(commands)
+    add_diagnose(commands, LOOPS, port, duration)
     add_top(commands)
+    add_grafana(commands)
     return whole
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the command line says; what stands behind `--` is another command: `tool`."""
+    words = [*(sys.argv[1:] if argv is None else argv)]
+    at = words.index("--") if words[:1] == ["diagnose"] and "--" in words else len(words)
+    return parser().parse_args(words[:at], argparse.Namespace(tool=tuple(words[at + 1 :])))
 
 
 def add_run(commands: Any) -> None:
@@ -50,6 +61,12 @@ def add_run(commands: Any) -> None:
     run.add_argument("--loop", choices=LOOPS, default="auto", help="the app's event loop")
     run.add_argument("--admin-host", default="127.0.0.1", help="where /metrics and the page are")
     run.add_argument("--admin-port", type=port, default=9464, help="0 for any that is free")
+    run.add_argument("--no-access-log", action="store_true", help="log no line a request")
+    run.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when standard input does: with the parent, if that holds its other end",
+    )
     run.add_argument(
         "--slow-callback-duration",
         type=duration,

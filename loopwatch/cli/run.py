@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -20,19 +21,23 @@ from loopwatch.middleware import LoopWatchMiddleware
 from loopwatch.page import page
 from loopwatch.watch import Watch
 
+PATIENCE = 5.0  # s to end in good order once the parent is gone
+
 
 class Leave(BaseException):
     """A signal to end has come."""
 
 
-def run(arguments: Namespace) -> None:
-    """Serve until a signal comes; raises CommandError if that cannot be."""
+def run(arguments: Namespace) -> int:
+    """Serve until a signal comes, return 0; raises CommandError if that cannot be."""
     from loopwatch.cli import serving  # needs uvicorn, which is optional
 
     watch = make_watch(arguments)
     check_loop(arguments.loop)
     started = True
     with leaving_on_signals():
+        if arguments.end_with_stdin:
+            end_with_stdin()
         app = target.load(arguments.app, arguments.factory)
         with (
             serving.listen("", arguments.host, arguments.port) as listener,
@@ -46,11 +51,14 @@ def run(arguments: Namespace) -> None:
             try:
                 with serving.served_beside(admin(watch), own):
                     watched = LoopWatchMiddleware(app, watch=watch)
-                    started = serving.serve(watched, listener, arguments.loop)
+                    started = serving.serve(
+                        watched, listener, arguments.loop, not arguments.no_access_log
+                    )
             finally:
                 watch.stop()
     if not started:
         raise CommandError(f"{arguments.app} must start up, and its lifespan failed: see above")
+    return 0
 
 
 def make_watch(arguments: Namespace) -> Watch:
@@ -95,6 +103,19 @@ def warn_if_open(host: str) -> None:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def end_with_stdin() -> None:
+    """End in good order once standard input has ended, whatever the app does a little later."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="loopwatch-stdin", daemon=True).start()
 
 
 @contextmanager

@@ -51,11 +51,12 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Any, listener: socket.socket, loop: Loop) -> bool:
+def serve(app: Any, listener: socket.socket, loop: Loop, access_log: bool = True) -> bool:
     """Serve an app until a signal comes; return whether it ever started up."""
     config = uvicorn.Config(
         app,
         loop=loop,
+        access_log=access_log,
         log_config=log_config(),
         timeout_graceful_shutdown=GRACE,
     )

@@ -1,0 +1,198 @@
+"""Measuring: an app of our own under a load of ours, or one that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import shutil
+import signal
+import subprocess
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from urllib.parse import urlsplit
+
+from loopwatch.cli.child import serving
+from loopwatch.cli.errors import CommandError
+from loopwatch.cli.progress import progress
+from loopwatch.cli.remote import Remote
+from loopwatch.cli.requests import DURATION
+from loopwatch.diagnose.difference import difference
+from loopwatch.diagnose.load import Load
+from loopwatch.diagnose.matching import matched
+from loopwatch.diagnose.measurement import Measurement, Sent
+from loopwatch.diagnose.plan import Plan
+from loopwatch.diagnose.records import Command
+from loopwatch.diagnose.watching import Watching
+from loopwatch.diagnose.wording import ms
+from loopwatch.recent import quantiles
+
+SETTLE = 1.2  # s after the load until loopwatch has counted the victims of its last stalls
+LATEST = 200  # answers that the progress line tells the latency of
+
+
+def own_app(given: Namespace, plan: Plan) -> Measurement:
+    """Serve the app, load it, and return what was measured."""
+    with serving(run_arguments(given)) as (child, served):
+        watching = Watching(Remote(served.page).read, CommandError)
+        load = Load(plan, served.app)
+        with progress(lambda: load_line(load, plan, watching)):
+            asyncio.run(loaded(load, plan, given.warm_up, watching))
+            pause(SETTLE)
+            watching.stop()
+        return measurement(
+            watching,
+            app=given.app,
+            url=served.app,
+            readable=True,
+            ended=child.ended(),
+            sent=sent(load, plan, watching),
+        )
+
+
+def run_arguments(given: Namespace) -> list[str]:
+    arguments = [given.app, f"--loop={given.loop}", f"--port={given.port}", "--admin-port=0"]
+    if given.factory:
+        arguments.append("--factory")
+    if given.slow_callback_duration is not None:
+        arguments.append(f"--slow-callback-duration={given.slow_callback_duration}")
+    return arguments
+
+
+async def loaded(load: Load, plan: Plan, warm_up: float, watching: Watching) -> None:
+    """Run the load to its end or to Ctrl-C; the warm-up before it is left out."""
+    warm = replace(plan, rate_end=plan.rate, duration=warm_up) if warm_up else plan
+    first = Load(warm, load.url)
+    with stopping_on_signals(first, load):
+        if warm_up and warm.count:
+            await first.run()
+        await asyncio.to_thread(watching.start)
+        await load.run()
+
+
+@contextmanager
+def stopping_on_signals(*loads: Load) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for load in loads:
+            load.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def sent(load: Load, plan: Plan, watching: Watching) -> Sent:
+    rows = watching.latest.snapshot.requests
+    routes = {
+        kind: matched(shot.path, [row.route for row in rows if row.method == shot.method])
+        for kind, shot in enumerate(plan.shots)
+    }
+    return Sent(plan=plan, tally=load.tally, began=load.began, routes=routes)
+
+
+def attached(given: Namespace) -> Measurement:
+    """Watch an app that runs already, while a load tool runs or for a while."""
+    remote = Remote(given.attach)
+    watching = Watching(remote.read, CommandError)
+    if given.tool and shutil.which(given.tool[0]) is None:
+        raise CommandError(f"what stands behind -- must be a program, got {given.tool[0]!r}")
+    watching.start()
+    began = time.monotonic()
+    with progress(lambda: watched_line(time.monotonic() - began, watching)):
+        command = run_tool(given.tool) if given.tool else None
+        if command is None:
+            pause(given.duration or DURATION)
+        pause(SETTLE)
+        watching.stop()
+    return measurement(watching, url=given.attach, readable=is_here(given.attach), command=command)
+
+
+def run_tool(words: Sequence[str]) -> Command:
+    """Run a load tool to its end; Ctrl-C reaches it as it does us."""
+    with subprocess.Popen(words) as process:
+        while True:
+            try:
+                return Command(arguments=tuple(words), exit_code=process.wait())
+            except KeyboardInterrupt:
+                process.terminate()
+
+
+def pause(seconds: float) -> None:
+    """Wait; Ctrl-C ends it early."""
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        return
+
+
+def is_here(url: str) -> bool:
+    """Return whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def measurement(
+    watching: Watching,
+    *,
+    url: str,
+    readable: bool,
+    app: str | None = None,
+    ended: str | None = None,
+    sent: Sent | None = None,
+    command: Command | None = None,
+) -> Measurement:
+    first, last = watching.first, watching.latest
+    return Measurement(
+        app=app,
+        url=url,
+        source_readable=readable,
+        readings=tuple(watching.readings),
+        change=difference(first.snapshot, last.snapshot),
+        stalls=watching.stalls,
+        tails=watching.tails(),
+        missed=watching.missed,
+        ended=ended,
+        sent=sent,
+        command=command,
+    )
+
+
+def load_line(load: Load, plan: Plan, watching: Watching) -> str:
+    """Return how a load is going, in one line."""
+    if not load.began:
+        return "warming up"
+    tally = load.tally
+    passed = min(time.monotonic() - load.began, plan.duration)
+    latest = [*islice(reversed(tally.samples), LATEST)]
+    parts = [
+        f"{passed:.0f} of {plan.duration:g} s",
+        f"{tally.due} sent, {len(latest) and len(tally.samples)} answered, {tally.errors} errors",
+    ]
+    if latest:
+        p50, p99 = quantiles((0.5, 0.99), [sample.latency for sample in latest])
+        parts.append(f"p50 {ms(p50)}, p99 {ms(p99)}")
+    return "; ".join([*parts, *loop_parts(watching)])
+
+
+def watched_line(passed: float, watching: Watching) -> str:
+    return "; ".join([f"{passed:.0f} s", *loop_parts(watching)])
+
+
+def loop_parts(watching: Watching) -> Iterator[str]:
+    readings = watching.readings[-2:]
+    if len(readings) == 2:
+        change = difference(readings[0].snapshot, readings[1].snapshot)
+        yield f"lag p99 {ms(change.lag.quantile(0.99))}"
+    yield f"{len(watching.stalls)} stalls"

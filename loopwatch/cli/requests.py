@@ -1,0 +1,169 @@
+"""What a load is to ask for: from options, in their order, or from a plan file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from loopwatch.cli.errors import CommandError
+from loopwatch.diagnose.plan import MOST, Plan, Shot
+
+RATE, DURATION, WARM_UP = 20.0, 15.0, 1.0  # requests/s, s, s
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+STRICT = {"extra": "forbid"}
+TYPE = "content-type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEntry:
+    """`[[requests]]` of a plan file."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    path: str
+    method: str = "GET"
+    weight: float = 1.0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    json: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFile:
+    """A plan file: what the command line says of the same wins."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    requests: list[RequestEntry]
+    rate: float | str | None = None
+    duration: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Ask(argparse.Action):
+    """`--get PATH` and the like: one more request."""
+
+    def __call__(
+        self, parser: Any, given: Namespace, value: Any, option: str | None = None
+    ) -> None:
+        method = (option or "").removeprefix("--").upper()
+        entry = RequestEntry(path=value, method=method)
+        given.requests = [*(given.requests or ()), entry]
+
+
+class OfTheLatest(argparse.Action):
+    """`--body TEXT`, `--weight N`: of the request before it."""
+
+    def __call__(
+        self, parser: Any, given: Namespace, value: Any, option: str | None = None
+    ) -> None:
+        if not given.requests:
+            parser.error(f"{option} must follow the request it belongs to, such as --post PATH")
+        given.requests = [*given.requests[:-1], replace(given.requests[-1], **{self.dest: value})]
+
+
+def plan(given: Namespace) -> Plan:
+    """Return what the command line and its plan file ask for; raises CommandError."""
+    file = plan_file(given.plan) if given.plan is not None else PlanFile(requests=[])
+    entries = [*file.requests, *(given.requests or ())]
+    if not entries:
+        raise CommandError(
+            "diagnose must be told what to ask for, and got nothing: "
+            "give --get PATH, --post PATH --body TEXT, or --plan FILE"
+        )
+    shared = file.headers | dict(given.header or ())
+    rate, rate_end = given.rate or rates(str(file.rate if file.rate is not None else RATE))
+    made = Plan(
+        shots=tuple(shot(entry, shared) for entry in entries),
+        rate=rate,
+        rate_end=rate_end,
+        duration=given.duration or positive("duration", file.duration or DURATION),
+    )
+    if not 1 <= made.count <= MOST:
+        raise CommandError(
+            f"rate times duration must be from 1 to {MOST} requests, got {made.count}: "
+            "change --rate or --duration"
+        )
+    return made
+
+
+def plan_file(path: str) -> PlanFile:
+    from loopwatch.diagnose.reading import read  # needs pydantic, which is optional
+
+    try:
+        data = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise CommandError(
+            f"--plan must be a file to read, got {path} ({error.strerror})"
+        ) from error
+    except ValueError as error:  # neither TOML nor UTF-8
+        raise CommandError(f"--plan must be TOML, got {path}: {error}") from error
+    return read(PlanFile, data, f"--plan must be a plan, got {path}")
+
+
+def shot(entry: RequestEntry, shared: Mapping[str, str]) -> Shot:
+    """Return a request as it is sent; raises CommandError for what cannot be."""
+    if not entry.path.startswith("/") or any(c.isspace() for c in entry.path):
+        raise CommandError(
+            f"a path must start with / and have no spaces, got {entry.path!r}: "
+            "give it as it stands in a URL, such as /users/7?full=1"
+        )
+    if entry.method.upper() not in METHODS:
+        raise CommandError(f"a method must be one of {' '.join(METHODS)}, got {entry.method!r}")
+    positive("weight", entry.weight)
+    if entry.body is not None and entry.json is not None:
+        raise CommandError(f"{entry.path} must have body or json, and has both: leave one out")
+    text = entry.body if entry.json is None else json.dumps(entry.json)
+    headers = {**shared, **entry.headers}
+    if text is not None and TYPE not in {name.lower() for name in headers}:
+        headers["Content-Type"] = "application/json" if is_json(text) else "text/plain"
+    body = text.encode() if text is not None else None
+    return Shot(
+        method=entry.method.upper(),
+        path=entry.path,
+        headers=headers,
+        body=body,
+        weight=entry.weight,
+    )
+
+
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or "\n" in text or "\r" in text:
+        raise argparse.ArgumentTypeError(f"must be NAME: VALUE, got {text!r}")
+    return name.strip(), value.strip()
+
+
+def rates(text: str) -> tuple[float, float]:
+    """Return the rate at the beginning and at the end of `40` or `10:200`."""
+    first, colon, last = text.partition(":")
+    try:
+        found = float(first), float(last if colon else first)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not all(0 < rate <= MOST for rate in found):
+        raise CommandError(
+            f"rate must be requests a second above 0, got {text!r}: give it as 40, or as 10:200 "
+            "to rise from 10 to 200"
+        )
+    return found
+
+
+def positive(name: str, value: float) -> float:
+    if not 0 < value <= MOST:
+        raise CommandError(f"{name} must be a number above 0, got {value!r}")
+    return value

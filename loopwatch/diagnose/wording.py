@@ -1,0 +1,47 @@
+"""How numbers and names read in sentences and tables."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from loopwatch.diagnose.records import Culprit, RouteReport
+from loopwatch.records import NONE
+
+LONGEST = 60  # characters of a call
+
+
+def ms(seconds: float) -> str:
+    """Return a duration with about three digits: `9.2 ms`, `512 ms`, `3.41 s`."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    thousands = seconds * 1000
+    return f"{thousands:.0f} ms" if thousands >= 10 else f"{thousands:.1f} ms"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
+
+
+def route_name(route: RouteReport) -> str:
+    return f"{route.method} {route.route}"
+
+
+def place(culprit: Culprit) -> str:
+    """Return where a culprit is, `app.py:23`; its function where no line is known."""
+    if not culprit.site.line:
+        return culprit.site.function if culprit.site.function != NONE else "a place nobody saw"
+    return f"{PurePath(culprit.site.file).name}:{culprit.site.line}"
+
+
+def site_name(culprit: Culprit | None, site: str) -> str:
+    """Return the call and the line of a culprit, as far as they are known."""
+    if culprit is None or not culprit.site.line:
+        return f"`{site}`" if site != NONE else "something that nobody saw"
+    near = "at" if culprit.site.exact else "near"
+    code = " ".join(culprit.site.code.split())
+    code = code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
+    return f"`{code}` {near} {place(culprit)}" if code else f"{near} {place(culprit)}"
