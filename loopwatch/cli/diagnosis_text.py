@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from loopwatch.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.diagnose.records import Culprit, Report, RouteReport
-from loopwatch.diagnose.wording import ms, percent, place, requests, route_name
+from loopwatch.diagnose.wording import call, counted, ms, percent, place, route_name
 from loopwatch.recent import Quantiles
 from loopwatch.tails import Parts
 
 CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
-BAR = 16  # characters
+BAR = 12  # characters
 PARTS = (  # of latency: mark, style
     ("queued", "░", "yellow"),
     ("running", "█", "green"),
@@ -64,8 +64,8 @@ def heading(report: Report) -> Text:
     rate = f"{load.rate:g}" if load.rate == load.rate_end else f"{load.rate:g} to {load.rate_end:g}"
     early = ", ended early" if load.interrupted else ""
     return text.append(
-        f"; {rate} requests/s for {load.duration:g} s{early}: {requests(load.sent)} sent, "
-        f"{load.answered} answered, {load.errors} failed"
+        f"; {rate} requests/s for {load.duration:g} s{early}: "
+        f"{counted(load.sent, 'request')} sent, {load.answered} answered, {load.errors} failed"
     )
 
 
@@ -83,20 +83,19 @@ def quoted(text: str, style: str) -> Text:
 
 
 def culprit(number: int, told: Culprit) -> RenderableType:
-    table = Table.grid(padding=(0, 1), expand=True)
+    table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
-    table.add_column(ratio=1)
+    table.add_column()
     near = "" if told.site.exact or not told.site.line else "near "
-    code = " ".join(told.site.code.split())
     title = Text(printable(f"{near}{place(told)}"), "bold cyan")
-    title.append(printable(f"  {code}"), "default")
+    title.append(printable(f"  {call(told)}"), "default")
     table.add_row(f"{number}", title)
     whose = f"{told.method or ''} {told.route}".strip() if told.route else "outside any request"
     table.add_row(
         "",
         printable(
-            f"{whose}: {told.count} stalls, {told.seconds:.2f} s held, {told.longest:.2f} s the "
-            f"longest; {requests(told.victims)} waited {told.lost:.1f} s [{told.cause}]"
+            f"{whose}: {counted(told.count, 'stall')}, {told.seconds:.2f} s held, "
+            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited {told.lost:.1f} s [{told.cause}]"
         ),
     )
     for line in predicted(told):
@@ -114,9 +113,9 @@ def predicted(told: Culprit) -> Iterator[str]:
 def route_table(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("route", ratio=1, overflow="fold", min_width=16)
-    heads = ("requests", "p50", "p90", "p99", "server p99", "cost")
+    heads = ("n", "p50", "p90", "p99", "server p99", "cost")
     for head in heads:
-        table.add_column(head, justify="right", no_wrap=head != "server p99")
+        table.add_column(head, justify="right", max_width=8)
     table.add_column("latency", width=BAR, no_wrap=True)
     for route in report.routes[:ROUTES]:
         table.add_row(*cells(route))

@@ -9,7 +9,6 @@ from loopwatch.diagnose.plan import Shot
 
 try:
     import aiohttp
-    from yarl import URL
 except ModuleNotFoundError as error:
     raise DiagnosisError(
         f"loopwatch diagnose must have {error.name}, and it is not installed: "
@@ -47,7 +46,7 @@ class Client:
         try:
             async with self._session.request(
                 shot.method,
-                URL(self._url + shot.path, encoded=True),
+                self._url + shot.path,
                 headers=shot.headers,
                 data=shot.body,
                 allow_redirects=False,

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopwatch.diagnose.records import Culprit, Generator, Load, RouteReport, Throughput, Verdict
-from loopwatch.diagnose.wording import ms, percent, requests, route_name, site_name
+from loopwatch.diagnose.wording import counted, ms, percent, route_name, site_name
 from loopwatch.tails import TailBlame
 
 FEWEST, SHORTEST = 20, 2.0  # requests, s
@@ -55,12 +55,12 @@ def not_enough_data(found: Findings) -> Verdict | None:
     if found.requests >= FEWEST and found.seconds >= SHORTEST:
         return None
     sent = found.load.sent if found.load is not None else 0
-    lost = f", although {requests(sent)} were sent" if sent >= FEWEST else ""
+    lost = f", although {counted(sent, 'request')} were sent" if sent >= FEWEST else ""
     return Verdict(
         kind="not_enough_data",
-        text=f"Not enough data: {requests(found.requests)} finished in {found.seconds:.1f} s"
-        f"{lost}. At least {FEWEST} requests and {SHORTEST:g} s would be enough to say something, "
-        "some hundreds of each route for a p99.",
+        text=f"Not enough data: {counted(found.requests, 'request')} finished in "
+        f"{found.seconds:.1f} s{lost}. At least {FEWEST} requests and {SHORTEST:g} s would be enough "
+        "to say something, some hundreds of each route for a p99.",
     )
 
 
@@ -71,8 +71,8 @@ def errors(found: Findings) -> Verdict | None:
     outcomes = ", ".join(f"{name}: {count}" for name, count in load.by_status.items())
     return Verdict(
         kind="errors",
-        text=f"{load.errors} of {requests(load.sent)} failed ({outcomes}), so latency says little: "
-        "put that right first.",
+        text=f"{load.errors} of {counted(load.sent, 'request')} failed ({outcomes}), so latency "
+        "says little: put that right first.",
         share=load.errors / load.sent,
     )
 
@@ -97,20 +97,15 @@ def blocked(found: Findings) -> Verdict | None:
         return None
     route, blame = max(felt, key=lambda pair: pair[0].lost)
     culprit = named(found.culprits, blame)
-    held = sum(b.seconds for b in route.slowest.blames) if route.slowest is not None else 0.0
-    latency = route.slowest.latency if route.slowest is not None else 0.0
-    share = min(1.0, blame.seconds / latency)
-    whose = "itself" if blame.route == route.route else f"`{blame.route}`"
-    text = f"`{route_name(route)}` waits for {whose}: {percent(share)} of the latency of its "
-    text += f"slowest 1 % is the loop held by {site_name(culprit, blame.site)}."
     now, then = p99s(culprit, route)
+    share = held_share(route, blame, now, then)
+    whose = "itself" if blame.route == route.route else f"`{blame.route}`"
+    text = f"`{route_name(route)}` waits for {whose}: {percent(share)} of its p99 is the loop held "
+    text += f"by {site_name(culprit, blame.site)}."
     if now is not None and then is not None:
         text += f" Fixing that line takes its p99 from {ms(now)} to {ms(then)}."
-    others = held - blame.seconds
-    if others > HELD * latency:
-        text += (
-            f" Another {percent(min(1.0, others / latency))} is other culprits' doing: see below."
-        )
+    if waits_for_others(route):
+        text += " Other lines hold it up as well: see below."
     return Verdict(
         kind="blocked",
         text=text,
@@ -121,6 +116,26 @@ def blocked(found: Findings) -> Verdict | None:
         p99_now=now,
         p99_then=then,
     )
+
+
+def held_share(
+    route: RouteReport, blame: TailBlame, now: float | None, then: float | None
+) -> float:
+    """Return which share of a route's p99 one site takes: by prediction, where there is one.
+
+    What the slowest requests are known to have waited is an expectation where the moment they
+    were ready is not known, and may so be more than what a prediction takes back.
+    """
+    if now is not None and then is not None:
+        return (now - then) / now if now > 0 else 0.0
+    return min(1.0, blame.seconds / route.slowest.latency) if route.slowest is not None else 0.0
+
+
+def waits_for_others(route: RouteReport) -> bool:
+    if route.slowest is None:
+        return False
+    first, *others = route.slowest.blames
+    return sum(b.seconds for b in others if b.site != first.site) >= HELD * route.slowest.latency
 
 
 def felt_most(route: RouteReport) -> TailBlame | None:
@@ -163,8 +178,8 @@ def unfelt(found: Findings) -> Verdict | None:
     where = f"`{worst.route}`" if worst.route is not None else "Something outside requests"
     return Verdict(
         kind="blocked",
-        text=f"{where} held the loop {worst.count} times, {worst.longest:.2f} s at most, at "
-        f"{site_name(worst, worst.site.function)}. These requests hardly waited for it; with more "
+        text=f"{where} held the loop {counted(worst.count, 'time')}, {worst.longest:.2f} s at "
+        f"most, in {site_name(worst, worst.site.function)}. These requests hardly waited for it; with more "
         "of them at once, or longer a measurement, some will.",
         route=worst.route,
         method=worst.method,

@@ -22,8 +22,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def requests(count: int) -> str:
-    return f"{count} request{'' if count == 1 else 's'}"
+def counted(count: int, what: str) -> str:
+    """Return `1 stall`, `2 stalls`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def route_name(route: RouteReport) -> str:
@@ -42,6 +43,11 @@ def site_name(culprit: Culprit | None, site: str) -> str:
     if culprit is None or not culprit.site.line:
         return f"`{site}`" if site != NONE else "something that nobody saw"
     near = "at" if culprit.site.exact else "near"
-    code = " ".join(culprit.site.code.split())
-    code = code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
-    return f"`{code}` {near} {place(culprit)}" if code else f"{near} {place(culprit)}"
+    code = call(culprit)
+    return f"`{code}` {near} {place(culprit)}" if code else f"code {near} {place(culprit)}"
+
+
+def call(culprit: Culprit) -> str:
+    """Return the source text of a culprit's call in one short line; empty if not known."""
+    code = " ".join(culprit.site.code.split()).replace("`", "'")
+    return code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
