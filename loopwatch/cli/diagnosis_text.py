@@ -95,7 +95,8 @@ def culprit(number: int, told: Culprit) -> RenderableType:
         "",
         printable(
             f"{whose}: {counted(told.count, 'stall')}, {told.seconds:.2f} s held, "
-            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited {told.lost:.1f} s [{told.cause}]"
+            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited "
+            f"{told.lost:.1f} s [{told.cause}]"
         ),
     )
     for line in predicted(told):

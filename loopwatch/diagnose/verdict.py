@@ -59,8 +59,8 @@ def not_enough_data(found: Findings) -> Verdict | None:
     return Verdict(
         kind="not_enough_data",
         text=f"Not enough data: {counted(found.requests, 'request')} finished in "
-        f"{found.seconds:.1f} s{lost}. At least {FEWEST} requests and {SHORTEST:g} s would be enough "
-        "to say something, some hundreds of each route for a p99.",
+        f"{found.seconds:.1f} s{lost}. At least {FEWEST} requests and {SHORTEST:g} s would be "
+        "enough to say something, some hundreds of each route for a p99.",
     )
 
 
@@ -179,8 +179,8 @@ def unfelt(found: Findings) -> Verdict | None:
     return Verdict(
         kind="blocked",
         text=f"{where} held the loop {counted(worst.count, 'time')}, {worst.longest:.2f} s at "
-        f"most, in {site_name(worst, worst.site.function)}. These requests hardly waited for it; with more "
-        "of them at once, or longer a measurement, some will.",
+        f"most, in {site_name(worst, worst.site.function)}. These requests hardly waited for it; "
+        "with more of them at once, or longer a measurement, some will.",
         route=worst.route,
         method=worst.method,
         site=worst.site.function,
