@@ -100,8 +100,8 @@ class RouteReport:
     requests: int  # finished, as the server counts them
     errors: int | None  # as the client counts them
     client: Quantiles | None  # latency from the due time
-    server: Quantiles | None  # true latency, queued included, of the latest `sampled` requests
-    sampled: int
+    server: Quantiles | None  # true latency, queued included
+    sampled: int  # latest requests that tails, predictions and distributions rest on
     parts: Parts  # means over all requests
     unexplained: float | None  # s, mean: client's latency beyond the server's: network, client
     slowest: Tail | None  # the slowest 1 % of the sampled, 1 at least
@@ -288,7 +288,7 @@ class Report:
     routes: tuple[RouteReport, ...]  # most seconds lost first, then most requests
     culprits: tuple[Culprit, ...]  # most lost request-seconds first, then most seconds
     timeline: tuple[Moment, ...]
-    stalls: tuple[StallMark, ...]  # the latest 256, oldest first
+    stalls: tuple[StallMark, ...]  # the latest 256 of them, oldest first
     distributions: tuple[Distribution, ...]
     stacks: tuple[FoldedStack, ...]  # most seconds first
     stall_count: int

@@ -20,6 +20,7 @@ from loopwatch.diagnose.throughput import throughput
 from loopwatch.diagnose.timeline import marks, stacks, timeline
 from loopwatch.diagnose.verdict import Findings, verdict
 from loopwatch.diagnose.wording import ms
+from loopwatch.recent import RECENT
 from loopwatch.version import __version__
 
 BEYOND = 0.010  # s, mean, from which what the server cannot explain is worth a note
@@ -118,13 +119,12 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
         )
     if measured.missed:
         yield f"The live page did not answer {measured.missed} times: the timeline has gaps."
-    fewer = [r for r in paid if 0 < r.sampled < r.requests]
-    if fewer:
-        yield (
-            f"Server percentiles and predictions are of the latest {fewer[0].sampled} of "
-            f"{fewer[0].requests} requests to {fewer[0].route}"
-            + (f", and so for {len(fewer) - 1} more routes." if len(fewer) > 1 else ".")
-        )
+    for route in paid:
+        if RECENT <= route.sampled < route.requests:
+            yield (
+                f"Predictions for {route.route}, and what its slowest requests waited for, are of "
+                f"its latest {route.sampled} of {route.requests} requests."
+            )
     for route in paid:
         if route.unexplained is not None and route.unexplained >= BEYOND:
             yield (

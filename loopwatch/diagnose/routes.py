@@ -13,6 +13,7 @@ from loopwatch.records import RequestReading
 from loopwatch.tails import AT, Parts, RouteTails
 
 MOST = 50
+ENOUGH = 0.5  # of a route's requests
 Name = tuple[str, str]  # route, method
 
 
@@ -59,9 +60,12 @@ def route_report(
 
 
 def server(row: RequestReading | None, told: RouteTails | None) -> Quantiles | None:
-    """Return the server's quantiles: of the histogram where no single requests are told."""
-    if told is not None or row is None:
-        return told.now if told is not None else None
+    """Return the server's quantiles: of single requests, where enough of them are remembered to
+    stand for all; else of the histogram, which is coarse."""
+    if told is not None and (row is None or told.requests >= ENOUGH * row.latency.count):
+        return told.now
+    if row is None:
+        return None
     return Quantiles(*(row.latency.quantile(q) for q in (0.5, 0.9, 0.99)))
 
 

@@ -11,10 +11,12 @@ LONGEST = 60  # characters of a call
 
 
 def ms(seconds: float) -> str:
-    """Return a duration with about three digits: `9.2 ms`, `512 ms`, `3.41 s`."""
+    """Return a duration with about three digits: `40 µs`, `9.2 ms`, `512 ms`, `3.41 s`."""
     if seconds >= 1:
         return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
     thousands = seconds * 1000
+    if thousands < 0.1:
+        return f"{thousands * 1000:.0f} µs"
     return f"{thousands:.0f} ms" if thousands >= 10 else f"{thousands:.1f} ms"
 
 
