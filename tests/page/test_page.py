@@ -21,7 +21,14 @@ from loopwatch.page.document import HTML
 from ..conftest import MakeWatch, block_for, run_on
 from .told import HOSTILE, ToldWatch, hostile_watch, stall
 
-PATHS = ("/", "/snapshot.json", "/stalls.json", "/flamegraph.folded", "/profile.speedscope.json")
+PATHS = (
+    "/",
+    "/snapshot.json",
+    "/stalls.json",
+    "/tails.json",
+    "/flamegraph.folded",
+    "/profile.speedscope.json",
+)
 
 
 def ask(app: Any, path: str, method: str = "GET", **scope: Any) -> httpx.Response:
