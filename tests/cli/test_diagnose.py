@@ -85,8 +85,8 @@ class Pair:
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("diagnosed")
     paths = folder / "before.json", folder / "after.json"
-    shared = ("diagnose", "slow:app", "--get", "/good", "--weight", "3", "--rate", "16")
-    shared = (*shared, "--loop", request.param)
+    shared = ["diagnose", "slow:app", "--get", "/good", "--weight", "3", "--rate", "16"]
+    shared += ["--loop", request.param]
     before = loopwatch(
         *(*shared, "--get", "/bad", "--duration", "6", "--json", str(paths[0])),
         *("--fail-on", "stall>0.1", "--fail-on", "p99[/good]>5"),

@@ -30,10 +30,8 @@ def test_ceiling_is_of_the_mix_that_was_served() -> None:
     assert told.loop_cost == pytest.approx(1.4 / 400)
     assert told.ceiling == pytest.approx(400 / 1.4)
     assert told.utilization == pytest.approx(0.28)
-    assert [(b.route, b.share) for b in told.busiest] == [
-        ("/dear", pytest.approx(1.1 / 2.8)),
-        ("/cheap", pytest.approx(0.3 / 2.8)),
-    ]
+    assert [b.route for b in told.busiest] == ["/dear", "/cheap"]
+    assert [b.share for b in told.busiest] == pytest.approx([1.1 / 2.8, 0.3 / 2.8])
 
 
 def test_nothing_served_has_no_ceiling() -> None:

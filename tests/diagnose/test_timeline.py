@@ -18,7 +18,8 @@ def test_moments_are_of_the_clients_where_there_are_any() -> None:
     )
     first, second = timeline(measurement(*shots, sent=sent(samples, plan(duration=2.0))))
     assert (first.at, first.finished, first.errors, first.stalls) == (1.0, 10, 1, 2)
-    assert (first.utilization, first.rate, first.p50) == (0.25, 10.0, pytest.approx(0.05))
+    assert (first.utilization, first.rate) == (0.25, 10.0)
+    assert first.p50 == pytest.approx(0.05)
     assert first.lag_p99 == pytest.approx(0.25, abs=0.01)  # the bucket's edge
     assert (second.finished, second.errors, second.stalls) == (10, 0, 0)
 

@@ -1,10 +1,11 @@
 """`tails.json`: which routes, since when, and how much work it may be."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from loopwatch import page
+from loopwatch import Snapshot, page
 from loopwatch.page import tails as module
 from loopwatch.page.tails import ROUTES, SHARE, Tails
 
@@ -53,10 +54,15 @@ def test_routes_that_waited_come_first_then_the_busiest_and_there_is_a_bound() -
 def test_an_answer_to_the_same_question_is_kept_as_long_as_it_must_be_paid_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, made = [100.0], []
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(module.time, "thread_time", lambda: len(made) * 0.5)
-    monkeypatch.setattr(module, "tails", lambda snapshot, since: made.append(since) or {})
+    now, made = [100.0], list[float]()
+
+    def tails(snapshot: Snapshot, since: float) -> dict[str, Any]:
+        made.append(since)
+        return {}
+
+    clocks = SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: len(made) * 0.5)
+    monkeypatch.setattr(module, "time", clocks)
+    monkeypatch.setattr(module, "tails", tails)
     answers = Tails(ToldWatch())
     for moment, since in ((100.0, 0.0), (100.0 + 0.5 / SHARE - 0.1, 0.0)):
         now[0] = moment
