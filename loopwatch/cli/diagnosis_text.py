@@ -12,6 +12,7 @@ from loopwatch.tails import Parts
 
 CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
 BAR = 12  # characters
+WORTH = 0.95  # of a route's p99: what is left of it, for a prediction to be told
 PARTS = (  # of latency: mark, style
     ("queued", "░", "yellow"),
     ("running", "█", "green"),
@@ -107,7 +108,8 @@ def culprit(number: int, told: Culprit) -> RenderableType:
 
 
 def predicted(told: Culprit) -> Iterator[str]:
-    for p in sorted(told.predictions, key=lambda p: p.then.p99 - p.now.p99)[:2]:
+    worth = [p for p in told.predictions if p.then.p99 < WORTH * p.now.p99]
+    for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
         yield f"without it, p99 of {p.method} {p.route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
 
 

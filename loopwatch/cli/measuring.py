@@ -27,7 +27,7 @@ from loopwatch.diagnose.measurement import Measurement, Sent
 from loopwatch.diagnose.plan import Plan
 from loopwatch.diagnose.records import Command
 from loopwatch.diagnose.watching import Watching
-from loopwatch.diagnose.wording import ms
+from loopwatch.diagnose.wording import counted, ms
 from loopwatch.recent import quantiles
 
 SETTLE = 1.2  # s after the load until loopwatch has counted the victims of its last stalls
@@ -45,6 +45,7 @@ def own_app(given: Namespace, plan: Plan) -> Measurement:
             watching.stop()
         return measurement(
             watching,
+            until=load.ended,
             app=given.app,
             url=served.app,
             readable=True,
@@ -111,9 +112,16 @@ def attached(given: Namespace) -> Measurement:
         command = run_tool(given.tool) if given.tool else None
         if command is None:
             pause(given.duration or DURATION)
+        ended = time.monotonic()
         pause(SETTLE)
         watching.stop()
-    return measurement(watching, url=given.attach, readable=is_here(given.attach), command=command)
+    return measurement(
+        watching,
+        until=ended,
+        url=given.attach,
+        readable=is_here(given.attach),
+        command=command,
+    )
 
 
 def run_tool(words: Sequence[str]) -> Command:
@@ -146,6 +154,7 @@ def is_here(url: str) -> bool:
 def measurement(
     watching: Watching,
     *,
+    until: float,
     url: str,
     readable: bool,
     app: str | None = None,
@@ -159,6 +168,7 @@ def measurement(
         url=url,
         source_readable=readable,
         readings=tuple(watching.readings),
+        until=until,
         change=difference(first.snapshot, last.snapshot),
         stalls=watching.stalls,
         tails=watching.tails(),
@@ -177,22 +187,22 @@ def load_line(load: Load, plan: Plan, watching: Watching) -> str:
     passed = min(time.monotonic() - load.began, plan.duration)
     latest = [*islice(reversed(tally.samples), LATEST)]
     parts = [
-        f"{passed:.0f} of {plan.duration:g} s",
-        f"{tally.due} sent, {len(latest) and len(tally.samples)} answered, {tally.errors} errors",
+        f"{passed:.0f}/{plan.duration:g} s",
+        f"{tally.due} sent {len(tally.samples)} back {tally.errors} failed",
     ]
     if latest:
         p50, p99 = quantiles((0.5, 0.99), [sample.latency for sample in latest])
-        parts.append(f"p50 {ms(p50)}, p99 {ms(p99)}")
-    return "; ".join([*parts, *loop_parts(watching)])
+        parts.append(f"p50 {ms(p50)} p99 {ms(p99)}")
+    return ", ".join([*parts, *loop_parts(watching)])
 
 
 def watched_line(passed: float, watching: Watching) -> str:
-    return "; ".join([f"{passed:.0f} s", *loop_parts(watching)])
+    return ", ".join([f"{passed:.0f} s", *loop_parts(watching)])
 
 
 def loop_parts(watching: Watching) -> Iterator[str]:
     readings = watching.readings[-2:]
     if len(readings) == 2:
         change = difference(readings[0].snapshot, readings[1].snapshot)
-        yield f"lag p99 {ms(change.lag.quantile(0.99))}"
-    yield f"{len(watching.stalls)} stalls"
+        yield f"lag {ms(change.lag.quantile(0.99))}"
+    yield counted(len(watching.stalls), "stall")

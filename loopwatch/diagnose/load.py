@@ -26,6 +26,7 @@ class Load:
         self._plan, self.url = plan, url
         self.tally = Tally([])
         self.began = 0.0  # on time.monotonic's clock
+        self.ended = 0.0  # the same, when the last answer was there or given up
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,6 +52,7 @@ class Load:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.ended = time.monotonic()
         return self.tally
 
     async def _send_all(self, client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loopwatch.diagnose.difference import difference
 from loopwatch.diagnose.plan import Plan
 from loopwatch.diagnose.records import Command
 from loopwatch.diagnose.samples import Tally
@@ -35,6 +36,7 @@ class Measurement:
     url: str
     source_readable: bool  # whether the app's files are this machine's
     readings: tuple[Reading, ...]  # in order, the first and the last included
+    until: float  # on time.monotonic's clock: the end of the load, before the last reading
     change: Snapshot  # the last less the first
     stalls: tuple[Stall, ...]  # oldest first
     tails: TailsReading | None
@@ -55,6 +57,12 @@ class Measurement:
     def began(self) -> float:
         """The beginning of all that is told as `at`, on time.monotonic's clock."""
         return self.sent.began if self.sent is not None else self.first.at
+
+    @property
+    def loaded(self) -> Snapshot:
+        """What came while there was load, to the period of the readings."""
+        under = [r for r in self.readings[1:] if r.at <= self.until]
+        return difference(self.first.snapshot, under[-1].snapshot) if under else self.change
 
     @property
     def to_unix(self) -> float:

@@ -25,11 +25,12 @@ def throughput(measured: Measurement) -> Throughput:
     count = sum(row.latency.count for row in change.requests)
     own = sum(row.running + row.background for row in change.requests)
     cost = own / count if count and own > 0 else None
+    seconds = measured.until - measured.began
     return Throughput(
-        served=count / measured.seconds if measured.seconds > 0 else 0.0,
+        served=count / seconds if seconds > 0 else 0.0,
         loop_cost=cost,
         ceiling=1 / cost if cost else None,
-        utilization=utilization(change),
+        utilization=utilization(measured.loaded),
         busiest=busiest(change),
         knee=knee(measured.sent) if measured.sent is not None else None,
     )

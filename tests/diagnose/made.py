@@ -278,6 +278,7 @@ def measurement(*snapshots: Snapshot, **given: Any) -> Measurement:
         "url": "http://127.0.0.1:1",
         "source_readable": False,
         "readings": readings,
+        "until": readings[-1].at,
         "change": readings[-1].snapshot,
         "stalls": (),
         "tails": None,

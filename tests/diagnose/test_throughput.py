@@ -34,6 +34,15 @@ def test_ceiling_is_of_the_mix_that_was_served() -> None:
     assert [b.share for b in told.busiest] == pytest.approx([1.1 / 2.8, 0.3 / 2.8])
 
 
+def test_what_comes_after_the_load_is_not_its_throughput() -> None:
+    under = snapshot(requests=(requests("/good", 40),), busy=1.8, idle=0.2)
+    after = snapshot(requests=(requests("/good", 40),), busy=1.9, idle=8.1)
+    shots = (snapshot(), snapshot(busy=0.9, idle=0.1), under, after)
+    told = throughput(measurement(*shots, until=102.5, change=after))
+    assert told.utilization == pytest.approx(0.9)
+    assert told.served == pytest.approx(40 / 2.5)
+
+
 def test_nothing_served_has_no_ceiling() -> None:
     told = throughput(measurement())
     assert (told.loop_cost, told.ceiling, told.utilization, told.busiest) == (None, None, None, ())
