@@ -1,1 +1,1 @@
-"""The commands: `loopwatch run`."""
+"""The commands: `loopwatch run`, `loopwatch diagnose`."""

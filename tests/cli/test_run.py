@@ -1,6 +1,7 @@
 """`loopwatch run`: serves, answers beside, ends."""
 
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from loopwatch.version import __version__
 
-from .running import Run, loopwatch, running
+from .running import APPS, Run, command, environment, loopwatch, running
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -115,3 +116,31 @@ def test_version_and_help() -> None:
     assert told.returncode == 0
     for option in ("--port", "--admin-port", "--loop", "--slow-callback-duration", "--factory"):
         assert option in told.stdout
+
+
+def test_no_access_log() -> None:
+    with running("shop:app", "--no-access-log") as run:
+        run.get(f"{run.app}/good")
+        assert run.end(signal.SIGTERM) == 0
+        assert '"GET /' not in run.said()
+
+
+def test_ends_in_good_order_when_standard_input_does() -> None:
+    process = subprocess.Popen(
+        command("run", "shop:app", "--port", "0", "--admin-port", "0", "--end-with-stdin"),
+        cwd=APPS,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        output = process.stdout
+        until(lambda: "startup complete" in output.readline())
+        process.stdin.close()
+        said = output.read()
+        assert process.wait(timeout=20) == 0
+    assert "Application shutdown complete" in said
