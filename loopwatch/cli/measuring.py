@@ -40,7 +40,13 @@ def own_app(given: Namespace, plan: Plan) -> Measurement:
         watching = Watching(Remote(served.page).read, CommandError)
         load = Load(plan, served.app)
         with progress(lambda: load_line(load, plan, watching)):
-            asyncio.run(loaded(load, plan, given.warm_up, watching))
+            try:
+                asyncio.run(loaded(load, plan, given.warm_up, watching))
+            except CommandError as error:  # before the load: no page to read
+                how = child.ended()
+                raise CommandError(
+                    f"the app ended in the warm-up: {how}" if how else str(error)
+                ) from error
             pause(SETTLE)
             watching.stop()
         return measurement(

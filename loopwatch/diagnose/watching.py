@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.reading import read
 from loopwatch.records import Snapshot, Stall
 from loopwatch.tails import RouteTails
@@ -97,7 +98,7 @@ class Watching:
     def _try(self) -> None:
         try:
             self._keep(self._take())
-        except self._failure:
+        except (self._failure, DiagnosisError):
             self.missed += 1
 
     def _keep(self, reading: Reading) -> None:
@@ -108,7 +109,7 @@ class Watching:
             del self._stalls[min(self._stalls)]
         self.readings.append(replace(reading, snapshot=replace(reading.snapshot, stalls=())))
         if len(self.readings) > MOMENTS:
-            self.readings[1::2] = []
+            del self.readings[1::2]
             self._period *= 2
 
 
