@@ -2,7 +2,8 @@
 
 1. Fewer than 20 requests or less than 2 s: nothing is claimed.
 2. At least half of the requests failed: latency is that of failures.
-3. At least half of the time the loop was held, the process had no CPU.
+3. At least half of the time the loop was held, the process had no CPU, for 2 % of the time measured
+   or felt by a route as in 4. If the generator complains of itself, it is told in place of that.
 4. In the slowest 1 % of some route's requests, at least a quarter of the latency, and 10 ms, is
    waiting for stalls: of such routes, the one that lost most, with the site it waited for most.
    The server counts this, so it holds whatever the load generator was like.
@@ -26,6 +27,7 @@ FEWEST, SHORTEST = 20, 2.0  # requests, s
 FAILED = 0.5
 HELD, HELD_SECONDS = 0.25, 0.010  # of a tail's latency; and s of it
 STARVED = 0.5  # of all seconds of stalls
+STARVED_TIME = 0.02  # of the time measured; or some route's slowest requests felt stalls
 SATURATED = 0.85  # utilization
 
 
@@ -81,6 +83,10 @@ def starved(found: Findings) -> Verdict | None:
     held = sum(culprit.seconds for culprit in found.culprits)
     without_cpu = sum(c.seconds for c in found.culprits if c.cause == "starved")
     if not held or without_cpu < STARVED * held:
+        return None
+    if found.generator is not None and found.generator.complaints:
+        return generator(found)  # it may well be who took the CPU
+    if without_cpu < STARVED_TIME * found.seconds and not any(map(felt_most, found.routes)):
         return None
     return Verdict(
         kind="starved",

@@ -7,7 +7,7 @@ import pytest
 
 from loopwatch.diagnose.records import BusyRoute
 from loopwatch.diagnose.verdict import FEWEST, SATURATED, SHORTEST, verdict
-from loopwatch.tails import TailBlame
+from loopwatch.tails import Tail, TailBlame
 
 from .made import culprit, findings, generator, load, parts, prediction, route, tail, throughput
 
@@ -107,6 +107,26 @@ def test_half_of_the_held_time_without_cpu_is_starved(starved: float, kind: str)
     found = (culprit(seconds=5.0 - starved), culprit(cause="starved", seconds=starved))
     told = verdict(findings(routes=(HELD,), culprits=found))
     assert told.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slowest", "kind"),
+    [
+        (0.2, tail(0.03), "starved"),
+        (0.19, tail(0.03), "blocked"),
+        (0.19, tail(0.5, 0.4), "starved"),
+    ],
+)
+def test_want_of_cpu_must_be_felt(seconds: float, slowest: Tail, kind: str) -> None:
+    found = (culprit(cause="starved", seconds=seconds, longest=seconds),)
+    told = verdict(findings(routes=(route(slowest=slowest),), culprits=found))
+    assert told.kind == kind
+
+
+def test_a_generator_that_complains_may_be_who_took_the_cpu() -> None:
+    made = generator(complaints=("requests were sent up to 480 ms late (p99)",))
+    told = verdict(findings(routes=(HELD,), culprits=(culprit(cause="starved"),), generator=made))
+    assert told.kind == "generator"
 
 
 def test_the_generator_accuses_itself_but_hides_no_stalls() -> None:
