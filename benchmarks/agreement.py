@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def main() -> int:
     parser.add_argument("--loop", choices=LOOPS, action="append")
     given = parser.parse_args()
     command = autocannon()
+    os.chdir(HERE)  # where the app is imported from
     agreed = True
     for loop in given.loop or LOOPS:
         theirs, ours = by_autocannon(command, loop), by_loopwatch(loop)
@@ -123,5 +125,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE))
     sys.exit(main())
