@@ -61,6 +61,8 @@ OWNERS = {  # the one module that may import an extra
     "cli.serving": "uvicorn",
     "cli.terminal": "rich",
     "diagnose.client": "aiohttp",
+    "diagnose.html": "jinja2",
+    "diagnose.plots": "matplotlib",
     "diagnose.reading": "pydantic",
 }
 API_ONLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")

@@ -53,3 +53,8 @@ def call(culprit: Culprit) -> str:
     """Return the source text of a culprit's call in one short line; empty if not known."""
     code = " ".join(culprit.site.code.split()).replace("`", "'")
     return code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return text that hides nothing and moves nothing: it may come from an app elsewhere."""
+    return "".join(c if c.isprintable() else " " for c in text)
