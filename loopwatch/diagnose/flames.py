@@ -1,4 +1,4 @@
-"""Where the loop was held, as a flame graph: stacks laid side by side, as wide as they took long."""
+"""Where the loop was held, as a flame graph: stacks side by side, as wide as they were long."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ from typing import Any
 from loopwatch.diagnose import plots
 from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.flames import flames
+from loopwatch.diagnose.plot_style import LINES, RANKS, REST, Line
 from loopwatch.diagnose.records import Distribution, Report, RouteReport
-from loopwatch.diagnose.wording import ms, percent, place, printable
+from loopwatch.diagnose.wording import counted, ms, percent, place, printable
 from loopwatch.records import NONE, OTHER
 from loopwatch.tails import Parts
 
@@ -88,16 +89,21 @@ def document(report: Report) -> str:
     style = files(__package__).joinpath("report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     drawn = report.timeline or report.stalls
-    return environment().get_template("report.html.j2").render(
-        report=report,
-        style=style,
-        style_hash=f"sha256-{digest}",
-        timelines=[plots.timeline(report, narrow) for narrow in (False, True)] if drawn else [],
-        distributions=[
-            (told, plots.distribution(told), rows(told)) for told in report.distributions[:PLOTTED]
-        ],
-        flames=flames(report.stacks),
-        rest=rest(report.routes[ROUTES:]),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            style=style,
+            style_hash=f"sha256-{digest}",
+            timelines=[plots.timeline(report, narrow) for narrow in (False, True)] if drawn else [],
+            distributions=[
+                (told, plots.distribution(told), rows(told))
+                for told in report.distributions[:PLOTTED]
+            ],
+            flames=flames(report.stacks),
+            rest=rest(report.routes[ROUTES:]),
+        )
     )
 
 
@@ -124,6 +130,7 @@ def environment() -> Environment:
         "segments": segments,
         "OPEN": OPEN,
         "place": place,
+        "counted": counted,
         "KINDS": KINDS,
         "GOOD": GOOD,
         "CAUSES": CAUSES,
@@ -132,8 +139,8 @@ def environment() -> Environment:
         "REQUESTS": REQUESTS,
         "SHOWN": SHOWN,
         "NONE": NONE,
-        "RANKS": plots.RANKS,
-        "REST": plots.REST,
+        "RANKS": RANKS,
+        "REST": REST,
     }
     return found
 
@@ -188,7 +195,7 @@ def short_file(path: str) -> str:
 
 
 def segments(parts: Parts, unexplained: float | None = None, whole: float = 0.0) -> list[Segment]:
-    """Return the parts of a mean latency as a bar; `whole` fills it, the parts' sum unless given."""
+    """Return the parts of a mean latency as a bar; `whole` fills it, else their sum."""
     values = [parts.queued, parts.running, parts.stalled, parts.waiting, unexplained or 0.0]
     values = [max(0.0, value) for value in values]
     whole = whole or sum(values)
@@ -201,10 +208,10 @@ def segments(parts: Parts, unexplained: float | None = None, whole: float = 0.0)
     return found
 
 
-def rows(told: Distribution) -> list[tuple[plots.Line, list[float]]]:
+def rows(told: Distribution) -> list[tuple[Line, list[float]]]:
     """Return the percentiles that are told of each line of a distribution."""
     places = [min(range(len(told.at)), key=lambda i: abs(told.at[i] - q)) for q in SHOWN]
-    known = [(line, getattr(told, line.field)) for line in plots.LINES]
+    known = [(line, getattr(told, line.field)) for line in LINES]
     return [(line, [values[i] for i in places]) for line, values in known if values]
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from loopwatch.diagnose import svg
 from loopwatch.diagnose.errors import DiagnosisError
+from loopwatch.diagnose.plot_style import LINES, RANKS, REST, STYLE
 from loopwatch.diagnose.records import Culprit, Distribution, Knee, Load, Moment, Report, StallMark
 from loopwatch.diagnose.svg import color
 from loopwatch.diagnose.wording import ms, percent, printable
@@ -22,7 +21,6 @@ from loopwatch.diagnose.wording import ms, percent, printable
 try:
     from matplotlib import style
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 except ModuleNotFoundError as error:
@@ -31,69 +29,10 @@ except ModuleNotFoundError as error:
     ) from error
 
 WIDE, NARROW = 980, 340  # CSS pixels
-LINE = 0.1  # s: from which on a hold of the loop is a stall, unless the app says otherwise
-RANKS = ("held", "queued", "running")  # colours of the first culprits; the others share one
-REST = "waiting"
+BOUND = 0.1  # s: from which on a hold of the loop is a stall, unless the app says otherwise
 DOTS = 60  # points from which on a line needs no marks
 LOG = 20.0  # times between the least and the most latency from which on the axis is logarithmic
 TAIL = 3.4  # where the slowest request stands, on an axis on which p99.9 stands at 3
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the plot of a distribution."""
-
-    field: str  # of Distribution
-    name: str
-    color: str
-    dashes: Any = "-"
-
-
-LINES = (
-    Line("now", "now", "held"),
-    Line("without_top", "without the top site", "calm"),
-    Line("without_all", "without any stall", "running", (0, (4, 2))),
-    Line("client", "client, now", "waiting", (0, (1, 1.5))),
-)
-STYLE = {
-    "svg.fonttype": "none",
-    "font.size": 12,
-    "axes.edgecolor": color("line"),
-    "axes.facecolor": "none",
-    "axes.labelcolor": color("soft"),
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": color("ink"),
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titlepad": 12,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.xmargin": 0,
-    "figure.facecolor": "none",
-    "grid.color": color("line"),
-    "grid.linewidth": 0.8,
-    "legend.borderaxespad": 0.2,
-    "legend.columnspacing": 1.2,
-    "legend.fontsize": 12,
-    "legend.frameon": False,
-    "legend.handlelength": 1.2,
-    "legend.handletextpad": 0.5,
-    "legend.labelcolor": color("soft"),
-    "lines.linewidth": 1.8,
-    "lines.markersize": 3.5,
-    "lines.solid_capstyle": "round",
-    "text.parse_math": False,
-    "xtick.color": color("line"),
-    "xtick.labelcolor": color("soft"),
-    "xtick.labelsize": 11.5,
-    "ytick.color": color("line"),
-    "ytick.labelcolor": color("soft"),
-    "ytick.labelsize": 11.5,
-    "ytick.left": False,
-}
 
 
 def timeline(report: Report, narrow: bool = False) -> str:
@@ -163,8 +102,8 @@ def held(ax: Axes, moments: list[Moment], report: Report, titles: dict[str, str]
         titles[f"stall-{number}"] = stall_title(mark)
     lag = numbers([m.lag_p99 for m in moments])
     ax.plot(middles(moments), lag, color=color("ink"), lw=1.2, label="lag p99")
-    ax.axhline(LINE, color=color("soft"), lw=1, ls=(0, (4, 3)), label="100 ms")
-    seconds_axis(ax, [*lag, *lengths, LINE])
+    ax.axhline(BOUND, color=color("soft"), lw=1, ls=(0, (4, 3)), label="100 ms")
+    seconds_axis(ax, [*lag, *lengths, BOUND])
     legend(ax)
 
 
@@ -266,7 +205,7 @@ def legend(ax: Axes) -> None:
 
 
 def seconds_axis(ax: Axes, values: Sequence[float], log: bool = False) -> None:
-    """Make the axis of durations reach from zero to the longest, or log where they are far apart."""
+    """Make an axis of durations: from zero to the longest, or log where they are far apart."""
     known = [value for value in values if math.isfinite(value)]
     low, high = min(known, default=0.0), max(known, default=0.0)
     if log and 0 < LOG * low < high:
@@ -294,5 +233,5 @@ def clock(seconds: float, _: object) -> str:
 
 def inlined(figure: Figure, label: str, kind: str, titles: Mapping[str, str]) -> str:
     out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
+    figure.savefig(out, format="svg", metadata={"Date": None})
     return svg.inline(out.getvalue(), label, kind, titles)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-COLORS = (  # the page's CSS variables that a plot may use
+NAMES = (  # the page's CSS variables that a plot may use
     *("ink", "soft", "line", "faint", "card"),
     *("held", "calm", "queued", "running", "waiting"),
 )
+COLORS = {name: f"#0000{number:02x}" for number, name in enumerate(NAMES, 1)}
+VARIABLES = {stand_in: f"var(--{name})" for name, stand_in in COLORS.items()}
 LEFT_OUT = {"metadata", "style"}
 FONT = re.compile(r"(?P<size>[\d.]+)px ")
 FRACTION = re.compile(r"-?\d+\.\d+")
@@ -20,10 +22,7 @@ REFERENCE = re.compile(r"#([\w.-]+)")
 
 def color(name: str) -> str:
     """Return the colour that stands for a CSS variable while a plot is drawn."""
-    return f"#0000{COLORS.index(name) + 1:02x}"
-
-
-VARIABLES = {color(name): f"var(--{name})" for name in COLORS}
+    return COLORS[name]
 
 
 def inline(text: str, label: str, kind: str, titles: Mapping[str, str]) -> str:
