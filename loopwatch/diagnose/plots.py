@@ -30,6 +30,7 @@ except ModuleNotFoundError as error:
 
 WIDE, NARROW = 980, 340  # CSS pixels
 BOUND = 0.1  # s: from which on a hold of the loop is a stall, unless the app says otherwise
+STEPS = (1, 2, 5, 10)  # between two ticks, times a power of ten
 DOTS = 60  # points from which on a line needs no marks
 LOG = 20.0  # times between the least and the most latency from which on the axis is logarithmic
 TAIL = 3.4  # where the slowest request stands, on an axis on which p99.9 stands at 3
@@ -52,7 +53,7 @@ def timeline(report: Report, narrow: bool = False) -> str:
             ax.margins(x=0)
         end = max([report.duration, *(m.at for m in report.timeline)])
         axes[0].set_xlim(0, end or 1)
-        axes[-1].xaxis.set_major_locator(MaxNLocator(5 if narrow else 10))
+        axes[-1].xaxis.set_major_locator(MaxNLocator(5 if narrow else 10, steps=STEPS))
         axes[-1].xaxis.set_major_formatter(FuncFormatter(clock))
         mark_knee(axes, report)
         return inlined(figure, "Latency, stalls, lag and utilization over time", kind, titles)
@@ -138,7 +139,7 @@ def rates(ax: Axes, moments: list[Moment], report: Report, titles: dict[str, str
         ax.plot(times, asked, color=color("waiting"), lw=1.2, ls=(0, (4, 3)), label="asked")
     ax.plot(times, done, color=color("ink"), lw=1.4, label="finished", marker=dots(moments))
     ax.set_ylim(0, 1.15 * max([*done, *(v for v in asked if math.isfinite(v)), 1.0]))
-    ax.yaxis.set_major_locator(MaxNLocator(3))
+    ax.yaxis.set_major_locator(MaxNLocator(3, steps=STEPS))
     legend(ax)
 
 
@@ -215,7 +216,7 @@ def seconds_axis(ax: Axes, values: Sequence[float], log: bool = False) -> None:
         ax.minorticks_off()
     else:
         ax.set_ylim(0, 1.1 * high or 1)
-        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_locator(MaxNLocator(4, steps=STEPS))
     ax.yaxis.set_major_formatter(FuncFormatter(tick))
 
 

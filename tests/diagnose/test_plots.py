@@ -101,7 +101,7 @@ def test_percentiles_reach_from_the_median_to_the_slowest() -> None:
     ("least", "most", "ticks"),
     [
         (0.001, 1.0, ["1 ms", "10 ms", "100 ms", "1 s"]),
-        (0.1, 0.4, ["0", "150 ms", "300 ms"]),
+        (0.1, 0.4, ["0", "200 ms", "400 ms"]),
     ],
 )
 def test_latency_is_logarithmic_where_it_is_far_apart(
