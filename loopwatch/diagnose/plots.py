@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 
 WIDE, NARROW = 980, 340  # CSS pixels
 BOUND = 0.1  # s: from which on a hold of the loop is a stall, unless the app says otherwise
-STEPS = (1, 2, 5, 10)  # between two ticks, times a power of ten
+STEPS = (1, 2, 2.5, 5, 10)  # between two ticks, times a power of ten
 DOTS = 60  # points from which on a line needs no marks
 LOG = 20.0  # times between the least and the most latency from which on the axis is logarithmic
 TAIL = 3.4  # where the slowest request stands, on an axis on which p99.9 stands at 3
