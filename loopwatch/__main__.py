@@ -14,7 +14,7 @@ from loopwatch.cli.run import run
 from loopwatch.cli.top import top
 
 WRONG = 2  # exit code: it could not do as asked
-COMMANDS: dict[str, Callable[[Namespace], int]] = {
+COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
     "run": run,
     "diagnose": diagnose,
     "top": top,
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     try:
         arguments = parse(argv)
-        return COMMANDS[arguments.command](arguments)
+        return COMMANDS[arguments.command](arguments) or 0
     except CommandError as error:
         sys.stderr.write(f"loopwatch: {error}\n")
         return WRONG

@@ -4,7 +4,8 @@
    loopwatch/request.py       RequestNumbers     RequestNumbers, begin
    loopwatch/probe/python_steps.py               answering
    loopwatch/probe/pulse.py   PulseNumbers       PulseNumbers
-   loopwatch/ledger/requests.py  RowNumbers      RowNumbers, add_to_known, add_request
+   loopwatch/ledger/request_row.py RowNumbers    RowNumbers
+   loopwatch/ledger/requests.py                  add_to_known, add_request
    loopwatch/ledger/steps.py     StepNumbers     StepNumbers
    loopwatch/probe/python_steps.py               timed_run, timed_select, drive
 

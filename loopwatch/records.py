@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal, Protocol
 
-from loopwatch.exemplars import Exemplar, latest
+from loopwatch.histogram import Histogram
+from loopwatch.plain import BULKY, plain
 from loopwatch.recent import Recent, RecentRequest, WhatIf
 
 Cause = Literal[
@@ -25,31 +24,6 @@ Cause = Literal[
 
 NONE = "_NONE"  # the label of whatever has no name: a step outside any request, a stall unseen
 OTHER = "_OTHER"  # the label of whatever came after a bound was reached
-
-SECONDS_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-BULKY = "bulky"  # marks a field that is left out of JSON
-PAUSE_EDGES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON-ready data: records become dicts, tuples lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(member) for name, member in members(value).items()}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return value
-
-
-def members(record: Any) -> dict[str, Any]:
-    """Return a record's fields by name, but those that are left out of JSON."""
-    return {name: getattr(record, name) for name in told(record.__class__)}
-
-
-@cache
-def told(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind) if not f.metadata.get(BULKY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,63 +94,6 @@ class Stall:
         """Return JSON-ready data, one key a field."""
         data: dict[str, Any] = plain(self)
         return data
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Counts by bucket: `counts[i]` fell in (`edges[i-1]`, `edges[i]`], the last beyond all."""
-
-    edges: tuple[float, ...]  # upper bounds, s
-    counts: tuple[int, ...]  # not cumulative; one more than edges
-    sums: tuple[float, ...]  # s, by bucket
-    exemplars: tuple[Exemplar, ...] = field(default=(), repr=False, metadata={BULKY: True})
-
-    @classmethod
-    def empty(cls, edges: tuple[float, ...]) -> Histogram:
-        size = len(edges) + 1
-        return cls(edges, (0,) * size, (0.0,) * size)
-
-    @classmethod
-    def of_first(cls, edges: tuple[float, ...], count: int, total: float) -> Histogram:
-        """Return one whose values are all in the first bucket."""
-        rest = len(edges)
-        return cls(edges, (count, *(0,) * rest), (total, *(0.0,) * rest))
-
-    @property
-    def count(self) -> int:
-        return sum(self.counts)
-
-    @property
-    def sum(self) -> float:
-        return sum(self.sums)
-
-    def quantile(self, q: float) -> float:
-        """Return the q-quantile in seconds by linear interpolation, as PromQL's
-        `histogram_quantile` does; beyond the last edge, that edge; 0.0 when empty."""
-        if not 0.0 <= q <= 1.0:
-            raise ValueError(f"q must be between 0 and 1, got {q!r}")
-        rank, seen, low = q * self.count, 0, 0.0
-        for edge, count in zip(self.edges, self.counts, strict=False):
-            if count and seen + count >= rank:
-                return low + (edge - low) * (rank - seen) / count
-            seen, low = seen + count, edge
-        return low if seen or self.counts[-1] else 0.0
-
-    def __add__(self, other: Histogram) -> Histogram:
-        return Histogram(
-            self.edges,
-            tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
-            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
-            tuple(latest(self.edges, (*self.exemplars, *other.exemplars)).values()),
-        )
-
-    def __sub__(self, earlier: Histogram) -> Histogram:
-        """Return what has come since an earlier reading of the same histogram."""
-        return Histogram(
-            self.edges,
-            tuple(a - b for a, b in zip(self.counts, earlier.counts, strict=True)),
-            tuple(max(0.0, a - b) for a, b in zip(self.sums, earlier.sums, strict=True)),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
 from loopwatch.guard import guarded, logger, tell_once
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.holds import Wait
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.requests import RequestTable
@@ -27,7 +28,7 @@ from loopwatch.probe.photograph import task_context
 from loopwatch.probe.proxy import since_proxy
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.probe.threadpool import ThreadPool
-from loopwatch.records import SECONDS_EDGES, Histogram, LoopReading, ThreadPoolReading
+from loopwatch.records import LoopReading, ThreadPoolReading
 from loopwatch.request import REQUEST, Request
 from loopwatch.server_timing import with_server_timing
 from loopwatch.version import __version__

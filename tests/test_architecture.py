@@ -20,7 +20,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("speedups", "_speedups"),
     (
-        *("records", "recent", "exemplars", "tails", "request", "holds", "evidence"),
+        *("records", "plain", "histogram", "exemplars", "recent", "tails"),
+        *("request", "holds", "evidence"),
         *("names", "guard", "options", "fork", "version"),
     ),
     ("probe", "ledger", "explain"),
@@ -34,7 +35,10 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {  # who may import whom on the same floor
     ("records", "recent"),
-    ("records", "exemplars"),
+    ("records", "histogram"),
+    ("records", "plain"),
+    ("histogram", "exemplars"),
+    ("histogram", "plain"),
     ("tails", "recent"),
     ("holds", "recent"),
     ("holds", "records"),

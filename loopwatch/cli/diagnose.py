@@ -17,7 +17,7 @@ from loopwatch.diagnose import conditions
 from loopwatch.diagnose.conditions import Condition
 from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.records import SCHEMA, Report
-from loopwatch.records import plain
+from loopwatch.plain import plain
 
 MET = 1  # exit code: a condition of --fail-on is met
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopwatch.cli.errors import CommandError
-from loopwatch.records import NONE, Histogram
+from loopwatch.histogram import Histogram
+from loopwatch.records import NONE
 
 LAG_SECONDS = 0.01  # the lag is counted once for so much time
 PARTS = ("queued", "running", "stalled", "waiting")

@@ -9,7 +9,8 @@ from pathlib import PurePath
 
 from loopwatch.cli.readings import PARTS, Culprit, Reading, Route
 from loopwatch.cli.terminal import Group, RenderableType, Table, Text
-from loopwatch.records import NONE, SECONDS_EDGES
+from loopwatch.histogram import SECONDS_EDGES
+from loopwatch.records import NONE
 
 COLOURS = {"queued": "yellow", "running": "blue", "stalled": "red", "waiting": "bright_black"}
 ORDER = ("queued", "stalled", "running", "waiting")  # of the parts in a bar, as on the page

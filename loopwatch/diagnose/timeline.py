@@ -14,8 +14,9 @@ from loopwatch.diagnose.records import FoldedStack, Moment, StallMark
 from loopwatch.diagnose.samples import Sample
 from loopwatch.diagnose.throughput import utilization
 from loopwatch.diagnose.watching import Reading
+from loopwatch.histogram import Histogram
 from loopwatch.recent import quantiles
-from loopwatch.records import Histogram, Snapshot, Stall
+from loopwatch.records import Snapshot, Stall
 
 MARKS = 256
 STACKS = 200

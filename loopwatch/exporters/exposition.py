@@ -20,7 +20,7 @@ from prometheus_client.utils import floatToGoString
 
 from loopwatch.exemplars import Exemplar, latest
 from loopwatch.exporters.metrics import Labels, Metric, Value
-from loopwatch.records import Histogram
+from loopwatch.histogram import Histogram
 
 Values: TypeAlias = dict[Labels, Value]
 Fill: TypeAlias = Callable[[Metric, Values], Family]

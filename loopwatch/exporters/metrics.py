@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from loopwatch.records import PAUSE_EDGES, SECONDS_EDGES, Histogram, Snapshot
+from loopwatch.histogram import PAUSE_EDGES, SECONDS_EDGES, Histogram
+from loopwatch.records import Snapshot
 
 Labels: TypeAlias = tuple[str, ...]
 Value: TypeAlias = float | Histogram

@@ -30,7 +30,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
 from loopwatch.fork import no_fork_while
 from loopwatch.guard import guarded, logger
-from loopwatch.records import Histogram, SiteReading, Source
+from loopwatch.histogram import Histogram
+from loopwatch.records import SiteReading, Source
 
 OFTEN = 1.0  # s at least from one reading of everything to the next
 SHARE = 0.02  # of one core, that this may take

@@ -17,7 +17,8 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
-from loopwatch.records import Histogram, Source
+from loopwatch.histogram import Histogram
+from loopwatch.records import Source
 from loopwatch.version import __version__
 
 FRESH = 0.5  # s for which one reading serves all instruments of a collection

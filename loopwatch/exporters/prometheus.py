@@ -25,7 +25,8 @@ from loopwatch.exemplars import Exemplar as Measured
 from loopwatch.exemplars import latest
 from loopwatch.exporters.exposition import SnapshotFamily
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
-from loopwatch.records import Histogram, Source
+from loopwatch.histogram import Histogram
+from loopwatch.records import Source
 
 Bucket: TypeAlias = tuple[str, float] | tuple[str, float, Exemplar]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from loopwatch.histogram import Histogram
 from loopwatch.ledger.counts import Counts, Table
-from loopwatch.records import OTHER, Histogram
+from loopwatch.records import OTHER
 
 LABELS = 256
 

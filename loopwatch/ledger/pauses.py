@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from loopwatch.histogram import PAUSE_EDGES, Histogram
 from loopwatch.ledger.counts import Counts
-from loopwatch.records import PAUSE_EDGES, Histogram
 
 
 class PauseTable:

@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import replace
 
 from loopwatch.exemplars import Exemplar, Exemplars
+from loopwatch.histogram import SECONDS_EDGES
 from loopwatch.holds import Hold
 from loopwatch.ledger.blames import BlameTable
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.ledger.profile import Profile
-from loopwatch.records import NONE, OTHER, SECONDS_EDGES, SiteReading, Stall
+from loopwatch.records import NONE, OTHER, SiteReading, Stall
 
 KEPT = 256  # stalls
 SITES = 64

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.names import callable_name, coroutine_code, coroutine_name
-from loopwatch.records import NONE, OTHER, SECONDS_EDGES, Histogram
+from loopwatch.records import NONE, OTHER
 from loopwatch.speedups import speedups
 
 COROUTINES = 256

@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import accumulate, pairwise
 
-from loopwatch.records import SECONDS_EDGES, Histogram
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 
 OBSERVATIONS = 100.0  # per second of time
 

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from loopwatch.histogram import Histogram
 from loopwatch.ledger.ticks import Ticks, lag
-from loopwatch.records import Histogram, RequestReading
+from loopwatch.records import RequestReading
 
 Key = TypeVar("Key")
 

@@ -7,7 +7,8 @@ import json
 from typing import Any, NamedTuple
 
 from loopwatch.page.what_if import WhatIfs
-from loopwatch.records import Stall, members
+from loopwatch.plain import members
+from loopwatch.records import Stall
 from loopwatch.watch import Watch
 
 JSON = "application/json"

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from loopwatch.page.answers import JSON, Body, dumped
-from loopwatch.records import RequestReading, Snapshot, plain
+from loopwatch.plain import plain
+from loopwatch.records import RequestReading, Snapshot
 from loopwatch.tails import AT, RouteTails, route_tails
 from loopwatch.watch import Watch
 

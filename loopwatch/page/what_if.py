@@ -15,7 +15,8 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any
 
-from loopwatch.records import NONE, RequestReading, Snapshot, Stall, plain
+from loopwatch.plain import plain
+from loopwatch.records import NONE, RequestReading, Snapshot, Stall
 
 SITES = 3  # with most lost request-seconds among the stalls that are kept
 ROUTES = 8  # with most seconds waited for one of them

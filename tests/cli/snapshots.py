@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from loopwatch.records import SECONDS_EDGES
+from loopwatch.histogram import SECONDS_EDGES
 
 EDGES = list(SECONDS_EDGES)
 

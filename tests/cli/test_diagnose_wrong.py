@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loopwatch.__main__ import main
-from loopwatch.records import plain
+from loopwatch.plain import plain
 
 from ..diagnose.made import report
 from .running import running

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from loopwatch.exporters.metrics import GC_PAUSE, METRICS
+from loopwatch.histogram import SECONDS_EDGES
 from loopwatch.ledger.labels import LABELS
 from loopwatch.ledger.requests import ROUTES
 from loopwatch.ledger.stalls import ROWS, SITES
 from loopwatch.ledger.steps import COROUTINES
-from loopwatch.records import SECONDS_EDGES
 
 from ..conftest import CHECKOUT
 

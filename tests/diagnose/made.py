@@ -19,11 +19,10 @@ from loopwatch.diagnose.records import (
 from loopwatch.diagnose.samples import Sample, Tally
 from loopwatch.diagnose.verdict import Findings
 from loopwatch.diagnose.watching import Reading
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.recent import Quantiles
 from loopwatch.records import (
-    SECONDS_EDGES,
     BlameReading,
-    Histogram,
     LoopReading,
     RequestReading,
     Site,

@@ -12,7 +12,7 @@ from loopwatch.diagnose import records
 from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.reading import read
 from loopwatch.diagnose.records import Kind, Report
-from loopwatch.records import plain
+from loopwatch.plain import plain
 
 from .made import culprit, prediction, report
 

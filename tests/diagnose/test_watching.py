@@ -8,7 +8,8 @@ import pytest
 from loopwatch.diagnose import watching as module
 from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.watching import Watching
-from loopwatch.records import Snapshot, plain
+from loopwatch.plain import plain
+from loopwatch.records import Snapshot
 
 from .made import snapshot, stall
 

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware
 from loopwatch.exemplars import Exemplar, Exemplars
-from loopwatch.records import SECONDS_EDGES, Histogram
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 
 from ..asgi import App, Receive, Send, answer, visit
 from ..calm import in_calm

@@ -11,13 +11,8 @@ from prometheus_client.exposition import choose_encoder
 from loopwatch.exemplars import Exemplar
 from loopwatch.exporters import prometheus
 from loopwatch.exporters.exposition import Families, render
-from loopwatch.records import (
-    SECONDS_EDGES,
-    Histogram,
-    RequestReading,
-    SiteReading,
-    Snapshot,
-)
+from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.records import RequestReading, SiteReading, Snapshot
 
 from ..conftest import MakeWatch, private_watch
 

@@ -28,7 +28,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from loopwatch import LoopWatchMiddleware, Watch
 from loopwatch.exporters import multiprocess, prometheus
 from loopwatch.exporters.multiprocess import Sharing
-from loopwatch.records import SECONDS_EDGES, Histogram, Snapshot
+from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.records import Snapshot
 
 from ..asgi import visit
 from ..conftest import (

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware, timed
-from loopwatch.records import SECONDS_EDGES
+from loopwatch.histogram import SECONDS_EDGES
 
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm

@@ -2,10 +2,11 @@
 
 import pytest
 
+from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.ledger.counts import Counts, Table
 from loopwatch.ledger.labels import LabelTable
 from loopwatch.ledger.stalls import KEPT, SITES, StallTable
-from loopwatch.records import SECONDS_EDGES, Histogram, Site, Stall
+from loopwatch.records import Site, Stall
 
 
 def test_edges_are_upper_bounds_that_belong_to_their_bucket() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from loopwatch.holds import Hold, Wait
-from loopwatch.ledger.requests import RequestRow, RequestTable
+from loopwatch.ledger.request_row import RequestRow
+from loopwatch.ledger.requests import RequestTable
 from loopwatch.ledger.steps import StepTable
 from loopwatch.recent import PARTS, RECENT, RecentRequest
 from loopwatch.records import NONE, RequestReading

@@ -5,8 +5,8 @@ from itertools import accumulate
 
 import pytest
 
+from loopwatch.histogram import SECONDS_EDGES
 from loopwatch.ledger.ticks import OBSERVATIONS, Ticks, lag, never_less
-from loopwatch.records import SECONDS_EDGES
 
 
 def filed(*ticks: float) -> Ticks:

@@ -6,15 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopwatch import Frame, Histogram, Site, Snapshot, Stall, Watch
+from loopwatch.histogram import SECONDS_EDGES
 from loopwatch.ledger.profile import Profile
 from loopwatch.recent import PARTS, Blame, Recent
-from loopwatch.records import (
-    SECONDS_EDGES,
-    BlameReading,
-    LoopReading,
-    RequestReading,
-    SiteReading,
-)
+from loopwatch.records import BlameReading, LoopReading, RequestReading, SiteReading
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
 

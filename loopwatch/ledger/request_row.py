@@ -1,0 +1,138 @@
+"""The sums of one route and method. Written by the loop's thread only, read on any."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from loopwatch.exemplars import Exemplar, Exemplars
+from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.holds import Hold, Wait, blames
+from loopwatch.ledger.steps import StepRow
+from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
+from loopwatch.records import NONE, RequestReading
+from loopwatch.request import Request, unix_time
+from loopwatch.speedups import speedups
+
+if TYPE_CHECKING or speedups is None:
+
+    class RowNumbers:
+        """What the end of a request reads and adds to."""
+
+        __slots__ = (
+            *("background", "counts", "door", "finished", "method", "pooled", "queued"),
+            *("_recent", "running", "stalled", "steps", "sums", "time"),
+        )
+
+        method: str
+        door: Any  # behind which the endpoint has no other row
+        running: float  # s in steps, those after the response included
+        background: float  # s of those
+        queued: float  # s
+        stalled: float  # s
+        pooled: float  # s
+        time: float  # s of latency, as far as accounted for
+        counts: list[int]  # of latencies, by bucket
+        sums: list[float]
+        steps: StepRow
+        finished: int  # requests
+
+        def __init__(self) -> None:
+            self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT)
+            self.finished = 0
+
+        def add_recent(self, *parts: float) -> None:
+            self._recent.append(parts)
+            self.finished += 1
+
+        def recent(self) -> bytes:
+            """Return `PARTS` doubles of each of the latest requests, oldest first."""
+            return array("d", chain.from_iterable([*self._recent])).tobytes()
+
+else:
+    RowNumbers = speedups.RowNumbers
+
+
+class RequestRow(RowNumbers):
+    """The sums of one route and method."""
+
+    __slots__ = ("endpoint", "exemplars", "route", "told", "waited", "waits")
+
+    def __init__(
+        self,
+        route: str | None,
+        method: str,
+        endpoint: Any,
+        steps: StepRow,
+        waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None],
+    ) -> None:
+        self.route, self.method, self.endpoint, self.steps = route, method, endpoint, steps
+        self.waited = waited
+        super().__init__()
+        self.door = None
+        self.told: tuple[float, ...] = (0.0,) * 6
+        self.running = self.time = self.background = 0.0
+        self.queued = self.stalled = self.pooled = 0.0
+        self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
+        self.exemplars = Exemplars(SECONDS_EDGES)
+        self.counts = [0] * (len(SECONDS_EDGES) + 1)
+        self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+    def reading(self, recent: bool) -> RequestReading:
+        own, rest = self.running - self.background, self.queued + self.stalled
+        waiting = self.time - own - rest  # no call among these: they agree
+        parts = self.queued, own, self.stalled, waiting, self.pooled, self.background
+        # Less than before, if by rounding, is a restart to Prometheus, which counts it all again.
+        self.told = tuple(map(max, self.told, parts))
+        queued, running, stalled, waiting, pooled, background = self.told
+        return RequestReading(
+            route=self.route or NONE,
+            method=self.method,
+            latency=Histogram(
+                SECONDS_EDGES, tuple(self.counts), tuple(self.sums), self.exemplars.reading()
+            ),
+            queued=queued,
+            running=running,
+            stalled=stalled,
+            waiting=waiting,
+            threadpool=pooled,
+            background=background,
+            recent=self.recent_requests() if recent else Recent(),
+        )
+
+    def note(self, request: Request) -> None:
+        """Remember for whom the request that was added last has waited, and its span."""
+        if request.waits:
+            self.waits.append((self.finished - 1, request.waits))
+            if request.span is None:  # else told as its response was complete
+                self.tell(request, request.waits)
+        if request.span is not None:
+            ended = request.responded or request.ended
+            latency = ended - request.started + request.queued
+            self.exemplars.keep(Exemplar(latency, unix_time(ended), *request.span))
+
+    def tell(self, request: Request, waits: Iterable[Wait], more: float = 0.0) -> None:
+        """Tell whom a request has waited for; `more` s of that are not in its sum yet."""
+        self.waited(partial(self._last, request, more), [wait.hold for wait in waits])
+
+    def _last(self, request: Request, more: float) -> RecentRequest:
+        arrived = request.started - request.queued
+        latency = (request.responded or request.ended) - arrived
+        return RecentRequest.of(
+            self.route or NONE,
+            self.method,
+            unix_time(arrived),
+            (latency, request.queued, request.settled, request.stalled + more),
+            tuple(blames(request.waits or ())),
+        )
+
+    def recent_requests(self) -> Recent:
+        """Return the latest requests, with what is known by now of whom they waited for."""
+        finished, waits, numbers = self.finished, [*self.waits], self.recent()
+        first = finished - len(numbers) // (8 * PARTS)
+        known = ((n - first, tuple(blames(w))) for n, w in waits if first <= n < finished)
+        return Recent(numbers, unix_time(0.0), tuple(known))
