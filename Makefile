@@ -6,6 +6,9 @@ export PYTHON
 
 PY = .venv/bin/python
 
+# Tests of what people see bear a busy machine: two at a time. The rest measure time: one by one.
+HARDY = $(addprefix tests/,cli demo deploy diagnose explain exporters grafana page)
+
 .NOTPARALLEL:
 .PHONY: help demo test check bench dashboards wheel clean
 
@@ -26,7 +29,14 @@ demo:
 
 test:
 	@.ci/venv check
+ifeq ($(strip $(ARGS)),)
+	@status=0; \
+	$(PY) -m pytest -n 2 --dist loadfile $(HARDY) || status=$$?; \
+	$(PY) -m pytest $(addprefix --ignore=,$(HARDY)) || status=$$?; \
+	exit $$status
+else
 	@$(PY) -m pytest $(ARGS)
+endif
 
 check:
 	@.ci/venv check

@@ -1,15 +1,16 @@
-"""Draws the live page and `loopwatch top` as they show the demo: docs/page*.png and docs/top.svg.
+"""Draws what people look at, as it shows the demo: docs/page*.png, docs/top.svg, docs/report.png.
 
     python -m docs.screens
 
-It runs the demo for some seconds, with a Chromium and a terminal's size of its own. Nothing of what
-they show is changed.
+It runs the demo for some seconds, then `loopwatch diagnose` on it, with a Chromium and a terminal's
+size of its own. Nothing of what they show is changed.
 """
 
 import base64
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1100, 900  # px
 COLUMNS, LINES = 132, 34
 LOADED = 16.0  # s until the demo has been visited
+REPORT_HEIGHT = 1500  # px
+DIAGNOSE = (
+    *(sys.executable, "-m", "loopwatch", "diagnose", "examples.demo.app:create_app", "--factory"),
+    *("--get", "/sleep/to-thread", "--weight", "4", "--get", "/sleep/async-def"),
+    *("--get", "/cpu/async-def", "--post", "/chat/openai", "--body", "{}", "--get", "/pdf/direct"),
+    *("--rate", "5", "--duration", "16"),
+)
 
 
 def main() -> None:
@@ -45,6 +53,7 @@ def main() -> None:
     finally:
         demo.terminate()
         demo.wait(timeout=20)
+    draw_report()
 
 
 def draw_page(tab: Tab) -> None:
@@ -58,6 +67,16 @@ def draw_page(tab: Tab) -> None:
     tab.run("document.querySelector('#culprits summary').click()")
     tab.wait_for("document.querySelector('#culprits .stack')")
     save(tab, "page.png", 0, HEIGHT)
+
+
+def draw_report() -> None:
+    with tempfile.TemporaryDirectory() as folder, browser() as tab:
+        path = Path(folder) / "report.html"
+        subprocess.run([*DIAGNOSE, "--html", str(path)], check=True, stdout=subprocess.DEVNULL)
+        tab.size(WIDTH, HEIGHT)
+        tab.go(path.as_uri())
+        tab.wait_for("document.querySelector('footer, section')")
+        save(tab, "report.png", 0, REPORT_HEIGHT)
 
 
 def bounds(tab: Tab, name: str) -> tuple[float, float]:

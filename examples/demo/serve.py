@@ -69,7 +69,8 @@ def listen(port: int) -> socket.socket:
         ArgumentsError: the port cannot be had.
     """
     try:
-        return socket.create_server((HOST, port))
+        # made anew, it knows that it is TCP's: asyncio sets TCP_NODELAY only then
+        return socket.socket(fileno=socket.create_server((HOST, port)).detach())
     except OSError as error:
         raise ArgumentsError(
             f"--port must be free, got {port} ({error.strerror}): "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loopwatch.cli.diagnosis_text import printable, quoted
+from loopwatch.cli.diagnosis_text import quoted
 from loopwatch.cli.terminal import Console, RenderableType, Table, Text
 from loopwatch.diagnose.compare import Comparison, CulpritChange, Row
 from loopwatch.diagnose.markdown import number
-from loopwatch.diagnose.wording import place
+from loopwatch.diagnose.wording import place, printable
 
 STYLES = {"better": "green", "gone": "green", "worse": "bold red", "new": "bold red", "same": "dim"}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from loopwatch.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.diagnose.records import Culprit, Report, RouteReport
-from loopwatch.diagnose.wording import call, counted, ms, percent, place, route_name
+from loopwatch.diagnose.wording import call, counted, ms, percent, place, printable, route_name
 from loopwatch.recent import Quantiles
 from loopwatch.tails import Parts
 
@@ -200,8 +200,3 @@ def notes(report: Report) -> Group:
         )
     lines += [f"loopwatch could not keep {n} {reason}." for reason, n in report.dropped.items()]
     return Group(*(Text(f"- {printable(line)}") for line in lines))
-
-
-def printable(text: str) -> str:
-    """Return text that moves no cursor: it may come from an app elsewhere."""
-    return "".join(c if c.isprintable() else " " for c in text)

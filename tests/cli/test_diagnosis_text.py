@@ -5,9 +5,10 @@ import io
 import pytest
 
 from loopwatch.cli import diagnosis_text
-from loopwatch.cli.diagnosis_text import BAR, bar, printable
+from loopwatch.cli.diagnosis_text import BAR, bar
 from loopwatch.cli.terminal import Console
 from loopwatch.diagnose.records import Knee, Report
+from loopwatch.diagnose.wording import printable
 from loopwatch.records import Site
 
 from ..diagnose.made import culprit, load, parts, prediction, report, route, throughput
