@@ -7,7 +7,7 @@ export PYTHON
 PY = .venv/bin/python
 
 # Tests of what people see bear a busy machine: two at a time. The rest measure time: one by one.
-HARDY = $(addprefix tests/,cli demo deploy diagnose explain exporters grafana page)
+HARDY = $(addprefix tests/,cli deploy diagnose explain exporters grafana page)
 
 .NOTPARALLEL:
 .PHONY: help demo test check bench dashboards wheel clean

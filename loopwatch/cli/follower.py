@@ -38,7 +38,7 @@ class Follower:
         due = time.monotonic()
         while True:
             due = max(due + self._interval, time.monotonic())
-            time.sleep(due - time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
             self._read()
             self.turn += 1
 

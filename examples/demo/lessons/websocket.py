@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 router = APIRouter(prefix="/websocket", tags=["websocket"])
 
@@ -17,9 +18,10 @@ async def blocking(websocket: WebSocket) -> None:
     loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking`, a stall a message.
     """
     await websocket.accept()
-    async for text in websocket.iter_text():
-        time.sleep(PAUSE)
-        await websocket.send_text(text)
+    with suppress(WebSocketDisconnect):  # it may go before its answer comes
+        async for text in websocket.iter_text():
+            time.sleep(PAUSE)
+            await websocket.send_text(text)
 
 
 @router.websocket("/waiting")
@@ -29,6 +31,7 @@ async def waiting(websocket: WebSocket) -> None:
     loopwatch says nothing.
     """
     await websocket.accept()
-    async for text in websocket.iter_text():
-        await asyncio.sleep(PAUSE)
-        await websocket.send_text(text)
+    with suppress(WebSocketDisconnect):
+        async for text in websocket.iter_text():
+            await asyncio.sleep(PAUSE)
+            await websocket.send_text(text)
