@@ -96,7 +96,7 @@ def test_once_prints_one_reading_of_a_real_app(loop: str) -> None:
     with running("shop:app", "--loop", loop) as run:
         run.get(f"{run.app}/bad?seconds=0.2")
         until(lambda: run.get(f"{run.admin}/stalls.json").json()["stalls"])
-        done = loopwatch("top", run.admin, "--once", COLUMNS="132")
+        done = loopwatch("top", run.admin, "--once")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{loop} loop" in done.stdout
     assert "shop.bad" in done.stdout
