@@ -148,8 +148,8 @@ def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) 
 def unknown(variable: str, names: Iterable[str]) -> str:
     bare = {name.removeprefix(PREFIX): name for name in names}
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), list(bare), n=1)
-    cure = f"did you mean {bare[close[0]]}? " if close else ""
-    return f"{variable} is no option of loopwatch; {cure}Known are: {', '.join(sorted(names))}"
+    cure = f"did you mean {bare[close[0]]}? Known" if close else "known"
+    return f"{variable} is no option of loopwatch; {cure} are: {', '.join(sorted(names))}"
 
 
 def _list(variable: str, text: str) -> tuple[str, ...]:
