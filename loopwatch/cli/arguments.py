@@ -54,7 +54,7 @@ def add_run(commands: Any) -> None:
         "LOOPWATCH_* variables set what no option here does.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    run.add_argument("app", help="the app to import, such as main:app")
+    run.add_argument("app", metavar="APP", help="the app to import, such as main:app")
     run.add_argument("--factory", action="store_true", help="call APP, and serve what it returns")
     run.add_argument("--host", default="127.0.0.1", help="where the app listens")
     run.add_argument("--port", type=port, default=8000, help="0 for any that is free")

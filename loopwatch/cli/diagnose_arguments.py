@@ -30,7 +30,9 @@ def add_diagnose(commands: Any, loops: Sequence[str], port: Any, duration: Any) 
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    told.add_argument("app", nargs="?", help="the app to import and serve, such as main:app")
+    told.add_argument(
+        "app", metavar="APP", nargs="?", help="the app to import and serve, such as main:app"
+    )
     add_target(told, loops, port, duration)
     add_load(told)
     add_output(told)

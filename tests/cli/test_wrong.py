@@ -69,7 +69,7 @@ def test_factory_that_makes_nothing(target: str, words: str) -> None:
     [
         ((), "required: COMMAND"),
         (("frob",), "invalid choice: 'frob'"),
-        (("run",), "required: app"),
+        (("run",), "required: APP"),
         (("run", "shop:app", "--port", "70000"), "from 0 to 65535, got '70000'"),
         (("run", "shop:app", "--port", "-1"), "--port"),
         (("run", "shop:app", "--admin-port", "http"), "from 0 to 65535, got 'http'"),
