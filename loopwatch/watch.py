@@ -198,7 +198,8 @@ class Watch:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
         single requests are not copied, and `recent_requests` and `without` know of none."""
         began = time.thread_time()
-        loops = list(self._loops.values())
+        watching, past = self._loops, self._past  # no call between these: they agree
+        loops = list(watching.values())
         for watched in loops:
             watched.charge_soon()
         self._reporter.explain(loops)
@@ -207,7 +208,7 @@ class Watch:
         dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
         dropped["samples"] += _watchdog.lookout.lost - self._samples_before
-        shot = take(loops, self._past, self._reporter.table, self._pauses, own, dropped, recent)
+        shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
         if not _watchdog.is_here():
             self._reading_seconds += time.thread_time() - began
         return shot
@@ -260,8 +261,9 @@ class Watch:
             self._reporter.explain([watched])
             totals = watched.totals(clock())
             watched.uninstall()
-            self._loops = {other: w for other, w in self._loops.items() if other is not loop}
-            self._past += totals
+            left = {other: w for other, w in self._loops.items() if other is not loop}
+            past = self._past + totals
+            self._loops, self._past = left, past  # no call between these: a snapshot reads both
             LOOPS.pop(loop, None)
         self._reporter.settle(all_of_them=not self._loops)
         self._scraped.flush()

@@ -287,6 +287,26 @@ def test_reading_from_another_thread_is_safe(loop: str, make_watch: MakeWatch) -
     assert failed == []
 
 
+def test_a_loop_that_goes_during_a_snapshot_is_counted_once(
+    make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = make_watch()
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.2)
+        counted = watch.snapshot().lag.count
+
+        def settle() -> None:
+            monkeypatch.undo()
+            watch.stop()
+
+        monkeypatch.setattr(watch._reporter, "settle", settle)
+        assert watch.snapshot().lag.count == pytest.approx(counted, rel=0.5)
+
+    run_on("asyncio", main())
+
+
 @in_calm
 def test_blocking_outside_the_loop_is_no_stall(loop: str, make_watch: MakeWatch) -> None:
     """A blocked worker thread holds nobody up."""
