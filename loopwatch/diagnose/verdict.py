@@ -26,6 +26,7 @@ from loopwatch.tails import TailBlame
 FEWEST, SHORTEST = 20, 2.0  # requests, s
 FAILED = 0.5
 HELD, HELD_SECONDS = 0.25, 0.010  # of a tail's latency; and s of it
+WORTH = 0.05  # of a route's p99, that a prediction must take back to be told of it
 STARVED = 0.5  # of all seconds of stalls
 STARVED_TIME = 0.02  # of the time measured; or some route's slowest requests felt stalls
 SATURATED = 0.85  # utilization
@@ -106,7 +107,8 @@ def blocked(found: Findings) -> Verdict | None:
     now, then = p99s(culprit, route)
     share = held_share(route, blame, now, then)
     whose = "itself" if blame.route == route.route else f"`{blame.route}`"
-    text = f"`{route_name(route)}` waits for {whose}: {percent(share)} of its p99 is the loop held "
+    what = "its p99" if now is not None else "its slowest 1 %"
+    text = f"`{route_name(route)}` waits for {whose}: {percent(share)} of {what} is the loop held "
     text += f"by {site_name(culprit, blame.site)}."
     if now is not None and then is not None:
         text += f" Fixing that line takes its p99 from {ms(now)} to {ms(then)}."
@@ -127,13 +129,13 @@ def blocked(found: Findings) -> Verdict | None:
 def held_share(
     route: RouteReport, blame: TailBlame, now: float | None, then: float | None
 ) -> float:
-    """Return which share of a route's p99 one site takes: by prediction, where there is one.
+    """Return which share of a route's p99 one site takes, by prediction, or of its slowest 1 %.
 
     What the slowest requests are known to have waited is an expectation where the moment they
     were ready is not known, and may so be more than what a prediction takes back.
     """
     if now is not None and then is not None:
-        return (now - then) / now if now > 0 else 0.0
+        return (now - then) / now
     return min(1.0, blame.seconds / route.slowest.latency) if route.slowest is not None else 0.0
 
 
@@ -159,9 +161,14 @@ def named(culprits: Sequence[Culprit], blame: TailBlame) -> Culprit | None:
 
 
 def p99s(culprit: Culprit | None, route: RouteReport) -> tuple[float | None, float | None]:
+    """Return a route's p99 now and without a culprit; None if nobody predicts that it falls.
+
+    Fewer than 1 % of the requests may have met a stall, and so it be beyond the p99.
+    """
     for told in culprit.predictions if culprit is not None else ():
         if (told.route, told.method) == (route.route, route.method):
-            return told.now.p99, told.then.p99
+            now, then = told.now.p99, told.then.p99
+            return (now, then) if now - then >= WORTH * now > 0 else (None, None)
     return None, None
 
 

@@ -63,8 +63,18 @@ def test_who_waits_for_whom_with_the_line_and_what_fixing_it_would_do() -> None:
 
 def test_without_a_prediction_none_is_claimed() -> None:
     told = verdict(findings(routes=(HELD,), culprits=(culprit(),)))
-    assert "90 % of its p99" in told.text
+    assert "90 % of its slowest 1 % is the loop held" in told.text
     assert "Fixing" not in told.text
+
+
+def test_stalls_that_fewer_than_1_of_100_requests_met_are_not_said_to_be_the_p99() -> None:
+    beyond = culprit(predictions=(prediction(0.010, 0.010),))
+    told = verdict(findings(routes=(HELD,), culprits=(beyond,)))
+    assert told.text == (
+        "`GET /good` waits for `/bad`: 90 % of its slowest 1 % is the loop held by "
+        "`time.sleep(0.5)` at shop.py:23."
+    )
+    assert (told.share, told.p99_now, told.p99_then) == (0.9, None, None)
 
 
 def test_a_route_that_waits_for_itself() -> None:
