@@ -14,7 +14,7 @@ from loopwatch.records import Snapshot, Stall
 from loopwatch.tails import RouteTails
 
 PERIOD = 1.0  # s between two readings
-STALLS = 1024  # remembered: the page itself tells the latest 256
+STALLS = 1024  # remembered, the longest of each culprit before others
 MOMENTS = 3600  # then every second one is left out, and the period doubled
 
 Ask = Callable[[str], Any]  # what lies beside a live page, by name, as plain data
@@ -51,6 +51,7 @@ class Watching:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="watching", daemon=True)
         self._stalls: dict[tuple[float, float], Stall] = {}
+        self._longest: dict[tuple[str, str | None], tuple[float, float]] = {}
         self.missed = 0
         self.first = self._take()
         self.readings = [self.first]
@@ -104,13 +105,21 @@ class Watching:
     def _keep(self, reading: Reading) -> None:
         for stall in reading.snapshot.stalls:
             if key(stall) not in self._known:
-                self._stalls[key(stall)] = stall
+                self._remember(stall)
         while len(self._stalls) > STALLS:
-            del self._stalls[min(self._stalls)]
+            spare = self._stalls.keys() - self._longest.values()
+            del self._stalls[min(spare or self._stalls)]
         self.readings.append(replace(reading, snapshot=replace(reading.snapshot, stalls=())))
         if len(self.readings) > MOMENTS:
             del self.readings[1::2]
             self._period *= 2
+
+    def _remember(self, stall: Stall) -> None:
+        self._stalls[key(stall)] = stall
+        whose = stall.site.function, stall.route
+        longest = self._longest.get(whose)
+        if longest is None or stall.duration >= longest[1]:
+            self._longest[whose] = key(stall)
 
 
 def key(stall: Stall) -> tuple[float, float]:

@@ -87,3 +87,16 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert watching.latest.snapshot.taken_at == 6.0
     assert [one.started_at for one in watching.stalls] == [5.0, 6.0]
     assert watching._period == 2 * NEVER
+
+
+def test_longest_stall_of_each_culprit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLS", 3)
+    worst, other = stall(1.0, 9.0), stall(2.0, route="/other")
+    rest = [stall(float(n)) for n in range(3, 8)]
+    shots = [snapshot(float(n), stalls=(each,)) for n, each in enumerate((worst, other, *rest))]
+    watching = Watching(page(snapshot(), snapshot(), *shots), GoneError, NEVER)
+    watching.start()
+    for _ in shots[1:]:
+        watching._try()
+    watching.stop()
+    assert watching.stalls == (worst, other, rest[-1])
