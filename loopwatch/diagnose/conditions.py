@@ -39,8 +39,8 @@ def errors(report: Report, routes: Sequence[RouteReport]) -> Number:
     if report.load is None:
         return None
     failed = sum(route.errors or 0 for route in routes)
-    asked = sum(max(route.requests, route.errors or 0) for route in routes)
-    return failed / asked if asked else 0.0
+    sent = sum(route.sent or 0 for route in routes)
+    return failed / sent if sent else 0.0
 
 
 def lost(report: Report, routes: Sequence[RouteReport]) -> Number:

@@ -99,6 +99,7 @@ class RouteReport:
     method: str
     requests: int  # finished, as the server counts them
     errors: int | None  # as the client counts them
+    sent: int | None = None  # by the client; None: no client of ours
     client: Quantiles | None  # latency from the due time
     server: Quantiles | None  # true latency, queued included
     sampled: int  # latest requests that tails, predictions and distributions rest on

@@ -45,6 +45,7 @@ def route_report(
         method=method,
         requests=count,
         errors=sum(sample.failed for sample in seen) if seen is not None else None,
+        sent=len(seen) if seen is not None else None,
         client=Quantiles.of(sample.latency for sample in seen) if seen else None,
         server=server(row, told),
         sampled=told.requests if told is not None else 0,

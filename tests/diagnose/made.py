@@ -65,6 +65,7 @@ def route(name: str = "/good", **given: Any) -> RouteReport:
         "method": "GET",
         "requests": 100,
         "errors": 0,
+        "sent": 100,
         "client": Quantiles(0.01, 0.02, 0.03),
         "server": Quantiles(0.01, 0.02, 0.03),
         "sampled": 100,

@@ -8,7 +8,7 @@ from loopwatch.recent import Quantiles
 
 from .made import culprit, report, route, throughput
 
-GOOD = route("/good", client=Quantiles(0.01, 0.02, 0.3), lost=2.0, errors=5, requests=95)
+GOOD = route("/good", client=Quantiles(0.01, 0.02, 0.3), lost=2.0, errors=5, sent=100)
 BAD = route("/bad", client=None, server=Quantiles(0.1, 0.2, 0.6), lost=1.0, method="POST")
 TOLD = report(routes=(GOOD, BAD), culprits=(culprit(longest=0.5),), stall_count=10)
 
@@ -23,7 +23,7 @@ TOLD = report(routes=(GOOD, BAD), culprits=(culprit(longest=0.5),), stall_count=
         ("stalls<100", 10),
         ("lost>1", 3.0),
         ("lost[/good]>1", 2.0),
-        ("errors[/good]>0.01", 5 / 95),
+        ("errors[/good]>0.01", 0.05),
         ("utilization<=1", 0.1),
     ],
 )

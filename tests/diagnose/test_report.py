@@ -43,6 +43,7 @@ def test_clients_and_server_are_told_side_by_side() -> None:
     )
     [good] = made.routes
     assert (good.requests, good.errors, good.sampled, good.lost) == (100, 1, 100, 3.0)
+    assert good.sent == 100
     assert good.client is not None
     assert good.server is not None
     assert (good.client.p99, good.server.p99) == (0.05, 0.02)
