@@ -7,9 +7,10 @@ import ipaddress
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -130,12 +131,32 @@ def attached(given: Namespace) -> Measurement:
     )
 
 
+@contextmanager
+def at_sigterm(end: Callable[[], None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda *_: end())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_tool(words: Sequence[str]) -> Command:
-    """Run a load tool to its end; Ctrl-C reaches it as it does us."""
-    with subprocess.Popen(words) as process:
+    """Run a load tool to its end. Ctrl-C reaches it as it does us; SIGTERM, which would have us
+    leave it behind, is passed on, also if it comes while the tool is only being started."""
+    told, running = threading.Event(), list["subprocess.Popen[bytes]"]()
+
+    def end() -> None:
+        told.set()
+        for process in running:
+            process.terminate()
+
+    with at_sigterm(end), subprocess.Popen(words) as process:
+        running.append(process)
+        if told.is_set():
+            process.terminate()
         while True:
             try:
-                return Command(arguments=tuple(words), exit_code=process.wait())
+                return Command(program=words[0], exit_code=process.wait())
             except KeyboardInterrupt:
                 process.terminate()
 

@@ -85,9 +85,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The load tool that ran meanwhile, if one was given."""
+    """The load tool that ran meanwhile, if one was given. Its arguments are not kept: among them
+    may be headers, bodies and queries."""
 
-    arguments: tuple[str, ...]
+    program: str
     exit_code: int
 
 

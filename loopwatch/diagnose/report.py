@@ -118,7 +118,7 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
             "are of histograms. Upgrade loopwatch there."
         )
     if measured.command is not None and measured.command.exit_code:
-        yield f"{measured.command.arguments[0]} ended with exit code {measured.command.exit_code}."
+        yield f"{measured.command.program} ended with exit code {measured.command.exit_code}."
     if measured.missed:
         yield f"The live page did not answer {measured.missed} times: the timeline has gaps."
     for route in paid:

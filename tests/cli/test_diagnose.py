@@ -213,6 +213,23 @@ def test_app_ends_with_its_parent_however_that_ends(number: signal.Signals) -> N
     assert until_gone(found[0])
 
 
+def test_load_tool_is_not_left_behind_and_what_it_was_told_is_not_kept(tmp_path: Path) -> None:
+    written = tmp_path / "report.json"
+    with running("slow:app", "--loop", "asyncio") as run:
+        arguments = ("--attach", run.admin, "--json", str(written))
+        tool = (sys.executable, "-c", "import time; time.sleep(60)", "Authorization: secret")
+        with diagnosing(*arguments, "--", *tool) as process:
+            deadline = time.monotonic() + 20
+            while not (found := children(process.pid)):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=30)
+    assert until_gone(found[0])
+    assert "ended with exit code -15" in " ".join(out.split())
+    assert "secret" not in written.read_text()
+
+
 def test_app_that_ends_meanwhile_is_told_and_the_report_is_not_lost() -> None:
     done = loopwatch(
         *("diagnose", "slow:app", "--get", "/good", "--get", "/die", "--weight", "0.02"),

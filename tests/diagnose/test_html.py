@@ -223,12 +223,12 @@ def test_tells_the_load_tool_and_the_generators_complaints() -> None:
         document(
             replace(
                 whole,
-                command=Command(arguments=("hey", "-z", "9s"), exit_code=3),
+                command=Command(program="hey", exit_code=3),
                 generator=replace(whole.generator, complaints=("it was late",), unsent=12),
             )
         )
     ).text
-    assert "hey -z 9s , exit code 3" in text
+    assert "hey , exit code 3" in text
     assert "was the bottleneck: it was late (sent" in text
     assert "12 given up" in text
 

@@ -82,7 +82,7 @@ def test_percentiles_are_of_the_histogram_where_too_few_requests_are_remembered(
 
 
 def test_notes_say_what_is_missing() -> None:
-    old = report(measurement(missed=2, command=Command(arguments=("wrk",), exit_code=1)))
+    old = report(measurement(missed=2, command=Command(program="wrk", exit_code=1)))
     told = " ".join(old.notes)
     for words in ("no tails.json", "did not answer 2 times", "wrk ended with exit code 1"):
         assert words in told
