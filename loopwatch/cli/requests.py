@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tomllib
 from argparse import Namespace
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ RATE, DURATION, WARM_UP = 20.0, 15.0, 1.0  # requests/s, s, s
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 STRICT = {"extra": "forbid"}
 TYPE = "content-type"
+NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # of a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,8 @@ def plan(given: Namespace) -> Plan:
         shots=tuple(shot(entry, shared) for entry in entries),
         rate=rate,
         rate_end=rate_end,
-        duration=given.duration or positive("duration", file.duration or DURATION),
+        duration=given.duration
+        or positive("duration", DURATION if file.duration is None else file.duration),
     )
     if not 1 <= made.count <= MOST:
         raise CommandError(
@@ -123,7 +126,8 @@ def shot(entry: RequestEntry, shared: Mapping[str, str]) -> Shot:
     headers = {**shared, **entry.headers}
     if text is not None and TYPE not in {name.lower() for name in headers}:
         headers["Content-Type"] = "application/json" if is_json(text) else "text/plain"
-    body = text.encode() if text is not None else None
+    check_headers(headers)
+    body = text.encode("utf-8", "surrogateescape") if text is not None else None  # as it was typed
     return Shot(
         method=entry.method.upper(),
         path=entry.path,
@@ -143,9 +147,18 @@ def is_json(text: str) -> bool:
 
 def header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip() or "\n" in text or "\r" in text:
+    if not colon:
         raise argparse.ArgumentTypeError(f"must be NAME: VALUE, got {text!r}")
     return name.strip(), value.strip()
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not NAME.fullmatch(name) or not value.replace("\t", " ").isprintable():
+            raise CommandError(
+                "a header must be NAME: VALUE in printable characters, and NAME one word, got "
+                f"{name!r}: {value!r}"
+            )
 
 
 def rates(text: str) -> tuple[float, float]:

@@ -48,6 +48,8 @@ def test_port_that_is_taken() -> None:
         (("shop:app", *GET, "--rate", "9999", "--duration", "9999"), "from 1 to 1000000"),
         (("shop:app", *GET, "--weight", "0"), "weight must be a number above 0"),
         (("shop:app", *GET, "--header", "nonsense"), "must be NAME: VALUE"),
+        (("shop:app", *GET, "--header", "X: a\nb"), "printable characters, and NAME one word"),
+        (("shop:app", *GET, "--header", "A B: x"), "got 'A B': 'x'"),
         (("shop:app", *GET, "--html", "/nowhere/x.html"), "there is no directory /nowhere"),
         (("shop:app", *GET, "--json", "/"), "it is a directory"),
         (("shop:app", *GET, "--plan", "/nowhere.toml"), "--plan must be a file to read"),
@@ -79,6 +81,8 @@ def test_wrong_arguments(
         ("[[requests]]\npath = '/x'\nmethod = 'FROB'", "method must be one of GET HEAD"),
         ("[[requests]]\npath = '/x'\nbody = 'a'\njson = 1", "must have body or json"),
         ("rate = -1\n[[requests]]\npath = '/x'", "above 0, got '-1.0'"),
+        ("duration = 0\n[[requests]]\npath = '/x'", "duration must be a number above 0, got 0"),
+        ("[headers]\nX = \"a\\u0000\"\n[[requests]]\npath = '/x'", "a header must be NAME: VALUE"),
         ("not toml", "--plan must be TOML"),
     ],
 )
