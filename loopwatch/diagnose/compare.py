@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from loopwatch.diagnose.conditions import latency, stall
+from loopwatch.diagnose.conditions import stall
 from loopwatch.diagnose.records import Culprit, Report, RouteReport
 
 SHARE, SECONDS = 0.10, 0.005  # a change of latency that is one: both, or more
@@ -118,7 +118,7 @@ def route_rows(before: Report, after: Report) -> Iterator[Row]:
 
 def quantile_rows(before: RouteReport, after: RouteReport) -> Iterator[Row]:
     both = (before.client, after.client)
-    was, now = both if None not in both else (latency(before), latency(after))
+    was, now = both if None not in both else (before.server, after.server)
     for q in ("p50", "p99"):
         values = [getattr(found, q) if found is not None else None for found in (was, now)]
         yield Row(

@@ -18,8 +18,8 @@ def markdown(compared: Comparison) -> str:
 def lines(compared: Comparison) -> Iterator[str]:
     yield "### loopwatch diagnose"
     yield ""
-    yield f"Before: {compared.before.verdict.text}  "
-    yield f"After: {compared.after.verdict.text}"
+    yield f"Before: {quoted(compared.before.verdict.text)}  "
+    yield f"After: {quoted(compared.after.verdict.text)}"
     yield from table(("", "before", "after", ""), map(number_cells, compared.rows))
     yield from table(("latency", "before", "after", ""), map(number_cells, compared.routes))
     yield from table(
@@ -63,8 +63,22 @@ def number(value: float | None, unit: str) -> str:
     return percent(value) if unit == "share" else f"{value:.2f}"
 
 
+def quoted(text: str) -> str:
+    """Return a sentence in which what stands between backticks is code, and all else only text."""
+    pieces = [*enumerate(text.split("`"))]
+    parts = (
+        f"`{piece}`" if n % 2 and piece and n + 1 < len(pieces) else marked(piece)
+        for n, piece in pieces
+    )
+    return " ".join("".join(parts).split())
+
+
 def escaped(text: str) -> str:
     """Return text that is only text in a table's cell."""
+    return " ".join(marked(text).split())
+
+
+def marked(text: str) -> str:
     for mark in ("\\", "|", "`", "<", "*", "_", "[", "]", "@"):
         text = text.replace(mark, f"\\{mark}" if mark != "<" else "&lt;")
-    return " ".join(text.split())
+    return text

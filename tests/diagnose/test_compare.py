@@ -4,7 +4,7 @@ import pytest
 
 from loopwatch.diagnose.compare import changed, compare
 from loopwatch.diagnose.markdown import markdown
-from loopwatch.diagnose.records import PlannedRequest
+from loopwatch.diagnose.records import PlannedRequest, Verdict
 from loopwatch.recent import Quantiles
 from loopwatch.records import Site
 
@@ -70,6 +70,8 @@ def test_latencies_of_a_client_and_a_server_are_not_compared() -> None:
     attached = report(routes=(route(client=None, server=Quantiles(0.02, 0.02, 0.02)),), load=None)
     [_, p99] = compare(report(), attached).routes
     assert (p99.before, p99.after) == (0.03, 0.02)  # the server's, of both
+    mine = report(routes=(route(client=Quantiles(9.0, 9.0, 9.0)),))
+    assert [r.before for r in compare(mine, attached).routes] == [0.01, 0.03]
 
 
 def test_different_loads_are_told() -> None:
@@ -84,4 +86,7 @@ def test_markdown_is_short_and_escapes_what_the_app_says() -> None:
     assert text.startswith("### loopwatch diagnose\n")
     assert "| GET /good p99 | 500 ms | 30 ms | ✅ better |" in text
     assert "a\\|b \\`&lt;img src=x>\\` \\@all" in text
+    told = Verdict(kind="waiting", text="`GET /*x*` waits:\n# 2 * 2 @all <b>`")
+    text = markdown(compare(report(verdict=told), AFTER))
+    assert "\nBefore: `GET /*x*` waits: # 2 \\* 2 \\@all &lt;b>  \n" in text
     assert len(text.splitlines()) < 40
