@@ -150,11 +150,11 @@ class Watch:
             for loop in list(self._loops):
                 self._detach(loop)
             self._gc.uninstall()
-            if self._spans is not None:
-                otel_exporter.unregister(self)
             self._started = self._adopting = False
         self._reporter.lines.stop()
         self._reporter.settle(all_of_them=True)
+        if self._spans is not None:
+            otel_exporter.unregister(self)
         self._scraped.end()
         self._reporter.tell()
 
@@ -262,8 +262,7 @@ class Watch:
             totals = watched.totals(clock())
             watched.uninstall()
             left = {other: w for other, w in self._loops.items() if other is not loop}
-            past = self._past + totals
-            self._loops, self._past = left, past  # no call between these: a snapshot reads both
+            self._loops, self._past = left, self._past + totals  # at once, for snapshots
             LOOPS.pop(loop, None)
         self._reporter.settle(all_of_them=not self._loops)
         self._scraped.flush()

@@ -212,7 +212,7 @@ def add(values: dict[Labels, Value], labels: Labels, value: Value) -> None:
 def merged(parts: Iterable[Series]) -> Series:
     """Return several watches' series as one: the same labels are added up."""
     first, *rest = [*parts] or [{}]
-    whole: Series = {metric: first.get(metric, {}) for metric in METRICS}
+    whole: Series = {metric: dict(first.get(metric, {})) for metric in METRICS}
     for part in rest:
         for metric, values in part.items():
             for labels, value in values.items():

@@ -4,6 +4,9 @@ Only the API is needed: without an SDK every call here does nothing. Counters an
 observed when a reader collects. The API has no observable histogram, so the first callback of a
 collection records what has been counted since the one before: as many values as there were, each
 the mean of its bucket's new ones. Counts and sums are exact.
+
+What a watch had counted when it stopped is told on: a reader may not have collected it yet, and a
+sum that falls would hide what others count from then on, or have it counted again.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import ref
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
+from loopwatch.guard import guarded
 from loopwatch.histogram import Histogram
 from loopwatch.records import Source
 from loopwatch.version import __version__
@@ -29,12 +34,33 @@ class MetricBridge:
     """The instruments of the process, made once: the API cannot take one back."""
 
     def __init__(self) -> None:
-        self.sources: tuple[Source, ...] = ()
+        self._sources: tuple[Source, ...] = ()
+        self._ended: dict[ref[Source], Series] = {}  # what each had counted when it went
+        self._past: Series = {}  # the same, added up, of those that cannot come back
         self._lock = threading.RLock()
         self._read_at = float("-inf")
         self._series: Series = {}
         self._told: dict[tuple[str, Labels], Histogram] = {}
         self._histograms: dict[Metric, Any] = {}
+
+    def add(self, source: Source) -> None:
+        """Tell what a source counts, what it had counted before included."""
+        with self._lock:
+            self._ended.pop(ref(source), None)
+            if source not in self._sources:
+                self._sources = (*self._sources, source)
+        self.create()
+
+    def remove(self, source: Source) -> None:
+        """Ask a source no more; its gauges go, what it has counted stays."""
+        with self._lock:
+            if source not in self._sources:
+                return
+            self._sources = tuple(s for s in self._sources if s is not source)
+            for gone in [known for known in self._ended if known() is None]:
+                self._past = merged((self._past, self._ended.pop(gone)))
+            self._ended[ref(source)] = counted(series(source.snapshot(recent=False)))
+            self._read_at = float("-inf")
 
     def create(self) -> None:
         """Make the instruments, with whatever meter provider is there or comes later."""
@@ -75,7 +101,8 @@ class MetricBridge:
             now = time.monotonic()
             if now - self._read_at > FRESH:
                 self._read_at = now
-                self._series = merged(series(s.snapshot(recent=False)) for s in self.sources)
+                told = [series(source.snapshot(recent=False)) for source in self._sources]
+                self._series = merged((*told, *self._ended.values(), self._past))
                 self._record_news()
             return self._series
 
@@ -86,6 +113,11 @@ class MetricBridge:
                     before = self._told.get((metric.name, labels))
                     named = dict(zip(metric.labels, labels, strict=True))
                     self._told[metric.name, labels] = tell(instrument, named, before, value)
+
+
+def counted(told: Series) -> Series:
+    """Return a reading without its gauges, which are of a moment."""
+    return {metric: values for metric, values in told.items() if metric.kind != "gauge"}
 
 
 def tell(
@@ -120,10 +152,9 @@ BRIDGE = MetricBridge()
 
 def register(source: Source) -> None:
     """Export a source's metrics; several sources are added up."""
-    if source not in BRIDGE.sources:
-        BRIDGE.sources = (*BRIDGE.sources, source)
-    BRIDGE.create()
+    BRIDGE.add(source)
 
 
+@guarded
 def unregister(source: Source) -> None:
-    BRIDGE.sources = tuple(s for s in BRIDGE.sources if s is not source)
+    BRIDGE.remove(source)

@@ -152,3 +152,66 @@ def test_without_an_sdk_nothing_is_imported_and_nothing_happens() -> None:
         print(len(watch.stalls), "opentelemetry.sdk" in sys.modules, "uvicorn" in sys.modules)
     """)
     assert printed.split() == ["1", "False", "False"]
+
+
+def test_what_a_watch_counted_is_told_after_it_stopped() -> None:
+    """Once, whoever else counts, stops and begins again; its gauges are not."""
+    printed = run_script("""
+        import asyncio, time
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from loopwatch import Watch
+        from loopwatch.exporters import otel
+
+        otel.FRESH = 0.0
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        watches = [Watch(registry=None, log=False) for _ in range(3)]
+
+        async def main(watch):
+            watch.start()
+            await asyncio.sleep(0.01)
+            time.sleep(0.12)
+            await asyncio.sleep(0.05)
+
+        def told():
+            found = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+            points = {metric.name: metric.data.data_points for metric in found}
+            tasks = points.get("loopwatch.tasks", ())
+            busy, idle = (point.value for point in points["loopwatch.loop.time"])
+            stalls = sum(
+                point.count
+                for point in points["loopwatch.stall"]
+                if point.attributes["site"].endswith("main")
+            )
+            print(stalls, 0.12 * stalls < busy < 0.24 * stalls, len(tasks))
+
+        for watch in watches[:2]:
+            asyncio.run(main(watch))
+        watches[0].stop()
+        told()
+        watches[1].stop()
+        told()
+        asyncio.run(main(watches[1]))
+        asyncio.run(main(watches[2]))
+        told()
+        del watch
+        while watches:
+            watches.pop().stop()
+        told()
+    """)
+    assert printed.split() == [
+        "2",
+        "True",
+        "1",
+        "2",
+        "True",
+        "0",
+        "4",
+        "True",
+        "1",
+        "4",
+        "True",
+        "0",
+    ]
