@@ -22,6 +22,7 @@ from starlette.routing import Mount
 from loopwatch import LoopWatchMiddleware, metrics
 
 from .asgi import Message, visit
+from .calm import in_calm
 from .conftest import MakeWatch, run_on, run_script
 
 STRICT = "application/openmetrics-text; version=1.0.0"
@@ -100,6 +101,7 @@ def test_head_is_get_without_the_body_and_nothing_else_is_allowed() -> None:
     assert fields(start)["allow"] == "GET, HEAD"
 
 
+@in_calm
 def test_the_loop_is_not_held_meanwhile(loop: str, make_watch: MakeWatch) -> None:
     slow, registry = Slow(), CollectorRegistry()
     registry.register(slow)

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from loopwatch.exporters import port as module
 from loopwatch.exporters.port import MetricsPort
 
+from ..calm import in_calm
 from ..conftest import MakeWatch, private_watch, run_on, run_script
 from ..serving import HOST, PATIENCE, free_port
 from .test_multiprocess import COUNT, UVICORN, workers
@@ -58,10 +59,12 @@ def told(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
+@in_calm
 def test_a_watch_serves_its_registry_while_it_watches(
     loop: str, make_watch: MakeWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Even while the loop is held; and stops doing so at once when it is told to."""
+    caplog.clear()
     registry, port = CollectorRegistry(), free_port()
     watch = make_watch(registry=registry, metrics_port=port)
     run_on(loop, some_life(watch))
