@@ -209,8 +209,8 @@ class Watch:
         dropped["log"] += self._log.suppressed if self._log is not None else 0
         dropped["samples"] += _watchdog.lookout.lost - self._samples_before
         shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
-        if not _watchdog.is_here():
-            self._reading_seconds += time.thread_time() - began
+        spent = 0.0 if _watchdog.is_here() else time.thread_time() - began
+        self._reading_seconds += spent  # no call within: what another thread adds is not lost
         return shot
 
     def _begin(self) -> None:

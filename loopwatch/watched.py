@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -203,7 +204,8 @@ class WatchedLoop:
             return
         requests = list(requests_in_flight(self.loop))
         if requests:
-            self.loop.call_soon_threadsafe(self._charge_chunk, requests)
+            with suppress(RuntimeError):  # closed meanwhile
+                self.loop.call_soon_threadsafe(self._charge_chunk, requests)
 
     @guarded
     def _charge_chunk(self, requests: list[Request]) -> None:

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 
 from loopwatch.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.diagnose.records import Culprit, Report, RouteReport
+from loopwatch.diagnose.verdict import GOOD, WORTH
 from loopwatch.diagnose.wording import call, counted, ms, percent, place, printable, route_name
 from loopwatch.recent import Quantiles
 from loopwatch.tails import Parts
 
 CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
 BAR = 12  # characters
-WORTH = 0.95  # of a route's p99: what is left of it, for a prediction to be told
 PARTS = (  # of latency: mark, style
     ("queued", "░", "yellow"),
     ("running", "█", "green"),
     ("stalled", "▓", "red"),
     ("waiting", "·", "dim"),
 )
-GOOD = ("loop_cost", "waiting", "thread_pool")  # verdicts that accuse no line
 
 
 def show(report: Report) -> None:
@@ -108,7 +107,7 @@ def culprit(number: int, told: Culprit) -> RenderableType:
 
 
 def predicted(told: Culprit) -> Iterator[str]:
-    worth = [p for p in told.predictions if p.then.p99 < WORTH * p.now.p99]
+    worth = [p for p in told.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
     for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
         yield f"without it, p99 of {p.method} {p.route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
 

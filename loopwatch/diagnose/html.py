@@ -20,6 +20,7 @@ from loopwatch.diagnose.errors import DiagnosisError
 from loopwatch.diagnose.flames import flames
 from loopwatch.diagnose.plot_style import LINES, RANKS, REST, Line
 from loopwatch.diagnose.records import Distribution, Report, RouteReport
+from loopwatch.diagnose.verdict import GOOD
 from loopwatch.diagnose.wording import counted, ms, percent, place, printable
 from loopwatch.records import NONE, OTHER
 from loopwatch.tails import Parts
@@ -50,7 +51,6 @@ KINDS = {
     "thread_pool": "Limited by the thread pool",
     "waiting": "Limited by real I/O",
 }
-GOOD = ("loop_cost", "thread_pool", "waiting")  # verdicts that accuse no line
 CAUSES = {
     "blocking_call": "blocking call",
     "cpu": "CPU work",

@@ -30,6 +30,7 @@ WORTH = 0.05  # of a route's p99, that a prediction must take back to be told of
 STARVED = 0.5  # of all seconds of stalls
 STARVED_TIME = 0.02  # of the time measured; or some route's slowest requests felt stalls
 SATURATED = 0.85  # utilization
+GOOD = ("loop_cost", "thread_pool", "waiting")  # kinds that accuse no line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
