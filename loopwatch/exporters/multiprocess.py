@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
-from weakref import WeakSet
+from weakref import ref
 
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
@@ -43,7 +43,7 @@ Row: TypeAlias = tuple[Metric, Labels, Value]
 
 _writing = threading.Lock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
-_sharing: WeakSet[Sharing] = WeakSet()
+_sharing: set[ref[Sharing]] = set()
 _said: set[str] = set()  # what was complained of, once a process
 
 
@@ -63,12 +63,12 @@ class Sharing:
         self._told: dict[Metric, dict[Labels, Numbers]] = {metric: {} for metric in METRICS}
         self._checked = False
         self._turn = threading.Lock()  # an older reading is not written after a newer one
-        _sharing.add(self)
+        _sharing.add(ref(self, _sharing.discard))
         no_fork_while(_writing)
 
     def afresh(self) -> Sharing:
         """Return one of the same source in a forked child, where nothing has been told."""
-        _sharing.discard(self)  # a thread that is no more may keep it for ever
+        _sharing.discard(ref(self))  # a thread that is no more may keep it for ever
         return Sharing(self._source, self._clock)
 
     @guarded
@@ -137,7 +137,7 @@ class Sharing:
         written = places(metric, labels)
         if metric.kind == "gauge":
             told[labels] = now
-            total = sum(s._told[metric].get(labels, (0.0,))[0] for s in _sharing)
+            total = sum(s._told[metric].get(labels, (0.0,))[0] for s in sharing())
             written[0].set(min(1.0, total) if metric is INFO else total)
             return
         told[labels] = now = now if before is None else tuple(map(max, before, now))
@@ -158,6 +158,11 @@ class Sharing:
                 f"{VARIABLE} must be left alone while a process runs, and its files are gone from "
                 f"{folder!r}: its numbers are missing from /metrics until it is started again"
             )
+
+
+def sharing() -> list[Sharing]:
+    """Return all there are, whoever makes one meanwhile."""
+    return [there for known in _sharing.copy() if (there := known()) is not None]
 
 
 def directory() -> str | None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+from loopwatch.fork import on_fork
 from loopwatch.page.answers import Answers, Body
 from loopwatch.page.document import DOCUMENT, HEADERS
 from loopwatch.page.tails import Tails, since
@@ -61,6 +62,10 @@ class Page:
             "profile.speedscope.json": answers.speedscope,
             "tails.json": self._tails.body,
         }
+        self._after_fork()
+        on_fork(self._after_fork)
+
+    def _after_fork(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loopwatch-page")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

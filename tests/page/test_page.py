@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 import threading
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from loopwatch import LoopWatchMiddleware, page
 from loopwatch.page import document
 from loopwatch.page.document import HTML
 
-from ..conftest import MakeWatch, block_for, run_on
+from ..conftest import MakeWatch, block_for, run_on, run_script
 from .told import HOSTILE, ToldWatch, hostile_watch, stall
 
 PATHS = (
@@ -234,6 +235,28 @@ def test_served_alone_it_goes_along_with_lifespan() -> None:
     asyncio.run(app({"type": "lifespan"}, receive, send))
     told = [message["type"] for message in sent]
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+FORKED = """
+    import asyncio, os, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork with threads about
+    from loopwatch import page
+    from tests.asgi import visit
+    from tests.conftest import private_watch
+
+    app = page(private_watch())
+    asyncio.run(visit(app, "/snapshot.json"))
+    pid = os.fork()
+    if pid == 0:
+        asyncio.run(asyncio.wait_for(visit(app, "/snapshot.json"), 5))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork here")
+def test_a_fork_after_the_first_answer_answers_too() -> None:
+    assert run_script(FORKED).strip() == "0"
 
 
 def test_document_is_all_of_its_parts() -> None:
