@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from loopwatch.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.diagnose.records import Culprit, Report, RouteReport
 from loopwatch.diagnose.verdict import GOOD, WORTH
-from loopwatch.diagnose.wording import call, counted, ms, percent, place, printable, route_name
+from loopwatch.diagnose.wording import (
+    call,
+    counted,
+    ms,
+    percent,
+    place,
+    printable,
+    route_name,
+    routed,
+)
 from loopwatch.recent import Quantiles
 from loopwatch.tails import Parts
 
@@ -109,7 +118,8 @@ def culprit(number: int, told: Culprit) -> RenderableType:
 def predicted(told: Culprit) -> Iterator[str]:
     worth = [p for p in told.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
     for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
-        yield f"without it, p99 of {p.method} {p.route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
+        whose = f"{p.method} {routed(p.route)}"
+        yield f"without it, p99 of {whose}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
 
 
 def route_table(report: Report) -> Table:
@@ -177,7 +187,7 @@ def limit_lines(report: Report) -> Iterator[str]:
             f"{served.ceiling:.0f} requests/s a process."
         )
     if served.busiest:
-        shares = ", ".join(f"{b.route} {percent(b.share)}" for b in served.busiest[:3])
+        shares = ", ".join(f"{routed(b.route)} {percent(b.share)}" for b in served.busiest[:3])
         yield printable(f"Of its busy time: {shares}.")
     if served.knee is not None:
         knee = served.knee

@@ -19,7 +19,7 @@ from loopwatch.diagnose.routes import distributions, routes
 from loopwatch.diagnose.throughput import throughput
 from loopwatch.diagnose.timeline import marks, stacks, timeline
 from loopwatch.diagnose.verdict import Findings, verdict
-from loopwatch.diagnose.wording import ms
+from loopwatch.diagnose.wording import ms, routed
 from loopwatch.recent import RECENT
 from loopwatch.version import __version__
 
@@ -124,14 +124,14 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
     for route in paid:
         if RECENT <= route.sampled < route.requests:
             yield (
-                f"Predictions for {route.route}, and what its slowest requests waited for, are of "
-                f"its latest {route.sampled} of {route.requests} requests."
+                f"Predictions for {routed(route.route)}, and what its slowest requests waited for, "
+                f"are of its latest {route.sampled} of {route.requests} requests."
             )
     for route in paid:
         if route.unexplained is not None and route.unexplained >= BEYOND:
             yield (
-                f"Clients waited {ms(route.unexplained)} a request to {route.route} beyond what "
-                "the server saw: connections, network, or the client itself."
+                f"Clients waited {ms(route.unexplained)} a request to {routed(route.route)} beyond "
+                "what the server saw: connections, network, or the client itself."
             )
     if measured.sent is not None:
         for kind, shot in enumerate(measured.sent.plan.shots):

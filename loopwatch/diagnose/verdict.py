@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopwatch.diagnose.records import Culprit, Generator, Load, RouteReport, Throughput, Verdict
-from loopwatch.diagnose.wording import counted, ms, percent, route_name, site_name
+from loopwatch.diagnose.wording import counted, ms, percent, route_name, routed, site_name
+from loopwatch.records import NONE
 from loopwatch.tails import TailBlame
 
 FEWEST, SHORTEST = 20, 2.0  # requests, s
@@ -107,7 +108,7 @@ def blocked(found: Findings) -> Verdict | None:
     culprit = named(found.culprits, blame)
     now, then = p99s(culprit, route)
     share = held_share(route, blame, now, then)
-    whose = "itself" if blame.route == route.route else f"`{blame.route}`"
+    whose = "itself" if blame.route == route.route else whose_stall(blame)
     what = "its p99" if now is not None else "its slowest 1 %"
     text = f"`{route_name(route)}` waits for {whose}: {percent(share)} of {what} is the loop held "
     text += f"by {site_name(culprit, blame.site)}."
@@ -125,6 +126,10 @@ def blocked(found: Findings) -> Verdict | None:
         p99_now=now,
         p99_then=then,
     )
+
+
+def whose_stall(blame: TailBlame) -> str:
+    return "something outside requests" if blame.route == NONE else f"`{routed(blame.route)}`"
 
 
 def held_share(
@@ -220,7 +225,7 @@ def saturated(found: Findings) -> Verdict | None:
 def busy_text(throughput: Throughput) -> str:
     if not throughput.busiest:
         return "Its time is not spent in requests' own steps."
-    shares = ", ".join(f"`{b.route}` {percent(b.share)}" for b in throughput.busiest[:3])
+    shares = ", ".join(f"`{routed(b.route)}` {percent(b.share)}" for b in throughput.busiest[:3])
     return f"Of its time take most: {shares}."
 
 

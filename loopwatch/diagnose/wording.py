@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from loopwatch.diagnose.records import Culprit, RouteReport
-from loopwatch.records import NONE
+from loopwatch.records import NONE, OTHER
 
 LONGEST = 60  # characters of a call
 
@@ -30,7 +30,11 @@ def counted(count: int, what: str) -> str:
 
 
 def route_name(route: RouteReport) -> str:
-    return f"{route.method} {route.route}"
+    return f"{route.method} {routed(route.route)}"
+
+
+def routed(label: str) -> str:
+    return {NONE: "no route", OTHER: "all others"}.get(label, label)
 
 
 def place(culprit: Culprit) -> str:

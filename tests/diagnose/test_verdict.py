@@ -7,6 +7,7 @@ import pytest
 
 from loopwatch.diagnose.records import BusyRoute
 from loopwatch.diagnose.verdict import FEWEST, SATURATED, SHORTEST, verdict
+from loopwatch.records import NONE
 from loopwatch.tails import Tail, TailBlame
 
 from .made import culprit, findings, generator, load, parts, prediction, route, tail, throughput
@@ -80,6 +81,14 @@ def test_stalls_that_fewer_than_1_of_100_requests_met_are_not_said_to_be_the_p99
 def test_a_route_that_waits_for_itself() -> None:
     mine = route("/bad", slowest=tail(0.5, 0.45), lost=9.0)
     assert "`GET /bad` waits for itself" in verdict(findings(routes=(mine,))).text
+
+
+def test_a_culprit_outside_requests_and_requests_without_a_route_are_told_in_words() -> None:
+    blame = TailBlame(site="shop.job", route=NONE, seconds=0.45)
+    told = verdict(findings(routes=(route(slowest=replace(tail(0.5), blames=(blame,))),)))
+    assert "`GET /good` waits for something outside requests: 90 %" in told.text
+    mine = route(NONE, slowest=tail(0.5, 0.45))
+    assert "`GET no route` waits for `/bad`" in verdict(findings(routes=(mine,))).text
 
 
 def test_other_lines_in_the_same_tail_are_told() -> None:
