@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loopwatch import Stall, Watch
+from loopwatch.records import Snapshot
 
 from .calm import in_calm
 from .conftest import MakeWatch, block_for, run_on, spin_for, until, watchdog_round
@@ -285,6 +286,27 @@ def test_reading_from_another_thread_is_safe(loop: str, make_watch: MakeWatch) -
 
     run_on(loop, main())
     assert failed == []
+
+
+def test_the_time_of_an_idle_loop_never_falls(loop: str, make_watch: MakeWatch) -> None:
+    """Prometheus would take that for a restart, and count all of it again."""
+    watch = make_watch()
+    told: list[Snapshot] = []
+
+    def read() -> None:
+        for _ in range(50):
+            told.append(watch.snapshot())
+            time.sleep(0.002)
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(read)
+
+    run_on(loop, main())
+    for name in ("busy", "idle", "self_seconds"):
+        sums = [getattr(each, name) for each in told]
+        assert sums == sorted(sums)
 
 
 def test_a_loop_that_goes_during_a_snapshot_is_counted_once(
