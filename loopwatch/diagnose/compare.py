@@ -66,7 +66,7 @@ def whole(before: Report, after: Report) -> Iterator[Row]:
         return Row(name=name, unit=unit, before=was, after=now, change=changed(was, now, least))
 
     for name, unit, least, value in (
-        ("stalls a second", "count", 0.05, lambda r: r.stall_count / r.duration),
+        ("stalls a second", "count", 0.05, lambda r: rate(r.stall_count, r.duration)),
         ("longest stall", "s", SECONDS, lambda r: stall(r, r.routes)),
         ("lost request-seconds a second", "count", 0.01, lost_rate),
         ("failed requests", "share", 0.001, error_share),
@@ -99,8 +99,13 @@ def changed(before: float | None, after: float | None, least: float = SECONDS) -
     return "better" if after < before else "worse"
 
 
-def lost_rate(report: Report) -> float:
-    return sum(culprit.lost for culprit in report.culprits) / report.duration
+def lost_rate(report: Report) -> float | None:
+    return rate(sum(culprit.lost for culprit in report.culprits), report.duration)
+
+
+def rate(count: float, seconds: float) -> float | None:
+    """Return how much it is a second; None if the app ended before there was a second reading."""
+    return count / seconds if seconds > 0 else None
 
 
 def error_share(report: Report) -> float | None:
@@ -153,7 +158,7 @@ def culprit_change(
 ) -> Change:
     if was is None or now is None:
         return "new" if was is None else "gone"
-    return changed(was.lost / seconds_before, now.lost / seconds_after, 0.01)
+    return changed(rate(was.lost, seconds_before), rate(now.lost, seconds_after), 0.01)
 
 
 def differences(before: Report, after: Report) -> Iterator[str]:

@@ -74,6 +74,13 @@ def test_latencies_of_a_client_and_a_server_are_not_compared() -> None:
     assert [r.before for r in compare(mine, attached).routes] == [0.01, 0.03]
 
 
+def test_a_report_of_no_time_has_no_rates() -> None:
+    """Its app ended before the second reading."""
+    found = compare(report(duration=0.0, culprits=(culprit(),)), report(culprits=(culprit(),)))
+    assert [row.before for row in found.rows if row.name.endswith("a second")] == [None, None]
+    assert found.culprits[0].change == "same"
+
+
 def test_different_loads_are_told() -> None:
     asked = (PlannedRequest(method="GET", path="/x", weight=1.0, route=None),)
     [note] = compare(BEFORE, report(load=load(requests=asked))).notes
