@@ -95,8 +95,9 @@ class Child:
                     self._up.set()
 
     def _told(self) -> list[str]:
-        """Return its latest output, without the server's log."""
-        return [line.strip() for line in self._lines if line.strip() and not LOG.match(line)]
+        """Return its latest output, without the server's log and our own first line."""
+        kept = (line for line in self._lines if not (LOG.match(line) or SAID.match(line)))
+        return [line.strip() for line in kept if line.strip()]
 
     def _reason(self) -> str:
         """Return why it did not start: its own line, and what the app said before it."""

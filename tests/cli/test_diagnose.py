@@ -236,4 +236,4 @@ def test_app_that_ends_meanwhile_is_told_and_the_report_is_not_lost() -> None:
         *("--rate", "40", "--duration", "5", "--warm-up", "0"),
     )
     assert done.returncode == 0, done.stderr
-    assert "The app ended meanwhile: exit code 3" in " ".join(done.stdout.split())
+    assert "The app ended meanwhile: exit code 3 - " in " ".join(done.stdout.split())
