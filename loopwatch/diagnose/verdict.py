@@ -1,7 +1,8 @@
 """The verdict: what limits the app. Pure rules over what was measured, first match wins.
 
 1. Fewer than 20 requests or less than 2 s: nothing is claimed.
-2. At least half of the requests failed: latency is that of failures.
+2. At least half of the requests failed, or were refused (status 400 to 499): latency is that of
+   failures.
 3. At least half of the time the loop was held, the process had no CPU, for 2 % of the time measured
    or felt by a route as in 4. If the generator complains of itself, it is told in place of that.
 4. In the slowest 1 % of some route's requests, at least a quarter of the latency, and 10 ms, is
@@ -71,14 +72,20 @@ def not_enough_data(found: Findings) -> Verdict | None:
 
 def errors(found: Findings) -> Verdict | None:
     load = found.load
-    if load is None or not load.sent or load.errors < FAILED * load.sent:
+    if load is None or not load.sent:
         return None
+    refused = sum(count for status, count in load.by_status.items() if status.startswith("4"))
+    if load.errors < FAILED * load.sent and refused < FAILED * load.sent:
+        return None
+    many, what, cure = load.errors, "failed", "put that right first"
+    if refused > load.errors:
+        many, what, cure = refused, "were refused", "look at their paths, headers and bodies first"
     outcomes = ", ".join(f"{name}: {count}" for name, count in load.by_status.items())
     return Verdict(
         kind="errors",
-        text=f"{load.errors} of {counted(load.sent, 'request')} failed ({outcomes}), so latency "
-        "says little: put that right first.",
-        share=load.errors / load.sent,
+        text=f"{many} of {counted(load.sent, 'request')} {what} ({outcomes}), so latency says "
+        f"little: {cure}.",
+        share=many / load.sent,
     )
 
 
@@ -210,10 +217,8 @@ def saturated(found: Findings) -> Verdict | None:
     use = found.throughput.utilization
     if use is None or use < SATURATED:
         return None
-    ceiling = found.throughput.ceiling
-    limit = (
-        f", and {ceiling:.0f} requests/s are the most it can serve of this mix" if ceiling else ""
-    )
+    most = found.throughput.served / use  # what is not in routes' own steps is the server's
+    limit = f", and about {most:.0f} requests/s are the most it can serve of this mix"
     return Verdict(
         kind="loop_cost",
         text=f"No stalls; you are limited by what requests cost the loop: it is busy for "

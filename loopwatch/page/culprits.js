@@ -14,8 +14,8 @@ const culpritPages = pager("more-culprits", 12, 24, () => again());
 function culpritsOf(stalls) {
   const found = new Map();
   for (const stall of stalls) {
-    const { function: name, file, line, code } = stall.site;
-    const key = JSON.stringify([name, file, line, code, stall.route, stall.method]);
+    const { function: name, file, line } = stall.site;
+    const key = JSON.stringify([name, file, line, stall.route, stall.method]);
     const culprit = found.get(key) ?? { key, count: 0, seconds: 0, victims: 0, lost: 0, causes: new Set() };
     culprit.causes.add(stall.cause);
     culprit.count += 1;

@@ -9,8 +9,8 @@ const PARTS = [ // of a request's latency; each sorts by all of it
 const COLUMNS = [
   { name: "Route", value: r => `${r.route} ${r.method}` },
   { name: "Requests", value: r => r.count, text: r => number(r.count) },
-  { name: "p50", value: r => r.p50.seconds, text: r => quantileText(r.p50), hint: "half of the requests took at most this" },
-  { name: "p99", value: r => r.p99.seconds, text: r => quantileText(r.p99), hint: "99 of 100 requests took at most this" },
+  { name: "p50", value: r => r.p50.seconds, text: r => quantileText(r.p50), hint: "half of all requests took at most this; read off a histogram, so rough for few of them" },
+  { name: "p99", value: r => r.p99.seconds, text: r => quantileText(r.p99), hint: "99 of 100 of all requests took at most this; read off a histogram, so rough for few of them" },
   { name: "Mean", value: r => r.mean, text: r => r.count ? time(r.mean) : "–", parts: PARTS, hint: "true latency, from the socket to the last byte" },
   { name: "Loop cost", value: r => r.cost, text: r => r.count ? time(r.cost) : "–", hint: "the loop's time for one request: running, and background tasks" },
   { name: "Ceiling", value: r => r.cost ? 1 / r.cost : 0, text: r => r.cost ? `${number(Number((1 / r.cost).toPrecision(3)))}/s` : "–", hint: "requests per second that one process could serve of this route alone: 1 / loop cost" },

@@ -156,13 +156,20 @@ def test_the_generator_accuses_itself_but_hides_no_stalls() -> None:
     assert verdict(findings(generator=made, routes=(HELD,))).kind == "blocked"
 
 
+def test_requests_that_are_refused_are_no_load() -> None:
+    """A path mistyped: the app answers quickly, and nothing of it was tried."""
+    told = verdict(findings(load=load(errors=0, by_status={"404": 390, "200": 10})))
+    assert told.kind == "errors"
+    assert "390 of 400 requests were refused (404: 390, 200: 10)" in told.text
+
+
 @pytest.mark.parametrize(("use", "kind"), [(SATURATED - 0.01, "waiting"), (SATURATED, "loop_cost")])
 def test_a_busy_loop_is_limited_by_what_requests_cost(use: float, kind: str) -> None:
     busiest = (BusyRoute(route="/good", method="GET", seconds=8.0, share=0.8),)
     told = verdict(findings(throughput=throughput(utilization=use, busiest=busiest)))
     assert told.kind == kind
     if kind == "loop_cost":
-        assert "busy for 85 % of the time, and 1000 requests/s are the most" in told.text
+        assert "busy for 85 % of the time, and about 47 requests/s are the most" in told.text
         assert "`/good` 80 %" in told.text
 
 
