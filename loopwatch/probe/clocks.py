@@ -104,13 +104,14 @@ class Clocks:
             return None
         duration = ended - started
         cpu = (cpu_at_end or after.cpu) - before.cpu
-        slack = busy_outside(before, after, started, duration)
+        outside = busy_outside(before, after, duration)
+        slack = min(started - before.at, outside)
         usage = Usage(
             cpu=min(duration, max(0.0, cpu - slack / 2)),
             others=other_threads(before, after),
             gc=collecting(started, ended),
         )
-        add_schedule(usage, before, after, duration)
+        add_schedule(usage, before, after, duration, outside)
         window = [r for r in readings if r.at >= before.at]
         witnessed(usage, window, started, ended)
         return usage
@@ -138,7 +139,7 @@ class Clocks:
         if after.idle - before.idle < POLLED * (after.at - before.at):
             return 0.0
         usage = Usage(0.0, other_threads(before, after))
-        add_schedule(usage, before, after, late)
+        add_schedule(usage, before, after, late, 0.0)
         waited, frozen = lateness(before, after, late)
         gil_wait = min(waited, usage.gil_wait or 0.0) if usage.others >= late / 2 else 0.0
         return max(gil_wait, frozen, usage.queued or 0.0, usage.throttled or 0.0)
@@ -148,23 +149,34 @@ class Clocks:
         return readings[-2 if len(readings) > 1 else -1], readings[-1]
 
 
-def add_schedule(usage: Usage, before: Reading, after: Reading, duration: float) -> None:
-    """Add what the system counted of the loop's thread, none of it more than `duration`."""
+def add_schedule(
+    usage: Usage, before: Reading, after: Reading, duration: float, outside: float
+) -> None:
+    """Add what the system counted of the loop's thread, none of it more than `duration`.
+
+    Up to `outside` s of it may have been counted before the step or after it.
+    """
     if before.schedule is not None and after.schedule is not None:
         slices = after.schedule.slices - before.schedule.slices
-        usage.queued = min(duration, after.schedule.queued - before.schedule.queued)
+        queued = after.schedule.queued - before.schedule.queued
+        usage.queued = middle(queued, duration - usage.cpu, outside)
         usage.gil_wait = min(duration - usage.cpu, slices * sys.getswitchinterval())
     if before.witness.throttled is not None and after.witness.throttled is not None:
-        usage.throttled = min(duration, after.witness.throttled - before.witness.throttled)
+        throttled = after.witness.throttled - before.witness.throttled
+        usage.throttled = middle(throttled, duration, outside)
 
 
-def busy_outside(before: Reading, after: Reading, started: float, duration: float) -> float:
-    """Return for how long the loop may have been busy between a reading and the step's start."""
-    gap = started - before.at
-    if before.idle is None or after.idle is None:
-        return gap
-    outside = (after.at - before.at - duration) - (after.idle - before.idle)
-    return min(gap, max(0.0, outside))
+def middle(counted: float, most: float, outside: float) -> float:
+    """Return how much of what was counted is a step's: the middle of the least and the most."""
+    return (min(most, max(0.0, counted - outside)) + min(most, counted)) / 2
+
+
+def busy_outside(before: Reading, after: Reading, duration: float) -> float:
+    """Return for how long the loop may have been busy between two readings, but for one step."""
+    outside = after.at - before.at - duration
+    if before.idle is not None and after.idle is not None:
+        outside -= after.idle - before.idle
+    return max(0.0, outside)
 
 
 def other_threads(before: Reading, after: Reading) -> float:

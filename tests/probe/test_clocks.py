@@ -59,8 +59,21 @@ def test_a_busy_loop_before_the_step_takes_half_of_what_it_may_have_used() -> No
 def test_no_part_is_longer_than_the_step() -> None:
     after = reading(10.6, cpu=9.0, process=9.0, queued=7.0, slices=5000, throttled=8.0)
     found = usage([reading(9.9, throttled=0.0), after])
-    assert found.cpu == found.queued == found.throttled == 0.5
-    assert found.gil_wait == 0.0
+    assert found.cpu == found.throttled == 0.5
+    assert found.queued == found.gil_wait == 0.0  # a thread is on a CPU, or wants one
+    found = usage([reading(9.9), reading(10.6, queued=7.0)])
+    assert found.queued == 0.5
+
+
+def test_a_queue_before_the_step_takes_half_of_what_may_have_been_there() -> None:
+    """The loop was busy from 9.7 to 10.0: 0.3 s of the queue may have been then, or none."""
+    found = usage([reading(9.7, idle=3.0), reading(10.5, queued=0.3, idle=3.0)])
+    assert found.queued == pytest.approx(0.15)
+
+
+def test_an_idle_loop_was_in_no_queue_before_the_step() -> None:
+    found = usage([reading(9.7, idle=3.0), reading(10.5, queued=0.3, idle=3.3)])
+    assert found.queued == pytest.approx(0.3)
 
 
 def test_slices_bound_the_wait_for_the_gil() -> None:
