@@ -23,7 +23,7 @@ IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_exte
 def cause(slow: Slow) -> Cause:
     """Return why a step was slow."""
     usage, half = slow.usage, HALF * slow.duration
-    if usage is not None and starvation(usage) >= half:
+    if usage is not None and starvation(usage) >= half and not waiting_all_along(slow, usage):
         return "starved"
     if usage is not None and usage.gc >= half and usage.cpu >= half:
         return "gc"
@@ -95,6 +95,12 @@ def parked(slow: Slow) -> bool:
     return sum(shown) > len(shown) / 2
 
 
+def waiting_all_along(slow: Slow, usage: Usage) -> bool:
+    """Return whether a step was found waiting in a call whenever it was looked at in time: then what
+    the run queue grew by was before the step or after it, unless the watchdog stood still as well."""
+    return parked(slow) and usage.frozen < HALF * slow.duration
+
+
 def kept_gil(usage: Usage) -> bool:
     """Return whether the watchdog, once it wanted to look, had to wait for most of the rest;
     garbage collections keep the GIL too, whatever code they fall into."""
@@ -129,4 +135,5 @@ def in_one_place(slow: Slow) -> bool:
 def accounted(slow: Slow, usage: Usage) -> float:
     """Return the seconds that are known not to be waiting in a call."""
     contended = min(usage.gil_wait or 0.0, usage.others)
-    return usage.cpu + starvation(usage) + (0.0 if parked(slow) else contended)
+    wanted = usage.frozen if waiting_all_along(slow, usage) else starvation(usage)
+    return usage.cpu + wanted + (0.0 if parked(slow) else contended)

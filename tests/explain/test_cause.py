@@ -1,5 +1,6 @@
 """Where the time of a step went, and what is said of it. Half a second each."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ def caused(*samples: Sample, **usage: Any) -> str:
 
 
 TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
+PARKED = replace(TIMELY, parked=True)  # in a system call that is not the wait for the GIL
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,9 @@ TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
         ((TIMELY,), {"cpu": 0.0, "gil_wait": 0.05, "others": 1.5}, "blocking_call"),
         ((TIMELY,), {"cpu": 0.1, "queued": 0.4}, "starved"),
         ((TIMELY,), {"cpu": 0.1, "throttled": 0.4}, "starved"),
+        ((PARKED,), {"cpu": 0.0, "queued": 0.5}, "blocking_call"),
+        ((PARKED,), {"cpu": 0.0, "queued": 0.5, "frozen": 0.4}, "starved"),
+        ((PARKED, TIMELY), {"cpu": 0.0, "queued": 0.5}, "starved"),
         ((LATE,), {"cpu": 0.05, "frozen": 0.4}, "starved"),
         ((LATE,), {"cpu": 0.48, "gc": 0.4, "kept": 0.4, "watched": 0.4}, "gc"),
         ((TIMELY,), {"cpu": 0.0, "gc": 0.4}, "blocking_call"),
