@@ -96,8 +96,11 @@ def parked(slow: Slow) -> bool:
 
 
 def waiting_all_along(slow: Slow, usage: Usage) -> bool:
-    """Return whether a step was found waiting in a call whenever it was looked at in time: then what
-    the run queue grew by was before the step or after it, unless the watchdog stood still as well."""
+    """Return whether a step was found waiting in a call when it was looked at in time.
+
+    Then what the run queue grew by was before the step or after it, unless the watchdog stood still
+    as well.
+    """
     return parked(slow) and usage.frozen < HALF * slow.duration
 
 
