@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import parse_qs
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -14,17 +13,10 @@ from prometheus_client.exposition import gzip_accepted
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from loopwatch import options
+from loopwatch.answering import Answer, Answering, App, Body, Scope, told
 from loopwatch.exporters import multiprocess
 from loopwatch.exporters.exposition import render
-from loopwatch.fork import on_fork
 from loopwatch.guard import tell_once
-from loopwatch.page.answers import Body
-from loopwatch.page.app import METHODS, TEXT, Answer, live, respond
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ZIPPED = 6  # level: nearly as small as 9, in a third of the time
 TRIES = 3  # readings of many workers' files, which may change under one's eyes
@@ -44,34 +36,15 @@ def metrics(registry: CollectorRegistry = REGISTRY) -> App:
     return Metrics(checked)
 
 
-class Metrics:
-    """Answers GET and HEAD, at whatever path."""
+class Metrics(Answering):
+    """Answers at whatever path."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__("loopwatch-metrics")
         self._registry = registry
-        self._after_fork()
-        on_fork(self._after_fork)
 
-    def _after_fork(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loopwatch-metrics")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await live(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
-        else:
-            await respond(scope["method"], await self._answer(scope), send)
-
-    async def _answer(self, scope: Scope) -> Answer:
-        if scope["method"] not in METHODS:
-            allow = ", ".join(METHODS)
-            body = Body(f"method not allowed; use {allow}\n".encode(), TEXT)
-            return Answer(405, body, (("allow", allow),))
-        if asyncio._get_running_loop() is None:  # trio
-            return self._safely(scope)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._safely, scope)
+    def find(self, scope: Scope) -> Callable[[], Answer]:
+        return partial(self._safely, scope)
 
     def _safely(self, scope: Scope) -> Answer:
         tries = TRIES if multiprocess.active() else 1
@@ -81,7 +54,7 @@ class Metrics:
             except Exception:
                 if not left:
                     tell_once("loopwatch.metrics")
-        return Answer(500, Body(b"the metrics could not be made; the log says why\n", TEXT))
+        return told(500, "the metrics could not be made; the log says why")
 
     def _made(self, scope: Scope) -> Answer:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))

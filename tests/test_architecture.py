@@ -22,7 +22,7 @@ FLOORS = (
     (
         *("records", "plain", "histogram", "exemplars", "recent", "tails"),
         *("request", "holds", "evidence"),
-        *("names", "guard", "options", "fork", "version"),
+        *("names", "guard", "options", "fork", "answering", "version"),
     ),
     ("probe", "ledger", "explain"),
     (
@@ -37,6 +37,7 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("records", "recent"),
     ("records", "histogram"),
     ("records", "plain"),
+    ("answering", "fork"),
     ("histogram", "exemplars"),
     ("histogram", "plain"),
     ("tails", "recent"),
@@ -58,7 +59,6 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("cli", "middleware"),
     ("cli", "page"),
     ("cli", "metrics"),
-    ("metrics", "page"),
 }
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
+from loopwatch.answering import Body
 from loopwatch.page.what_if import WhatIfs
 from loopwatch.plain import members
 from loopwatch.records import Stall
 from loopwatch.watch import Watch
 
 JSON = "application/json"
-
-
-class Body(NamedTuple):
-    data: bytes
-    kind: str  # content type
 
 
 class Answers:

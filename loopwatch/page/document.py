@@ -1,4 +1,4 @@
-"""The HTML document, put together, and the headers that let it do no more than it needs to."""
+"""The HTML document, put together, and the policy that lets it do no more than it needs to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import re
 from importlib.resources import files
 
-from loopwatch.page.answers import Body
+from loopwatch.answering import Body
 
 STYLES = ("page.css", "tables.css", "charts.css", "media.css")
 SCRIPTS = (
@@ -50,12 +50,4 @@ POLICY = "; ".join(
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
-)
-
-HEADERS = (
-    ("content-security-policy", POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("cache-control", "no-store"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-resource-policy", "same-origin"),
 )

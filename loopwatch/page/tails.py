@@ -15,7 +15,8 @@ from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qs
 
-from loopwatch.page.answers import JSON, Body, dumped
+from loopwatch.answering import Body
+from loopwatch.page.answers import JSON, dumped
 from loopwatch.plain import plain
 from loopwatch.records import RequestReading, Snapshot
 from loopwatch.tails import AT, RouteTails, route_tails
