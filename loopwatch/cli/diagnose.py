@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from loopwatch.cli import folder
 from loopwatch.cli.errors import CommandError
 from loopwatch.cli.remote import Remote
 from loopwatch.diagnose import conditions
@@ -140,11 +141,20 @@ def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
     if path is None:
         return True
     try:
-        Path(path).write_text(text(), "utf-8")
+        put(Path(path).resolve(), text().encode())
     except OSError as error:
         sys.stderr.write(f"loopwatch: {option} {path} was not written: {error.strerror}\n")
         return False
     return True
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, where it is one and can be replaced."""
+    special = path.exists() and not path.is_file()  # a pipe, /dev/stdout
+    if special or not os.access(path.parent, os.W_OK):
+        path.write_bytes(content)
+    else:
+        folder.replace(path, content)
 
 
 def read_report(path: str) -> Report:

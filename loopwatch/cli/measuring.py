@@ -11,12 +11,12 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from urllib.parse import urlsplit
 
-from loopwatch.cli.child import serving
+from loopwatch.cli.child import Child, Served, serving
 from loopwatch.cli.errors import CommandError
 from loopwatch.cli.progress import progress
 from loopwatch.cli.remote import Remote
@@ -37,7 +37,7 @@ LATEST = 200  # answers that the progress line tells the latency of
 
 def own_app(given: Namespace, plan: Plan) -> Measurement:
     """Serve the app, load it, and return what was measured."""
-    with serving(run_arguments(given)) as (child, served):
+    with started(given) as (child, served):
         watching = Watching(Remote(served.page).read, CommandError)
         load = Load(plan, served.app)
         with progress(lambda: load_line(load, plan, watching)):
@@ -59,6 +59,16 @@ def own_app(given: Namespace, plan: Plan) -> Measurement:
             ended=child.ended(),
             sent=sent(load, plan, watching),
         )
+
+
+@contextmanager
+def started(given: Namespace) -> Iterator[tuple[Child, Served]]:
+    """Serve the app, and show that it takes its time to start up."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        with progress(lambda: f"{given.app} starts up, {time.monotonic() - began:.0f} s"):
+            served = stack.enter_context(serving(run_arguments(given)))
+        yield served
 
 
 def run_arguments(given: Namespace) -> list[str]:
