@@ -60,9 +60,10 @@ class Histogram:
         )
 
     def __sub__(self, earlier: Histogram) -> Histogram:
-        """Return what has come since an earlier reading of the same histogram."""
+        """Return what has come since an earlier reading of the same histogram; never less than
+        nothing."""
         return Histogram(
             self.edges,
-            tuple(a - b for a, b in zip(self.counts, earlier.counts, strict=True)),
+            tuple(max(0, a - b) for a, b in zip(self.counts, earlier.counts, strict=True)),
             tuple(max(0.0, a - b) for a, b in zip(self.sums, earlier.sums, strict=True)),
         )

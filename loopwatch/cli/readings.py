@@ -125,17 +125,8 @@ def histogram(told: Data) -> Histogram:
 
 
 def difference(now: Data, then: Data | None) -> Histogram:
-    """Return what was added to a histogram; never less than nothing."""
-    whole = histogram(now)
-    if then is None:
-        return whole
-    counts = zip(now["counts"], then["counts"], strict=True)
-    sums = zip(now["sums"], then["sums"], strict=True)
-    return Histogram(
-        whole.edges,
-        tuple(max(0, a - b) for a, b in counts),
-        tuple(max(0.0, a - b) for a, b in sums),
-    )
+    """Return what was added to a histogram; all of it if there was none before."""
+    return histogram(now) if then is None else histogram(now) - histogram(then)
 
 
 def culprits(data: Data, before: Data) -> tuple[Culprit, ...]:
