@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwatch.cli import folder
+from loopwatch.cli.document import document
 from loopwatch.cli.errors import CommandError
 from loopwatch.cli.remote import Remote
 from loopwatch.diagnose import conditions
@@ -43,7 +44,7 @@ def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
     from loopwatch.cli import diagnosis_text, measuring, requests  # need the extra `diagnose`
     from loopwatch.diagnose.report import report
 
-    document = html_document() if given.html is not None else None
+    html = html_document() if given.html is not None else None
     if given.attach is not None:
         made = report(measuring.attached(given))
     else:
@@ -51,7 +52,7 @@ def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
     diagnosis_text.show(made)
     written = [
         write("--json", given.json, lambda: json_text(made)),
-        write("--html", given.html, lambda: document(made) if document is not None else ""),
+        write("--html", given.html, lambda: html(made) if html is not None else ""),
     ]
     failed = show_conditions(wanted, made)
     if not all(written):
@@ -128,8 +129,8 @@ def html_document() -> Callable[[Report], str]:
             f"--html must have {error.name}, and it is not installed: "
             "pip install 'loopwatch[diagnose]'"
         ) from error
-    document: Callable[[Report], str] = made.document
-    return document
+    html: Callable[[Report], str] = made.document
+    return html
 
 
 def json_text(made: Report) -> str:
@@ -161,14 +162,7 @@ def read_report(path: str) -> Report:
     """Return a report that `--json` wrote; raises CommandError for anything else."""
     from loopwatch.diagnose.reading import read  # needs pydantic, which is optional
 
-    try:
-        data = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise CommandError(
-            f"a report must be a file to read, got {path} ({error.strerror})"
-        ) from None
-    except ValueError as error:  # neither JSON nor UTF-8
-        raise CommandError(f"a report must be JSON, got {path}: {error}") from None
+    data = document("a report", "JSON", path, json.loads)
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         raise CommandError(

@@ -9,9 +9,9 @@ import tomllib
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
+from loopwatch.cli.document import document
 from loopwatch.cli.errors import CommandError
 from loopwatch.diagnose.plan import MOST, Plan, Shot
 
@@ -99,14 +99,7 @@ def plan(given: Namespace) -> Plan:
 def plan_file(path: str) -> PlanFile:
     from loopwatch.diagnose.reading import read  # needs pydantic, which is optional
 
-    try:
-        data = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise CommandError(
-            f"--plan must be a file to read, got {path} ({error.strerror})"
-        ) from error
-    except ValueError as error:  # neither TOML nor UTF-8
-        raise CommandError(f"--plan must be TOML, got {path}: {error}") from error
+    data = document("--plan", "TOML", path, tomllib.loads)
     return read(PlanFile, data, f"--plan must be a plan, got {path}")
 
 
