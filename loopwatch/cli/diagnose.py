@@ -49,11 +49,11 @@ def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
         made = report(measuring.attached(given))
     else:
         made = report(measuring.own_app(given, requests.plan(given)))
-    diagnosis_text.show(made)
-    written = [
+    written = [  # first: whoever reads what is shown may have had enough
         write("--json", given.json, lambda: json_text(made)),
         write("--html", given.html, lambda: html(made) if html is not None else ""),
     ]
+    diagnosis_text.show(made)
     failed = show_conditions(wanted, made)
     if not all(written):
         raise CommandError("the report must be written where it was to go, and was not: see above")
@@ -72,8 +72,9 @@ def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
     if given.markdown == "-":
         sys.stdout.write(markdown(found))
     else:
+        written = write("--markdown", given.markdown, lambda: markdown(found))
         comparison_text.show(found)
-        if not write("--markdown", given.markdown, lambda: markdown(found)):
+        if not written:
             raise CommandError("the comparison must be written, and was not: see above")
     return show_conditions(wanted, after)
 
