@@ -61,11 +61,9 @@ class Sample:
     cpu: float  # CPU seconds of the loop thread so far
     context: Context | None = None  # a copy of the running context
     coroutine: str | None = None  # the running task's own
-    root: object = None  # the step's outermost frame: tells two callbacks of one tick apart
     threads: tuple[ThreadPicture, ...] = ()  # the others, if they were busy; most CPU first
     sure: bool = False  # late, but seen where it was
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
-    since: float = 0.0  # clock, s: when the step, or what is known of the tick, began
 
 
 @dataclass(slots=True)
@@ -113,7 +111,6 @@ class Slow:
     cpu: float | None = None  # CPU seconds of the loop thread at its end
     code: CodeType | None = None  # of the task's coroutine or the callback
     parts: tuple[Part, ...] = ()  # most seconds first
-    crowded: bool = True  # none of the parts was slow by itself; False: one may have been
     samples: list[Sample] = field(default_factory=list)
     outside: list[OutsideSample] = field(default_factory=list)
     pinned: tuple[CodeType, int] | None = None  # the line that watching lines has caught

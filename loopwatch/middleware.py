@@ -1,21 +1,20 @@
 """The ASGI middleware: it says whose turn it is.
 
 Pure ASGI: whatever is not `http` or `websocket` leaves on the first lines, and so does everything
-where there is no asyncio loop. On the asyncio loop the app is simply awaited, since every callback
-is timed anyway; on others the app's coroutine is driven step by step.
+where there is no asyncio loop. The app is simply awaited, since every callback is timed anyway. With
+the compiled twin an ordinary request never gets here: `native/exchange.c` does the same.
 """
 
 from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
-from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopwatch.guard import logger, tell_once
-from loopwatch.ledger.requests import finish
-from loopwatch.probe.steps import answering, drive, enter
+from loopwatch.probe.steps import answering, enter
 from loopwatch.request import REQUEST, Request, begin
+from loopwatch.speedups import speedups
 from loopwatch.watch import Watch
 from loopwatch.watched import LOOPS, WatchedLoop
 
@@ -37,7 +36,30 @@ def default_watch() -> Watch:
     return _default
 
 
-class LoopWatchMiddleware:
+if TYPE_CHECKING or speedups is None:
+
+    class Front:
+        """What calls the app; the compiled one leaves to `serve` what is out of the ordinary."""
+
+        app: Any
+
+        def remember(self, *parts: Any) -> None:
+            """Keep what the requests of the running loop need: nothing here."""
+
+        def forget(self) -> None:
+            """The loop is watched no more."""
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.serve(scope, receive, send)
+
+        async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+            raise NotImplementedError
+
+else:
+    Front = speedups.Middleware
+
+
+class LoopWatchMiddleware(Front):
     """Watches the loop an app runs on, and tells its requests apart.
 
     Args:
@@ -56,8 +78,11 @@ class LoopWatchMiddleware:
         self.app = app
         self.watch = watch
         self._given_up = False
+        if speedups is not None and type(self).__call__ is Front.__call__:
+            vars(self)["__call__"] = self.serve  # servers look whether it is a coroutine function
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app, and count its request; `__call__` in Python."""
         try:
             watched: WatchedLoop | None = LOOPS[_get_running_loop()]
         except KeyError:
@@ -66,27 +91,35 @@ class LoopWatchMiddleware:
         if watched is None or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
-        request = begin(self, scope)
-        pulse = watched.pulse
+        request, pulse = begin(self, scope), watched.pulse
         if request.outer is not None:
-            await self._nested(watched, request, scope, receive, send)
+            await self.nested(watched, request, scope, receive, send)
             return
+        if self not in watched.fronts:
+            self._join(watched)
         send = answering(pulse, request, receive, send, watched.start_response, watched.late)
         try:
-            if watched.drives:
-                app = self.app(scope, receive, send)
-                if type(app) is not CoroutineType:
-                    app = awaiting(app)
-                await drive(pulse, request, app)
-            else:
-                if pulse.eager:
-                    enter(pulse, request)
-                await self.app(scope, receive, send)
+            if pulse.eager:
+                enter(pulse, request)
+            await self.app(scope, receive, send)
         finally:
-            if not finish(pulse, watched.rows, request):
-                watched.finish(request)
+            watched.finish(request)
 
-    async def _nested(
+    def _join(self, watched: WatchedLoop) -> None:
+        """Have the next requests of this loop take the fast way."""
+        for other in LOOPS.values():
+            other.fronts.discard(self)
+        watched.fronts.add(self)
+        self.remember(
+            watched.loop,
+            watched,
+            watched.pulse,
+            watched.rows,
+            watched.start_response,
+            watched.late,
+        )
+
+    async def nested(
         self,
         watched: WatchedLoop,
         request: Request,
@@ -105,7 +138,7 @@ class LoopWatchMiddleware:
         try:
             await self.app(scope, receive, send)
         finally:
-            watched.finish(request, nested=True)
+            watched.finish(request)
             REQUEST.set(outer)
 
     def _start(self) -> WatchedLoop | None:
@@ -137,5 +170,9 @@ def warn_once() -> None:
 
 
 async def awaiting(awaitable: Awaitable[None]) -> None:
-    """Await what an app returned: it may return any awaitable, and only coroutines are driven."""
+    """Await what an app returned: it may return any awaitable, and a coroutine is resumed."""
     await awaitable
+
+
+if speedups is not None:
+    speedups.wire_middleware(_get_running_loop, awaiting)

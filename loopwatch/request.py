@@ -29,8 +29,8 @@ if TYPE_CHECKING or speedups is None:
         """What the code that runs at every step reads and writes of a request."""
 
         __slots__ = (
-            *("door", "ended", "outer", "row", "scope", "seconds", "started", "stepped"),
-            *("steps", "times"),
+            *("_times", "door", "ended", "outer", "row", "scope", "seconds", "started", "stepped"),
+            "steps",
             "__dict__",  # of what few requests have
         )
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING or speedups is None:
         started: float  # (1)
         steps: int  # (1) short ones, since the row last took them
         seconds: float  # (1) of those
-        times: list[float]  # (1) s each, of its long steps since then
         row: Any  # (2) of the ledger
         stepped: float  # (1) the end of its last step
         ended: float  # (2)
@@ -55,6 +54,32 @@ if TYPE_CHECKING or speedups is None:
         charged_stalled: float = 0.0  # s
         span: tuple[str, str] | None = None  # ids of its trace and span, if it was slow
         waits: list[Any] | None = None  # for others, see `holds`
+
+        @property
+        def times(self) -> tuple[float, ...]:
+            """Seconds of each long step since its row last took them."""
+            return tuple(self._times)
+
+        def add_long_step(self, took: float) -> bool:
+            """Keep one; return whether they are many, and its row should take them."""
+            if not self._times:
+                self._times: list[float] = []
+            self._times.append(took)
+            return len(self._times) >= MANY
+
+        def forget_long_steps(self) -> None:
+            self._times = NO_TIMES
+
+        def take_steps(self, row: Any) -> float:
+            """Move the steps so far to a row of steps; return their seconds."""
+            took, row.steps, row.seconds = self.seconds, row.steps + self.steps, row.seconds + self.seconds
+            self.steps, self.seconds = 0, 0.0
+            if self._times:
+                took += sum(self._times)
+                for each in self._times:
+                    row.add(each)
+                self._times = NO_TIMES
+            return took
 
 else:
     RequestNumbers = speedups.RequestNumbers
@@ -73,6 +98,7 @@ class Request(RequestNumbers):
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
 MISSING: Any = Token.MISSING
 NO_TIMES: Any = ()  # of a request without long steps, as most are
+MANY = 256  # long steps kept in a request before its row takes them
 
 
 def begin(door: Any, scope: Any) -> Request:
@@ -80,7 +106,7 @@ def begin(door: Any, scope: Any) -> Request:
     request = Request()
     request.door = door
     request.scope = scope
-    request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
+    request.steps, request.seconds, request._times = 0, 0.0, NO_TIMES
     request.started = request.stepped = clock()  # before any thread can find it
     outer = REQUEST.set(request).old_value
     request.outer = None if outer is MISSING or outer.scope is None else outer

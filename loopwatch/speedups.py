@@ -1,6 +1,6 @@
 """The compiled twin of what runs at every step, if it was built for this interpreter.
 
-`_speedups.c` needs a compiler, CPython and its GIL; without, Python does the same, at a higher
+The files in `native/` need a compiler, CPython and its GIL; without, Python does the same, at a higher
 cost. A build that is not of this source's `ABI` is left alone.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 4
+ABI = 5
 
 
 def load() -> ModuleType | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
@@ -50,7 +51,7 @@ class WatchedLoop:
         server_timing: bool = False,
     ) -> None:
         self.loop = loop
-        self.ticks, self.estimated_ticks = Ticks(), Ticks()
+        self.estimated_ticks = Ticks()
         self._lag_told, self._busy_told = Histogram.empty(SECONDS_EDGES), 0.0
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template, lone)
@@ -60,11 +61,9 @@ class WatchedLoop:
             threshold,
             self._long_step,
             self._many_steps,
-            self.ticks.add,
             self.steps.of_task,
         )
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
-        self.drives = self.probe.drives
         self.clocks = Clocks(self.probe)
         self.threads = ThreadPool(loop, add_pooled)
         self._debug = DebugMode(self.probe) if debug else None
@@ -72,6 +71,7 @@ class WatchedLoop:
         self.nonsense = 0  # X-Request-Start headers that were ignored
         self.late, self.rows = self._arrive, self.requests.rows
         self.start_response = self._start_response if server_timing else None
+        self.fronts: WeakSet[Any] = WeakSet()  # middlewares that remember us
         if trust_request_start:
             self.pulse.behind = math.inf  # every request is asked
 
@@ -100,7 +100,8 @@ class WatchedLoop:
     def _tell_waits(self, request: Request) -> None:
         pulse, more = self.pulse, list[Wait]()
         if pulse.aftermath.active:
-            more = pulse.aftermath.expected(request, max(pulse.mark, request.started))
+            began = max(pulse.mark, request.started)
+            more = pulse.aftermath.expected(request, began, pulse.running)
         waits = [*(request.waits or ()), *more]
         if waits:
             self.requests.row(request).tell(request, waits, sum(wait.seconds for wait in more))
@@ -124,12 +125,18 @@ class WatchedLoop:
             self._debug.uninstall()
         self.threads.uninstall()
         self.probe.uninstall()
+        self._be_forgotten()
         self.clocks.close()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
         self.threads.abandon()
         self.probe.abandon()
+        self._be_forgotten()
+
+    def _be_forgotten(self) -> None:
+        for front in list(self.fronts):
+            front.forget()
 
     def _arrive(self, request: Request, receive: Any) -> None:
         """Find out how long a request that begins now has waited before the app could see it."""
@@ -148,40 +155,38 @@ class WatchedLoop:
                 if seconds is not None:
                     return seconds
         seconds = queued(scope, receive)
-        return self.pulse.aftermath.believable(request, seconds) if seconds else 0.0
+        return self.pulse.believable(request, seconds) if seconds else 0.0
 
     def _start_response(self, request: Request, message: Any) -> Any:
         try:
             pulse = self.pulse
             if pulse.aftermath.active:
-                pulse.aftermath.note(request, max(pulse.mark, request.started))
+                pulse.aftermath.note(request, max(pulse.mark, request.started), pulse.running)
             return with_server_timing(pulse, request, message)
         except Exception:
             tell_once("loopwatch.server_timing")
             return message
 
-    def finish(self, request: Request, nested: bool = False) -> None:
-        """Count a request that ends now, within one of its own steps or (`nested`) another's."""
+    def finish(self, request: Request) -> None:
+        """Count a request that ends now, within a step."""
         try:
-            if self.pulse.limit == 0.0 and (nested or not self.drives):  # else noted just now
-                began = max(self.pulse.mark, request.started)
-                self.pulse.aftermath.note(request, began)
-            if self.drives:  # its last step has just been marked, but nobody drives a nested one
-                self.requests.finish(request, clock() if nested else self.pulse.mark, 0.0)
-            else:
-                now, mark, began = clock(), self.pulse.mark, request.started
-                self.requests.finish(request, now, now - (mark if mark > began else began))
+            pulse = self.pulse
+            began = max(pulse.mark, request.started)
+            if pulse.limit == 0.0:
+                pulse.aftermath.note(request, began, pulse.running)
+            now = clock()
+            self.requests.finish(request, now, now - began)
         except Exception:  # inline: a wrapper would cost every request
             tell_once("loopwatch.watched")
 
     def _long_step(self, task: Any, took: float) -> None:
         row = self.steps.none if task is None else self.steps.of_task(task)
-        row.long.add(took)
+        row.add(took)
 
     @guarded
     def _many_steps(self, request: Request) -> None:
         if request.scope is None:  # of a task it left behind
-            request.times.clear()
+            request.forget_long_steps()
         else:
             self.requests.take(request, clock())
 
@@ -242,7 +247,7 @@ class WatchedLoop:
     def lag(self, now: float) -> Histogram:
         ticking, wall = Ticks(), now - self.pulse.installed
         ticking.add(self.probe.ticking(now))
-        reading = lag(wall, self.ticks, self.estimated_ticks, ticking)
+        reading = lag(wall, self.pulse, self.estimated_ticks, ticking)
         self._lag_told = never_less(self._lag_told, reading)
         return self._lag_told
 

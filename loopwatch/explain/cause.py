@@ -33,7 +33,7 @@ def cause(slow: Slow) -> Cause:
 def of_tick(slow: Slow) -> Cause:
     if slow.usage is not None and tipped(slow, slow.usage):
         return "starved"
-    return "many_callbacks" if slow.crowded else "unknown"
+    return "many_callbacks"
 
 
 def of_step(slow: Slow, usage: Usage | None) -> Cause:

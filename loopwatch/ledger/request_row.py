@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -36,14 +37,23 @@ if TYPE_CHECKING or speedups is None:
         stalled: float  # s
         pooled: float  # s
         time: float  # s of latency, as far as accounted for
-        counts: list[int]  # of latencies, by bucket
-        sums: list[float]
+        counts: Sequence[int]  # of latencies, by bucket
+        sums: Sequence[float]
         steps: StepRow
         finished: int  # requests
 
         def __init__(self) -> None:
             self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT)
             self.finished = 0
+            self.running = self.time = self.background = 0.0
+            self.queued = self.stalled = self.pooled = 0.0
+            self.counts = [0] * (len(SECONDS_EDGES) + 1)
+            self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        def add_latency(self, latency: float) -> None:
+            bucket = bisect_left(SECONDS_EDGES, latency)
+            self.counts[bucket] += 1  # type: ignore[index]
+            self.sums[bucket] += latency  # type: ignore[index]
 
         def add_recent(self, *parts: float) -> None:
             self._recent.append(parts)
@@ -75,12 +85,8 @@ class RequestRow(RowNumbers):
         super().__init__()
         self.door = None
         self.told: tuple[float, ...] = (0.0,) * 6
-        self.running = self.time = self.background = 0.0
-        self.queued = self.stalled = self.pooled = 0.0
         self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
         self.exemplars = Exemplars(SECONDS_EDGES)
-        self.counts = [0] * (len(SECONDS_EDGES) + 1)
-        self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
 
     def reading(self, recent: bool) -> RequestReading:
         own, rest = self.running - self.background, self.queued + self.stalled

@@ -7,7 +7,6 @@ What its tasks still do after that is not in these sums; a stall of theirs keeps
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,10 +14,10 @@ from loopwatch.histogram import SECONDS_EDGES
 from loopwatch.holds import Hold
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.request_row import RequestRow
-from loopwatch.ledger.steps import FIRST, StepRow, StepTable
+from loopwatch.ledger.steps import FIRST, StepTable
 from loopwatch.recent import RecentRequest
 from loopwatch.records import OTHER, RequestReading
-from loopwatch.request import NO_TIMES, Request
+from loopwatch.request import Request
 from loopwatch.speedups import speedups
 
 ROUTES = 256
@@ -30,41 +29,33 @@ METHODS = frozenset(
 WEBSOCKET = "WEBSOCKET"
 
 
-def add_steps(row: StepRow, request: Request) -> float:
-    """Count what steps a request has by now; return their seconds."""
-    row.steps += request.steps
-    row.seconds += request.seconds
-    return request.seconds + row.add(request.times) if request.times else request.seconds
-
-
 def add_request(row: RequestRow, request: Request, now: float, step: float) -> None:
     """Count a request that ends; its latency is until its response was complete."""
     request.row = row
     request.ended = now
     request.scope = None
     if step >= FIRST:
-        request.times = [*request.times, step]
+        request.add_long_step(step)
     elif step:
         request.steps += 1
         request.seconds += step
         request.stepped = now
-    running = add_steps(row.steps, request)
+    running = request.take_steps(row.steps)
     responded, queued = request.responded, request.queued
     age = (responded or now) - request.started
     latency, whole = age + queued, request.taken + running
     own = request.settled = min(age, whole, request.settled if responded else whole)
     rest = max(0.0, age - own)
-    if request.stalled:
+    if request.stalled or request.pooled:
         request.stalled = min(request.stalled, rest)
-    bucket = bisect_left(SECONDS_EDGES, latency)
-    row.counts[bucket] += 1
-    row.sums[bucket] += latency
+        request.pooled = min(request.pooled, rest - request.stalled)
+    row.add_latency(latency)
     row.running += running
     row.background += whole - own - request.charged_background
     row.time += latency - request.charged
     row.queued += 0.0 if request.charged else queued
     row.stalled += request.stalled - request.charged_stalled
-    row.pooled += min(request.pooled, rest - request.stalled)
+    row.pooled += request.pooled
     row.add_recent(request.started - queued, latency, queued, own, request.stalled)
     if request.waits is not None or request.span is not None:
         row.note(request)
@@ -83,16 +74,9 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
     return True
 
 
-def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
-    """Count a request whose endpoint's row is known, at once; False if that is to be done with
-    more care. Only the compiled twin does."""
-    return False
-
-
 if speedups is not None:
     speedups.wire_ledger(SECONDS_EDGES)
     add_request, add_to_known = speedups.add_request, speedups.add_to_known
-    finish = speedups.finish
 
 
 class RequestTable:
@@ -153,10 +137,9 @@ class RequestTable:
     def take(self, request: Request, now: float) -> None:
         """Charge a long request (a stream, a websocket) for what it has used so far."""
         row, responded = self.row(request), request.responded
-        running = add_steps(row.steps, request)
+        running = request.take_steps(row.steps)
         row.running += running
         request.taken += running
-        request.steps, request.seconds, request.times = 0, 0.0, NO_TIMES
         age = (responded or now) - request.started + request.queued
         own = min(request.settled, age, request.taken)
         background = request.taken - own if responded else 0.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.histogram import SECONDS_EDGES, Histogram
-from loopwatch.ledger.counts import Counts, Table
+from loopwatch.ledger.counts import Table
 from loopwatch.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.records import NONE, OTHER
 from loopwatch.speedups import speedups
@@ -19,10 +21,23 @@ if TYPE_CHECKING or speedups is None:
     class StepNumbers:
         """What the end of a request adds to."""
 
-        __slots__ = ("seconds", "steps")
+        __slots__ = ("counts", "seconds", "steps", "sums")
 
         steps: int  # shorter than the first edge
         seconds: float  # of those
+        counts: Sequence[int]  # of the long ones, by bucket
+        sums: Sequence[float]
+
+        def __init__(self) -> None:
+            self.steps, self.seconds = 0, 0.0
+            self.counts = [0] * (len(SECONDS_EDGES) + 1)
+            self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        def add(self, took: float) -> None:
+            """Count one long step."""
+            bucket = bisect_left(SECONDS_EDGES, took)
+            self.counts[bucket] += 1  # type: ignore[index]
+            self.sums[bucket] += took  # type: ignore[index]
 
 else:
     StepNumbers = speedups.StepNumbers
@@ -31,23 +46,19 @@ else:
 class StepRow(StepNumbers):
     """The steps of one coroutine."""
 
-    __slots__ = ("label", "long")
+    __slots__ = ("label",)
 
     def __init__(self, label: str) -> None:
+        super().__init__()
         self.label = label
-        self.steps, self.seconds = 0, 0.0
-        self.long = Counts()
-
-    def add(self, times: list[float]) -> float:
-        """Count steps one by one, s each; return their sum."""
-        for took in times:
-            self.long.add(took)
-        return sum(times)
 
     def reading(self) -> Histogram:
-        first = self.long.counts[0] + self.steps, self.long.sums[0] + self.seconds
-        counts, sums = self.long.counts, self.long.sums
-        return Histogram(SECONDS_EDGES, (first[0], *counts[1:]), (first[1], *sums[1:]))
+        counts, sums = self.counts, self.sums
+        return Histogram(
+            SECONDS_EDGES,
+            (counts[0] + self.steps, *counts[1:]),
+            (sums[0] + self.seconds, *sums[1:]),
+        )
 
 
 class StepTable:

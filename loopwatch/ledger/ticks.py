@@ -12,41 +12,56 @@ duration only; what it means for the lower buckets is worked out when somebody r
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
+
+from typing import Protocol
 
 from loopwatch.histogram import SECONDS_EDGES, Histogram
 
 OBSERVATIONS = 100.0  # per second of time
 
 
-class Ticks:
-    """The ticks, by bucket of their duration: how many, their sum and the sum of their squares."""
+class TickSums(Protocol):
+    """Ticks by bucket of their duration: how many, their sum and the sum of their squares."""
 
-    __slots__ = ("counts", "squares", "sums")
+    @property
+    def tick_counts(self) -> Sequence[int]: ...
+    @property
+    def tick_sums(self) -> Sequence[float]: ...
+    @property
+    def tick_squares(self) -> Sequence[float]: ...
+
+
+class Ticks:
+    """Ticks that somebody has estimated, or made up."""
+
+    __slots__ = ("tick_counts", "tick_squares", "tick_sums")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(SECONDS_EDGES) + 1)
-        self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
-        self.squares = [0.0] * (len(SECONDS_EDGES) + 1)
+        self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
+        self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
+        self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
 
     def add(self, tick: float, times: int = 1) -> None:
         """File `times` ticks that were busy for `tick` seconds each."""
         bucket = bisect_left(SECONDS_EDGES, tick)
-        self.counts[bucket] += times
-        self.sums[bucket] += tick * times
-        self.squares[bucket] += tick * tick * times
+        self.tick_counts[bucket] += times
+        self.tick_sums[bucket] += tick * times
+        self.tick_squares[bucket] += tick * tick * times
 
 
-def lag(wall: float, *tables: Ticks) -> Histogram:
+def lag(wall: float, *given: TickSums) -> Histogram:
     """Return the lag over `wall` seconds; ticks in no table, all shorter than the first edge,
     count as no wait."""
     seconds, weights = [], []
+    tables = [(t.tick_counts, t.tick_sums, t.tick_squares) for t in given]
     for bucket, edge in enumerate((*SECONDS_EDGES, 0.0)):
         low = SECONDS_EDGES[bucket - 1] if bucket else 0.0
-        here = sum(t.counts[bucket] for t in tables)
-        beyond = sum(sum(t.counts[bucket + 1 :]) for t in tables)
-        partly = sum(t.sums[bucket] for t in tables) - here * low
-        squared = sum(t.squares[bucket] for t in tables) - here * low * low
+        here = sum(counts[bucket] for counts, _, _ in tables)
+        beyond = sum(sum(counts[bucket + 1 :]) for counts, _, _ in tables)
+        partly = sum(sums[bucket] for _, sums, _ in tables) - here * low
+        squared = sum(squares[bucket] for _, _, squares in tables) - here * low * low
         seconds.append(max(0.0, partly + beyond * (edge - low)))
         weights.append(max(0.0, squared + beyond * (edge * edge - low * low)) / 2)
     seconds[0] = max(0.0, wall - sum(seconds[1:]))

@@ -6,8 +6,9 @@ in that time shows that it was ready.
 
 Theory: a request's loss is the time from the moment it was ready to the end of the hold.
 - In line as the hold ended, within the same tick or with a task's step: ready before the hold
-  began, so it lost all of it. (asyncio; uvloop shows its line only by what runs in the same tick.)
-- Woken by a timer: ready at the timer's own moment (asyncio; uvloop hides its timers).
+  began, so it lost all of it. Where callbacks are timed as they are scheduled (`scheduling`), the
+  moment is known exactly, also within the hold.
+- Woken by a timer: ready at the timer's own moment.
 - Woken by anything else (a socket, a thread, another task): ready at some moment of the hold that
   nobody knows. It had waited `w` before a hold of `d`, and it waited until some moment of the hold,
   so for between `w` and `w + d`. With no scale preferred (density 1/t) the mean of that is
@@ -17,9 +18,8 @@ Theory: a request's loss is the time from the moment it was ready to the end of 
 A request that takes no step within the first ticks was not ready, and lost nothing. What a victim
 waits in line behind other victims is not the hold's time, and is kept apart (`after`).
 
-On uvloop only the watchdog sees a hold that is no driven step: it leaves a `suspect`, and the first
-step after it draws the conclusion. A hold that nobody on the loop's thread has seen (the process
-was stopped, say) is matched with requests that were found to have waited in their sockets.
+A hold that nobody on the loop's thread has seen (the process was stopped, say) is matched with
+requests that were found to have waited in their sockets.
 
 Noting a request takes 10 to 20 microseconds of the loop, most of it the slow way of its step. So
 after `NOTED` of them a hold's victims in flight are looked for no more, and `cut` counts that.
@@ -79,23 +79,23 @@ class Arrival(NamedTuple):
 class Aftermath:
     """Belongs to one loop and its thread; `match` and what it reads may be called on any."""
 
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-        self.position: Callable[[], Position | None] = nowhere
-        self.context: Callable[[float, float], Context | None] = lambda *_: None  # as photographed
+    def __init__(
+        self,
+        position: Callable[[], Position] | None = None,
+        context: Callable[[float, float], Context | None] = lambda *_: None,
+    ) -> None:
+        self.position = position  # None: of loops that do not tell, nobody is looked for
+        self.context = context  # as photographed
         self.line: Callable[[], frozenset[Request]] = frozenset  # who is in line
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
-        self._concluded: deque[Hold] = deque(maxlen=KEPT)  # of those, who has no stall yet
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
-        self._busy_since = self._idle_before = 0.0  # the loop's latest busy time
-        self.suspect: Position | None = None  # of a tick that the watchdog sees grow old
         self.cut = 0  # holds of which not all victims were looked for
         self.offset: float | None = None  # of the loop's own clock, s
 
     @property
     def active(self) -> bool:
-        return bool(self._chases) or self.suspect is not None
+        return bool(self._chases)
 
     def begin(
         self, started: float, ended: float, owner: Request | None, crowd: bool = False
@@ -105,10 +105,10 @@ class Aftermath:
         Who is in line after a `crowd` of callbacks came there while it ran.
         """
         hold = self._hold(started, ended, owner)
-        self.suspect = None
-        at = self.position()
-        if at is not None:
-            self._chase(hold, at, frozenset() if crowd else self.line())
+        if self.position is not None:
+            line: frozenset[Request] = frozenset() if crowd else self.line()
+            chase = Chase(hold, self.position(), set(), line)
+            self._chases = [*self._chases[-ACTIVE + 1 :], chase]
         return hold
 
     def _hold(self, started: float, ended: float, owner: Request | None) -> Hold:
@@ -116,19 +116,8 @@ class Aftermath:
         self._holds.append(hold)
         return hold
 
-    def _chase(self, hold: Hold, at: Position, line: frozenset[Request]) -> None:
-        chase = Chase(hold, at, set(), line)
-        self._chases = [*self._chases[-ACTIVE + 1 :], chase]
-
     def match(self, started: float, ended: float) -> Hold:
-        """Return the hold of that time, made now if none on the loop's thread saw it end."""
-        found = [hold for hold in [*self._concluded] if hold.ended > started]
-        if found:  # the watchdog knows for how long, but not when in its tick
-            known = max(found, key=lambda h: min(ended, h.ended) - max(started, h.started))
-            self._concluded.remove(known)
-            if min(ended, known.ended) > max(started, known.started):
-                known.started, known.ended = started, ended
-            return known
+        """Return a hold that none on the loop's thread saw."""
         hold = self._hold(started, ended, None)
         for arrival in [*self._arrivals]:
             blame_queued(hold, arrival)
@@ -136,28 +125,22 @@ class Aftermath:
 
     def note(self, request: Request, began: float, handle: Any = None) -> None:
         """A request takes, or took, a step that began then; `handle` is what it ran by."""
-        if self.suspect is not None:
-            self._conclude(began)
-        if not self._chases or request.scope is None:
+        if not self._chases or request.scope is None or self.position is None:
             return
         at = self.position()
-        if at is None:
-            return
         self._give_up(at)
         for chase in self._chases:
             if request not in chase.seen and at.turns - chase.at.turns <= FIRST:
                 chase.seen.add(request)
                 self._charge(chase, at, request, began, handle)
 
-    def expected(self, request: Request, began: float) -> list[Wait]:
-        """Return what `note` is going to find of a step under way, but for its timer."""
-        if self.suspect is not None:
-            self._conclude(began)
-        at = self.position() if self._chases else None
-        if at is None:
+    def expected(self, request: Request, began: float, handle: Any = None) -> list[Wait]:
+        """Return what `note` is going to find of a step under way."""
+        if not self._chases or self.position is None:
             return []
+        at = self.position()
         found = (
-            self._wait(chase, at, request, began, None)
+            self._wait(chase, at, request, began, handle)
             for chase in self._chases
             if request not in chase.seen and at.turns - chase.at.turns <= FIRST
         )
@@ -178,7 +161,12 @@ class Aftermath:
         if request is hold.owner or request.started >= hold.ended:
             return None
         most = hold.ended - max(hold.started, request.started)
-        if at.turns == chase.at.turns or request in chase.line:
+        ready = made_ready(handle, hold.ended)
+        if ready is not None:
+            least = seconds = most = min(most, hold.ended - ready)
+        elif not hasattr(handle, "_made") and (
+            at.turns == chase.at.turns or request in chase.line
+        ):
             least = seconds = most
         elif (when := self._due(handle)) is not None:
             least = seconds = most = min(most, hold.ended - when)
@@ -190,7 +178,7 @@ class Aftermath:
         return Wait(hold, request, seconds, least, most, after, queued=False)
 
     def _due(self, handle: Any) -> float | None:
-        """Return the moment (clock, s) a timer's handle was due; None if it is no timer's."""
+        """Return the moment (clock, s) a timer's handle of asyncio's was due; None if it is none."""
         when = getattr(handle, "_when", None)
         if not isinstance(when, float):
             return None
@@ -198,29 +186,8 @@ class Aftermath:
             self.offset = handle._loop.time() - clock()
         return when - self.offset
 
-    def busy(self, since: float) -> None:
-        """The loop was busy from then until now."""
-        at = self.position()
-        if at is not None and at.idle - self._idle_before > WAITED:
-            self._busy_since, self._idle_before = since, at.idle
-
-    def believable(self, request: Request, queued: float) -> float:
-        """Return for how long a request, whose bytes are that old, can have been in its socket: a
-        loop that waits in its poll reads them at once. Whatever came between the server and us has
-        spent the rest."""
-        at = self.position()
-        if at is None:
-            return queued
-        if self.suspect is not None:
-            self.busy(self.suspect.since)
-        if at.idle - self._idle_before > WAITED:
-            return 0.0
-        return min(queued, max(0.0, request.started - self._busy_since + SLACK))
-
     def arrive(self, request: Request, queued: float) -> None:
         """A request has begun; it was in its socket for `queued` seconds."""
-        if self.suspect is not None:
-            self._conclude(request.started)
         if queued <= 0:
             return
         request.queued = queued
@@ -233,9 +200,8 @@ class Aftermath:
 
     def tick(self) -> None:
         """A tick has ended."""
-        at = self.position()
-        if at is not None and self._chases:
-            self._give_up(at)
+        if self._chases and self.position is not None:
+            self._give_up(self.position())
 
     def _give_up(self, at: Position) -> None:
         """Look no longer for victims of what is over by now."""
@@ -245,20 +211,10 @@ class Aftermath:
 
     def settled(self, hold: Hold) -> bool:
         """Return whether all victims of a hold should be known by now."""
+        if self.position is None:
+            return True
         at = self.position()
-        return at is None or all(c.hold is not hold or is_over(c, at) for c in self._chases)
-
-    def _conclude(self, now: float) -> None:
-        """The loop's thread goes on: was the tick that the watchdog suspected a hold?"""
-        suspect, at = self.suspect, self.position()
-        self.suspect = None
-        if suspect is None or at is None or at.idle - suspect.idle > WAITED:
-            return
-        ended = now if at.turns == suspect.turns else min(now, at.since)
-        if ended - suspect.since >= self.threshold:
-            hold = self._hold(suspect.since, ended, None)
-            self._concluded.append(hold)
-            self._chase(hold, suspect, frozenset())
+        return all(c.hold is not hold or is_over(c, at) for c in self._chases)
 
 
 def expectation(held: float, waited: float) -> float:
@@ -268,8 +224,15 @@ def expectation(held: float, waited: float) -> float:
     return held + waited - held / math.log1p(held / waited)
 
 
-def nowhere() -> None:
-    """Of loops that do not tell how far they have come: nobody is looked for."""
+def made_ready(handle: Any, ended: float) -> float | None:
+    """Return the moment (clock, s) a timed callback became ready: when it was due, or was scheduled
+    if that was before a hold ended. Later, whatever scheduled it had waited itself, since when
+    nobody knows."""
+    due: float = getattr(handle, "_due", 0.0)
+    if due:
+        return due
+    made: float | None = getattr(handle, "_made", None)
+    return made if made is not None and made < ended else None
 
 
 def is_over(chase: Chase, at: Position) -> bool:

@@ -1,6 +1,6 @@
 """The `send` that an app gets in place of the server's: it sees when the response is complete.
 
-The compiled twin is in `_speedups.c`. Nothing is awaited here and no message is changed, but for
+The compiled twin is in `native/response.c`. Nothing is awaited here and no message is changed, but for
 the first, where `start` may add to it.
 """
 
@@ -74,7 +74,6 @@ def settle(pulse: Pulse, request: Request) -> None:
 def used(pulse: Pulse, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
     since = max(pulse.mark, request.started)
-    owner = pulse.turn if pulse.drives else REQUEST.get(None)
-    if owner is not request:
-        since = now  # in a step of somebody else's, or of a task of its own which nobody times
+    if REQUEST.get(None) is not request:
+        since = now  # in a step of somebody else's
     return request.taken + request.seconds + sum(request.times) + now - since

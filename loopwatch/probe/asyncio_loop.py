@@ -11,13 +11,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
+from types import CodeType
 from typing import Any
 
-from loopwatch.guard import guarded, logger
-from loopwatch.probe.aftermath import Position
+from loopwatch.guard import logger
 from loopwatch.probe.base import LAYERS, Held, Probe
-from loopwatch.probe.crowd import OLD, running_task
-from loopwatch.probe.pulse import LONG, Pulse, clock
+from loopwatch.probe.crowd import running_task
+from loopwatch.probe.pulse import Pulse
 from loopwatch.probe.steps import timed_run, timed_select
 from loopwatch.request import REQUEST, Request
 
@@ -40,6 +40,7 @@ def _patch() -> None:
                 "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
                 "own wrapper stays beneath it and only passes through"
             )
+            _patched.forget()
         return
     if _pulses:
         _patched = timed_run(_original, _pulses, _eager)
@@ -55,7 +56,6 @@ class AsyncioProbe(Probe):
 
     intrusion: tuple[float, float] | None = None  # within a poll: first and last seen, clock, s
     intruding = False
-    turns = 0  # ticks, of those that took long or follow a hold
 
     kind = "asyncio"
     layers = ("ticks", "callbacks", *LAYERS)
@@ -64,15 +64,13 @@ class AsyncioProbe(Probe):
         super().install(closed)
         self.selector = self.loop._selector
         self.parked = getattr(type(self.selector).select, "__code__", None)
-        self.file_tick, self.pulse.long_tick = self.pulse.long_tick, self._long_tick
-        self.pulse.aftermath.position = self._position
         ready = getattr(self.loop, "_ready", None)
         self.pulse.aftermath.line = lambda: in_line(ready or ())
         self._timed = timed_select(self.pulse, self.selector.select, ready)
         self.selector.select = self._timed
         _pulses[self.loop] = self.pulse
         _patch()
-        self.floor = getattr(_original, "__code__", None) or getattr(_patched, "__code__", None)
+        self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
         self.glance()
 
     def uninstall(self) -> None:
@@ -82,33 +80,15 @@ class AsyncioProbe(Probe):
         if _pulses.pop(self.loop, None) is not None:
             _patch()
 
-    def glance(self) -> None:
+    def expect_eager_tasks(self) -> None:
         global _eager
-        if not self.pulse.eager and self.loop.get_task_factory() is not None:
-            _eager = self.pulse.eager = True
-            _patch()
-        if not self.pulse.polling and clock() - self.pulse.tick >= OLD:
-            self.pulse.limit = 0.0
+        _eager = self.pulse.eager = True
+        _patch()
+
+    def glance(self) -> None:
+        super().glance()
         if self.intrusion is not None and not self.intruding:
             self._end_intrusion(*self.intrusion)
-
-    @guarded
-    def _long_tick(self, took: float) -> None:
-        """File a tick as it ends; judge it if it was slow and none of its steps was."""
-        pulse = self.pulse
-        pulse.limit = LONG
-        self.file_tick(took)
-        pulse.fall_behind(took)
-        if took >= pulse.threshold and pulse.judged <= pulse.tick:
-            pulse.judge_crowd(pulse.tick, took)
-        pulse.crowd.clear()
-        self.turns += 1
-        if pulse.aftermath.active:
-            pulse.aftermath.tick()
-            pulse.limit = 0.0
-
-    def _position(self) -> Position:
-        return Position(self.turns, self.idle(clock()), self.pulse.tick)
 
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
@@ -137,14 +117,11 @@ class AsyncioProbe(Probe):
         if seen - since >= self.pulse.threshold:
             self.pulse.judge(since, seen - since)
 
-    def idle(self, now: float) -> float:
-        pulse = self.pulse  # no call between the three reads, nor between the writes: no switch
-        tick, idle, polling = pulse.tick, pulse.idle, pulse.polling
-        return idle + max(0.0, now - tick) if polling else idle
 
-    def ticking(self, now: float) -> float:
-        tick, polling = self.pulse.tick, self.pulse.polling
-        return 0.0 if polling else max(0.0, now - tick)
+def codes(*functions: Any) -> Iterable[CodeType]:
+    """Return the code objects of those that have any."""
+    found = (getattr(function, "__code__", None) for function in functions)
+    return (code for code in found if isinstance(code, CodeType))
 
 
 def in_line(ready: Iterable[Any]) -> frozenset[Request]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Context
-from types import CodeType, FrameType
+from types import CodeType
 from typing import ClassVar, NamedTuple
 
 from loopwatch.probe.pulse import Pulse
@@ -25,54 +24,60 @@ class Probe:
     kind: str
     layers: ClassVar[tuple[str, ...]]
     blind: ClassVar[tuple[str, ...]] = ()
-    drives: ClassVar[bool] = False  # the middleware must run requests through `drive`
 
     def __init__(self, pulse: Pulse) -> None:
         self.pulse = pulse
         self.loop = pulse.loop
-        pulse.drives = self.drives
-        self.floor: CodeType | None = None  # photographs end at this code
-        self.base: FrameType | None = None  # or at this frame
+        self.floor: frozenset[CodeType] = frozenset()  # photographs end at this code
         self._closed: Callable[[], None] | None = None
 
     def install(self, closed: Callable[[], None]) -> None:
         """Hook in; `closed` is called just before the loop closes."""
         self._closed = closed
-        self.loop.close = self._close
+        self._original_close = self.loop.close
+        self._close_before = vars(self.loop).get("close")
+        self._our_close = self._close
+        self.loop.close = self._our_close
 
     def uninstall(self) -> None:
         """Put back what was there."""
-        if vars(self.loop).get("close") == self._close:
+        self.pulse.closed = True
+        if vars(self.loop).get("close") is not self._our_close:
+            return
+        if self._close_before is None:
             del self.loop.close
-        self.base = None
+        else:
+            self.loop.close = self._close_before
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
         self.uninstall()
 
     def _close(self) -> None:
+        """Stand for the loop's own `close`; somebody's wrapper over this may go on calling it."""
         if self._closed is not None:
             self._closed()
-        self.loop.close()
+        self._original_close()
 
     def held(self, now: float) -> Held | None:
         """Return who has the loop, or None while it is idle or that cannot be known."""
         raise NotImplementedError
 
-    def suspect(self, held: Held) -> None:
-        """Be told by the watchdog that whoever has the loop has had it for long."""
-
     def glance(self) -> None:
         """Do what this loop needs done at every wake of the watchdog."""
+        pulse = self.pulse
+        if not pulse.eager and self.loop.get_task_factory() is not None:
+            self.expect_eager_tasks()
+
+    def expect_eager_tasks(self) -> None:
+        """Tasks may begin within others' steps from now on."""
+        self.pulse.eager = True
 
     def idle(self, now: float) -> float | None:
         """Return seconds spent idle since the watch began; None if the loop does not tell."""
-        return None
+        return self.pulse.position(now)[1]
 
     def ticking(self, now: float) -> float:
         """Return for how long the tick in progress has been busy, s; 0.0 if that is not known."""
-        return 0.0
-
-    def callback_context(self, callback: CodeType) -> Context | None:
-        """Return the context of the plain callback that is running, if it can be known."""
-        return None
+        since = self.pulse.position(now)[2]
+        return 0.0 if since is None else max(0.0, now - since)

@@ -1,19 +1,20 @@
 """Who took part in a tick of many callbacks.
 
-Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the
-watchdog has seen the tick grow old, or where the loop had a crowd ready as the tick began (`limit`
-of the pulse, which sends every step the slow way). So what is noted of a tick that began with few
-ready callbacks, each under a millisecond, lacks its first moments.
+Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the tick
+is `OLD`, or where the loop had a crowd ready (`limit` of the pulse, which sends every step the slow
+way). So what is noted of a tick that began with few ready callbacks, each under a millisecond, lacks
+its first moments.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import CodeType
 from typing import Any
 
 from loopwatch.evidence import Part
-from loopwatch.names import callable_name, coroutine_code, coroutine_name
+from loopwatch.names import callable_name, code_name, coroutine_code, coroutine_name
 from loopwatch.request import Request
 
 KINDS = 128  # noted in one tick; steps of others are left out, and counted if the tick was slow
@@ -29,26 +30,38 @@ class Crowd:
         self.lost = 0  # steps of slow ticks that their parts lack
 
     def add(self, handle: Any, request: Request | None, took: float) -> None:
-        """Note one step. `handle` is None for one of an eager request, known by that alone."""
-        endpoint = endpoint_of(request)
-        code = handle_code(handle)
-        key = id(code), id(endpoint)  # both are kept, so the ids are theirs
-        noted = self._noted.get(key)
+        """Note one step. `handle` is None for one of an eager request, known by that alone, and for
+        a gap between two steps."""
+        endpoint, code = endpoint_of(request), handle_code(handle)
+        noted = self._noted.get((id(code), id(endpoint)))
         if noted is None:
-            if len(self._noted) >= KINDS:
-                self._left_out += 1
-                return
-            noted = self._noted[key] = Noted(handle_name(handle), code, endpoint)
-        noted.count += 1
-        noted.seconds += took
+            noted = self._note(code, endpoint, handle_name(handle))
+        if noted is not None:
+            noted.count += 1
+            noted.seconds += took
+
+    def _note(self, code: Any, endpoint: Any, name: str | None) -> Noted | None:
+        if len(self._noted) >= KINDS:
+            self._left_out += 1
+            return None
+        key = id(code), id(endpoint)  # both are kept, so the ids are theirs
+        return self._noted.setdefault(key, Noted(name, code, endpoint))
 
     def clear(self) -> None:
         if self._noted:
             self._noted.clear()
             self._left_out = 0
 
-    def parts(self) -> tuple[Part, ...]:
-        """Return what was noted of a slow tick, most seconds first."""
+    def parts(self, notes: Iterable[tuple[Any, Any, float]] = ()) -> tuple[Part, ...]:
+        """Return what was noted of a slow tick, most seconds first; `notes` are of it too: code,
+        endpoint, seconds."""
+        for code, endpoint, took in notes:
+            noted = self._noted.get((id(code), id(endpoint)))
+            if noted is None:
+                noted = self._note(code, endpoint, name_of(code))
+            if noted is not None:
+                noted.count += 1
+                noted.seconds += took
         self.lost, self._left_out = self.lost + self._left_out, 0
         return tuple(sorted(self._parts(), key=lambda part: -part.seconds))
 
@@ -65,6 +78,11 @@ class Noted:
     def __init__(self, name: str | None, code: Any, endpoint: Any) -> None:
         self.name, self.code, self.endpoint = name, code, endpoint
         self.count, self.seconds = 0, 0.0
+
+
+def name_of(code: Any) -> str:
+    """Return the name of what `handle_code` returns."""
+    return code_name(code) if isinstance(code, CodeType) else callable_name(code)
 
 
 def endpoint_of(request: Request | None) -> Any:

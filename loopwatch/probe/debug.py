@@ -53,9 +53,6 @@ class DebugMode(logging.Filter):
         pulse, now = self.probe.pulse, clock()
         if pulse.judged > now - took:
             return
-        if self.probe.drives:  # else the ticks are measured already
-            pulse.filed += took
-            pulse.long_tick(took)
         pulse.judge(now - took, took)
 
 

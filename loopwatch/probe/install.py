@@ -17,13 +17,13 @@ logger = logging.getLogger("loopwatch")
 
 def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
     """Return a probe for the pulse's loop; `ticked(seconds, times)` files ticks of loops whose
-    ticks the watchdog or a heartbeat must estimate."""
+    ticks a heartbeat must estimate."""
     loop = pulse.loop
     if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
         return AsyncioProbe(pulse)
     if type(loop).__module__.partition(".")[0] == "uvloop":
         try:
-            return UvloopProbe(pulse, ticked)
+            return UvloopProbe(pulse)
         except (OSError, AttributeError, ImportError) as error:
-            logger.warning("uvloop hides libuv's metrics (%s): watched by heartbeat only", error)
+            logger.warning("uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only", error)
     return HeartbeatProbe(pulse, ticked)

@@ -1,8 +1,9 @@
 """What is long, rare or undecided about a step: it ends here, whichever twin timed it.
 
 An eager task (3.12+) begins a request inside somebody else's step, whose context knows nothing of
-it. So the middleware leaves the request in `pulse.entered`; if the handle's context disagrees, the
-step is shared between the two at the moment of entry.
+it. So the middleware leaves the request in `pulse.entered`; if the step's context disagrees, the
+step is shared between the two at the moment of entry. A `handle` of None is a gap: callbacks of the
+loop's own, which are not told apart.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from loopwatch.guard import guarded, tell_once
 from loopwatch.probe.crowd import handle_code, handle_name, running_task
-from loopwatch.probe.pulse import LONG, MANY, Pulse
+from loopwatch.probe.pulse import Pulse
 from loopwatch.request import Request
 
 
@@ -45,27 +46,29 @@ def end_long_step(pulse: Pulse, handle: Any, request: Request | None, took: floa
         tell_once("loopwatch.probe.long_steps")
 
 
+def end_gap(pulse: Pulse, took: float) -> None:
+    """File what ran between two steps, or after a poll within its phase: it was long."""
+    end_long_step(pulse, None, None, took)
+
+
 def file_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
     if request is None:
         pulse.long_step(running_task(handle), took)
-    else:
-        file_request_step(pulse, request, took)
-
-
-def file_request_step(pulse: Pulse, request: Request, took: float) -> None:
+        return
     request.stepped = pulse.mark
-    if not request.times:
-        request.times = []
-    request.times.append(took)
-    if len(request.times) >= MANY:
+    if request.add_long_step(took):
         pulse.many_steps(request)
 
 
+def take_many_steps(pulse: Pulse, request: Request) -> None:
+    pulse.many_steps(request)
+
+
 def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
-    started = pulse.mark - took
     code = handle_code(handle)
     known = code if isinstance(code, CodeType) else None
-    pulse.judge(started, took, request, handle_name(handle), handle._context, known)
+    context = getattr(handle, "_context", None)
+    pulse.judge(pulse.mark - took, took, request, handle_name(handle), context, known)
 
 
 @guarded
@@ -88,10 +91,11 @@ def cut_step(pulse: Pulse, now: float) -> None:
     """End the step of an eager request, at `now`, because another one begins in it."""
     entered, pulse.entered = pulse.entered, None
     assert entered is not None
-    took = now - pulse.mark
+    began = max(pulse.mark, entered.started) if pulse.polling else pulse.mark
+    took = now - began
     pulse.mark = now
     file_step(pulse, None, entered, took)
-    pulse.fall_behind(pulse.mark - pulse.tick)
+    pulse.fall_behind(took if pulse.polling else pulse.mark - pulse.tick)
     if took >= pulse.threshold:
         pulse.judge(now - took, took, entered)
 
@@ -101,19 +105,3 @@ def enter(pulse: Pulse, request: Request) -> None:
     if pulse.entered is not None:
         cut_step(pulse, request.started)
     pulse.entered = request
-
-
-def end_long_driven_step(pulse: Pulse, request: Request, took: float) -> None:
-    try:
-        if pulse.aftermath.active:
-            pulse.aftermath.note(request, pulse.mark - took)
-        elif pulse.limit < LONG:
-            pulse.limit = LONG
-        file_request_step(pulse, request, took)
-        pulse.filed += took
-        pulse.long_tick(took)
-        pulse.fall_behind(took)
-        if took >= pulse.threshold:
-            pulse.judge(pulse.mark - took, took, request)
-    except Exception:
-        tell_once("loopwatch.probe.long_steps")

@@ -1,9 +1,8 @@
 """A photograph of the loop thread, taken from another thread while a step is running.
 
 `sys._current_frames()` needs the GIL, so nothing moves while it looks (on 3.11 within `STILL`
-only, which is the caller's to enter). Frames are let go at once:
-they would keep the app's locals alive. Only numbers stay, except the step's outermost frame, which
-the watchdog holds until the step is over.
+only, which is the caller's to enter). Frames are let go at once: they would keep the app's locals
+alive. Only numbers and code objects stay.
 """
 
 from __future__ import annotations
@@ -11,38 +10,31 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Callable, Container
 from contextvars import Context
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from loopwatch.evidence import Spot
 from loopwatch.names import callable_name, coroutine_name
 from loopwatch.probe.frames import STILL
+from loopwatch.probe.pulse import Pulse
+from loopwatch.speedups import speedups
 
 WATCHERS = ("loopwatch.probe.lines", "loopwatch.probe.hunt")  # run within the code they watch
 DEPTH = 128  # frames kept, innermost first
 
 
-class Photograph(NamedTuple):
-    spots: tuple[Spot, ...]  # innermost first, the running step's only
-    root: FrameType | None  # the step's outermost frame
-    below: FrameType | None  # the frame that ran it
-
-
-def photograph(
-    thread_id: int, floor: CodeType | None = None, base: FrameType | None = None
-) -> Photograph:
-    """Return what a thread is doing, down to the first frame of code `floor`, or frame `base`."""
+def photograph(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
+    """Return what a thread is doing, innermost first, down to the first frame of code in `floor`."""
     frame: FrameType | None = sys._current_frames().get(thread_id)
     spots: list[Spot] = []
-    root: FrameType | None = None
     while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
         frame = frame.f_back
-    while frame is not None and frame is not base and frame.f_code is not floor:
-        if len(spots) < DEPTH:
-            spots.append(spot(frame))
-        root, frame = frame, frame.f_back
-    return Photograph(tuple(spots), root, frame)
+    while frame is not None and len(spots) < DEPTH and frame.f_code not in floor:
+        spots.append(spot(frame))
+        frame = frame.f_back
+    return tuple(spots)
 
 
 def spot(frame: FrameType) -> Spot:
@@ -50,19 +42,19 @@ def spot(frame: FrameType) -> Spot:
     return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
 
 
-def running_owner(loop: Any, below: FrameType | None) -> tuple[Context | None, str | None]:
+def running_owner(pulse: Pulse) -> tuple[Context | None, str | None]:
     """Return a copy of the running context and the name of the coroutine or callback.
 
-    Eager tasks are the current task while they run, so this is right for them too. A plain
-    callback is known where our own `_run`, in frame `below`, holds its handle.
+    Eager tasks are the current task while they run, so this is right for them too.
     """
-    task = asyncio.current_task(loop)
+    context = None if speedups is None else speedups.running_context(pulse.thread_id)
+    task = asyncio.current_task(pulse.loop)
     if task is not None:
-        return copied(task_context(task)), coroutine_name(task.get_coro())
-    handle = below.f_locals.get("self") if below is not None else None
-    if not isinstance(handle, asyncio.Handle):
-        return None, None
-    return copied(handle._context), callable_name(handle._callback)  # type: ignore[attr-defined]
+        return context or copied(task_context(task)), coroutine_name(task.get_coro())
+    handle = pulse.running
+    if handle is None:
+        return context, None
+    return context or copied(handle._context), callable_name(handle._callback)
 
 
 def task_context(task: Any) -> Context | None:
@@ -77,15 +69,20 @@ def copied(context: Context | None) -> Context | None:
     return context.copy() if context is not None else None
 
 
-def below_current_task() -> FrameType | None:
-    """Return the frame that runs the calling task's steps, None outside a task."""
+def below_current_task() -> CodeType | None:
+    """Return the code that runs the calling task's steps, None outside a task."""
     loop = asyncio._get_running_loop()
     task = asyncio.current_task(loop) if loop is not None else None
     frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
-    return frame.f_back if frame is not None else None
+    below = frame.f_back if frame is not None else None
+    return below.f_code if below is not None else None
 
 
-def parked_frame(thread_id: int) -> FrameType | None:
-    """Return the innermost frame of a thread."""
+def parked_code(thread_id: int, is_parked: Callable[[], bool]) -> CodeType | None:
+    """Return the innermost code of a thread, if it was parked there before and after."""
+    if not is_parked():
+        return None
     with STILL:
-        return sys._current_frames().get(thread_id)
+        frame = sys._current_frames().get(thread_id)
+        code = frame.f_code if frame is not None else None
+    return code if is_parked() else None

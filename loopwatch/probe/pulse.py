@@ -1,18 +1,19 @@
 """The numbers one watched loop's thread owns.
 
 Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
-so a reader under the GIL sees old or new, never half. `mark`, the end of the last step, is the
-proof of movement: a photograph counts only if it is the same before and after.
+so a reader under the GIL sees old or new, never half. `mark`, where the step in progress began, is
+the proof of movement: a photograph counts only if it is the same before and after.
 
-Two speeds. A fast step adds to numbers. A step of `limit` or more is noted for a histogram (by its
-request, or by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the
-watchdog's thread explains: the loop's thread looks up no source and writes no log.
+A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or by
+`long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's thread
+explains: the loop's thread looks up no source and writes no log.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -20,14 +21,14 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.evidence import Part, Sample, Slow
-from loopwatch.probe.aftermath import Aftermath
+from loopwatch.histogram import SECONDS_EDGES
+from loopwatch.probe.aftermath import SLACK, WAITED, Aftermath, Position
 from loopwatch.probe.crowd import Crowd
 from loopwatch.request import Request
 from loopwatch.speedups import speedups
 
-LONG = 0.001  # s: the first edge of the histograms; below it a step is only counted
+LONG = SECONDS_EDGES[0]  # s: below it a step is only counted
 CROWD = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
-MANY = 256  # long steps kept in a request before its row takes them
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
 SAMPLES = 64  # photographs kept until explained
 BEHIND = 0.05  # of the threshold: a tick or step as long makes requests wait in their sockets
@@ -41,34 +42,74 @@ if TYPE_CHECKING or speedups is None:
         """What the code that runs at every step reads and writes."""
 
         __slots__ = (
-            "behind",
-            "drives",
-            "entered",
-            "idle",
-            "limit",
-            "long_tick",
-            "mark",
-            "other_seconds",
-            "other_steps",
-            "polling",
-            "span",
-            "tick",
-            "turn",
+            *("behind", "busy_since", "closed", "eager", "entered", "idle", "idle_before", "limit"),
+            *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
+            *("running", "span", "threshold", "tick", "tick_counts", "tick_squares", "tick_sums"),
+            "turns",
         )
 
-        mark: float  # when the step in progress began
-        tick: float  # when the tick in progress began
+        mark: float  # when the step in progress began; between steps, when the last one ended
+        tick: float  # when the tick in progress began; in the poll, when that began
         idle: float  # s in polls
+        turns: int  # ticks that have ended
         limit: float  # s from which a step goes the slow way
+        threshold: float  # s from which it is slow
         behind: float  # until then a request that begins may have waited in its socket; clock, s
-        drives: bool  # requests are driven, so a step is a request's only if it has the `turn`
+        busy_since: float  # when the loop's latest busy time began
+        idle_before: float  # s in polls, as of then
         other_seconds: float  # of the next
         other_steps: int  # short ones of plain callbacks that no request owns
+        ready: int  # callbacks that were scheduled and have not run, where that is known
         polling: bool
+        eager: bool  # tasks may begin inside others' steps
+        closed: bool  # the loop is watched no more
+        running: Any  # the handle whose step is in progress, None between two
         entered: Request | None  # the request that began in this step
-        turn: Request | None  # the request whose driven step is running
+        poll: Any  # of libuv, for what the poll phase runs; None on other loops
         long_tick: Callable[[float], None]
         span: Callable[[], tuple[str, str] | None] | None  # ids of the current one, if it is kept
+        tick_counts: list[int]  # of the ticks, by bucket of their duration
+        tick_sums: list[float]
+        tick_squares: list[float]
+
+        def __init__(self) -> None:
+            self.idle = self.behind = self.busy_since = self.idle_before = 0.0
+            self.other_steps, self.other_seconds = 0, 0.0
+            self.turns = self.ready = 0
+            self.polling = self.eager = self.closed = False
+            self.entered = self.running = self.span = self.poll = None
+            self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
+            self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
+            self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        def count_tick(self, took: float) -> None:
+            """File a tick that was busy for so long."""
+            bucket = bisect_left(SECONDS_EDGES, took)
+            self.tick_counts[bucket] += 1
+            self.tick_sums[bucket] += took
+            self.tick_squares[bucket] += took * took
+
+        def fall_behind(self, took: float) -> None:
+            """The loop was busy for so long until now: what came meanwhile has waited."""
+            least = self.threshold * BEHIND
+            if took < least:
+                return
+            self.behind = max(self.behind, self.mark + took + least)
+            if self.idle - self.idle_before > WAITED:
+                self.busy_since, self.idle_before = self.mark - took, self.idle
+
+        def position(self, now: float) -> tuple[int, float, float | None]:
+            """Return turns, s idle until now, and since when the tick in progress is busy; None
+            while the loop waits in its poll."""
+            turns, idle, tick, polling = self.turns, self.idle, self.tick, self.polling
+            if not polling:  # no call among the reads: no switch
+                return turns, idle, tick
+            back = self.poll.since(now) if self.poll is not None else None
+            return turns, idle + max(0.0, (now if back is None else back) - tick), back
+
+        def take_notes(self) -> list[tuple[Any, Any, float]]:
+            """Return the long steps of this tick that were filed without the crowd: none here."""
+            return []
 
 else:
     PulseNumbers = speedups.PulseNumbers
@@ -78,24 +119,8 @@ class Pulse(PulseNumbers):
     """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
 
     __slots__ = (
-        "aftermath",
-        "cpu_clock",
-        "crowd",
-        "dropped",
-        "eager",
-        "filed",
-        "installed",
-        "judged",
-        "long_step",
-        "loop",
-        "many_steps",
-        "native_id",
-        "pending",
-        "samples",
-        "task_row",
-        "thread_id",
-        "thread_name",
-        "threshold",
+        *("aftermath", "cpu_clock", "crowd", "dropped", "installed", "judged", "long_step", "loop"),
+        *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
     )
 
     def __init__(
@@ -104,29 +129,21 @@ class Pulse(PulseNumbers):
         threshold: float,
         long_step: Callable[[Any, float], None],
         many_steps: Callable[[Request], None],
-        long_tick: Callable[[float], None],
         task_row: Callable[[Any], Any],
     ) -> None:
+        super().__init__()
         self.loop = loop
         self.threshold = threshold
-        self.long_step, self.many_steps = long_step, many_steps
-        self.long_tick, self.task_row = long_tick, task_row
+        self.long_step, self.many_steps, self.task_row = long_step, many_steps, task_row
         self.installed = self.mark = self.tick = clock()
-        self.idle = self.behind = 0.0
         self.limit = LONG
-        self.drives = False
-        self.aftermath = Aftermath(threshold)
-        self.judged = 0.0  # the end of the last slow callback
-        self.filed = 0.0  # s in driven steps that were filed as ticks
-        self.other_steps, self.other_seconds = 0, 0.0
-        self.dropped = 0
-        self.polling = False
-        self.eager = False  # tasks may begin inside others' steps
-        self.entered = self.turn = self.span = None
-        self.aftermath.context = self._photographed_context
+        self.aftermath = Aftermath(self._position, self._photographed_context)
         self.crowd = Crowd()
+        self.judged = 0.0  # the end of the last slow callback
+        self.dropped = 0
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self.long_tick = self.end_long_tick
         self.here()
 
     def here(self) -> None:
@@ -135,6 +152,16 @@ class Pulse(PulseNumbers):
         self.thread_id, self.thread_name = thread.ident or 0, thread.name
         self.native_id = thread.native_id or 0
         self.cpu_clock = cpu_clock()
+
+    def end_long_tick(self, took: float) -> None:
+        """End a tick that was slow, or follows one: judge it if none of its steps was."""
+        self.limit = LONG
+        if took >= self.threshold and self.judged <= self.tick:
+            self.judge_crowd(self.tick, took)
+        self.crowd.clear()
+        if self.aftermath.active:
+            self.aftermath.tick()
+            self.limit = 0.0
 
     def judge(
         self,
@@ -156,7 +183,7 @@ class Pulse(PulseNumbers):
         """Put a tick up for explaining in which many steps took part and none was slow."""
         self.judged = started + duration
         slow = self.slow(started, duration)
-        slow.parts = self.crowd.parts() or (Part(None, None, None, duration),)
+        slow.parts = self.crowd.parts(self.take_notes()) or (Part(None, None, None, duration),)
         self.put(slow)
 
     def slow(self, started: float, duration: float) -> Slow:
@@ -180,16 +207,22 @@ class Pulse(PulseNumbers):
         else:
             self.dropped += 1
 
+    def believable(self, request: Request, queued: float) -> float:
+        """Return for how long a request, whose bytes are that old, can have been in its socket: a
+        loop that waits in its poll reads them at once. Whatever came between the server and us has
+        spent the rest."""
+        if self.idle - self.idle_before > WAITED:
+            return 0.0
+        return min(queued, max(0.0, request.started - self.busy_since + SLACK))
+
+    def _position(self) -> Position:
+        now = clock()
+        turns, idle, since = self.position(now)
+        return Position(turns, idle, now if since is None else since)
+
     def _photographed_context(self, started: float, ended: float) -> Context | None:
         shown = (s.context for s in reversed([*self.samples]) if started <= s.at <= ended)
         return next((context for context in shown if context is not None), None)
-
-    def fall_behind(self, took: float) -> None:
-        """The loop was busy for so long until now: what came meanwhile has waited."""
-        least = self.threshold * BEHIND
-        if took >= least:
-            self.behind = max(self.behind, self.mark + took + least)
-            self.aftermath.busy(self.mark - took)
 
     def cpu(self) -> float:
         """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""

@@ -1,4 +1,4 @@
-"""Step timing in Python: for where its compiled twin, `_speedups.c`, was not built.
+"""Step timing in Python: for where its compiled twin, in `native/`, was not built.
 
 Rule: arithmetic on the pulse and the request; no strings, locks, metrics or allocation.
 """
@@ -6,22 +6,46 @@ Rule: arithmetic on the pulse and the request; no strings, locks, metrics or all
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
-from loopwatch.probe.long_steps import (
-    end_long_driven_step,
-    end_long_step,
-    end_other_step,
-    share_step,
-)
+from loopwatch.probe.crowd import OLD
+from loopwatch.probe.long_steps import end_long_step, end_other_step, share_step
 from loopwatch.probe.pulse import CROWD, Pulse, clock
 from loopwatch.request import REQUEST, Request
 
 Run = Callable[[Any], None]
 Select = Callable[[Any], Any]
+
+
+def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
+    """End a step, at `pulse.mark`, that is not simply a short one of a request."""
+    entered = pulse.entered
+    if entered is not None:
+        if entered is not request:
+            share_step(pulse, handle, request, took)
+            return
+        pulse.entered = None
+    if took >= pulse.limit:
+        end_long_step(pulse, handle, request, took)
+        return
+    if pulse.mark - pulse.tick >= OLD:
+        pulse.limit = 0.0  # what follows is noted
+    if request is not None:
+        request.steps += 1
+        request.seconds += took
+        request.stepped = pulse.mark
+        return
+    callback = handle._callback
+    kind = type(callback)
+    if kind is MethodType or (
+        kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
+    ):  # a transport's, most likely, or a set's `discard`
+        pulse.other_steps += 1
+        pulse.other_seconds += took
+    else:
+        end_other_step(pulse, handle, took)
 
 
 def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
@@ -34,47 +58,30 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
     only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
 
     def _run(self: Any) -> None:
-        run(self)
         pulse = its_pulse if self._loop is only else find(self._loop)
         if pulse is None:
+            run(self)
             return
+        pulse.running = self
+        run(self)
+        pulse.running = None
         now = clock()
         took = now - pulse.mark
         pulse.mark = now
         request = self._context.get(REQUEST)
-        if took >= pulse.limit:
-            end_long_step(pulse, self, request, took)
-        elif request is not None:
+        if request is None or eager or took >= pulse.limit or now - pulse.tick >= OLD:
+            end_step(pulse, self, request, took)
+        else:
             request.steps += 1
             request.seconds += took
             request.stepped = now
-        else:
-            callback = self._callback
-            kind = type(callback)
-            if kind is MethodType or (
-                kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
-            ):  # a transport's, most likely, or a set's `discard`
-                pulse.other_steps += 1
-                pulse.other_seconds += took
-            else:
-                end_other_step(pulse, self, took)
 
-    def _run_eager(self: Any) -> None:
-        run(self)
-        pulse = find(self._loop)
-        if pulse is None:
-            return
-        now = clock()
-        took = now - pulse.mark
-        pulse.mark = now
-        request, entered = self._context.get(REQUEST), pulse.entered
-        if entered is not None and entered is not request:
-            share_step(pulse, self, request, took)
-            return
-        pulse.entered = None
-        end_long_step(pulse, self, request, took)
+    def forget() -> None:
+        nonlocal only, its_pulse
+        only = its_pulse = None
 
-    return _run_eager if eager else _run
+    _run.forget = forget  # type: ignore[attr-defined]
+    return _run
 
 
 def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
@@ -89,9 +96,7 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
 
     def timed(timeout: float | None = None) -> Any:
         end = pulse.mark
-        if end - pulse.tick >= pulse.limit:
-            pulse.long_tick(end - pulse.tick)
-        pulse.tick = end
+        end_tick(pulse, end)
         if timeout == 0:
             events = select(timeout)
         else:
@@ -109,42 +114,11 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
     return timed
 
 
-@types.coroutine
-def drive(
-    pulse: Pulse, request: Request, coroutine: Coroutine[Any, Any, None]
-) -> Generator[Any, Any, None]:
-    """Run a request's coroutine to its end, timing each step; it sees no difference.
-
-    Nothing is resumed inside an `except` block: the app would find our exception as the context
-    of its own. What is thrown in reaches the app as it came.
-    """
-    resume: Callable[[Any], Any] = coroutine.send
-    argument: Any = None
-    started = request.started
-    while True:
-        pulse.turn = request
-        pulse.mark = started
-        try:
-            waiter = resume(argument)
-        except StopIteration:
-            return
-        finally:
-            argument = None
-            pulse.mark = now = clock()
-            pulse.turn = None
-            took = now - started
-            if took < pulse.limit:
-                request.steps += 1
-                request.seconds += took
-                request.stepped = now
-            else:
-                end_long_driven_step(pulse, request, took)
-        try:
-            argument = yield waiter
-            resume = coroutine.send
-        except GeneratorExit:
-            coroutine.close()
-            raise
-        except BaseException as thrown:
-            resume, argument = coroutine.throw, thrown
-        started = clock()
+def end_tick(pulse: Pulse, ended: float) -> None:
+    took = ended - pulse.tick
+    pulse.turns += 1
+    if took >= pulse.limit:
+        pulse.count_tick(took)
+        pulse.fall_behind(took)
+        pulse.long_tick(took)
+    pulse.tick = ended

@@ -1,46 +1,73 @@
 """Step timing: the only code that runs at every step, and so counted in instructions.
 
-`timed_run` wraps `asyncio.Handle._run`, the one place through which the asyncio loop runs every
-callback. One clock read a step: a step starts where the one before it ended, and a tick's first
-step where the poll returned, which `timed_select` sees. The owner is read from the handle's own
-context *after* the step, which serves child tasks (they copy the context) and the very step that
-began the request.
+asyncio: `timed_run` wraps `asyncio.Handle._run`, the one place through which that loop runs every
+callback, and `timed_select` its poll. A step starts where the one before it ended, a tick's first
+where the poll returned: one clock read a step. Loops whose handles cannot be wrapped: `timed_soon`
+wraps the methods that schedule, and reads the clock before and after each callback; `LibuvPoll` sees
+uvloop's poll. Either way the owner is read from the context that the step ran in, *after* the step,
+which serves child tasks (they copy the context) and the very step that began the request.
 
-`drive` runs the coroutine of one request step by step, for loops whose callbacks cannot be
-wrapped (uvloop never calls `Handle._run`). It drives only what the middleware was handed; tasks'
-own coroutines are left alone, since wrapping every coroutine breaks libraries.
+Tried and dropped: driving the request's coroutine step by step where callbacks cannot be wrapped
+(child tasks, timers and plain callbacks were lost, and a tick was all that was known of a hold);
+reading the owner from `current_task` (wrong for plain callbacks, gone after the step); wrapping every
+task's coroutine (it breaks libraries); wrappers in Python around the compiled twin.
 
-Tried and dropped: driving on asyncio as well (+3 to 5 % instructions, where the context lookup is
-under 1 %); reading the owner from `current_task` (wrong for plain callbacks, gone after the step);
-wrappers in Python around the compiled twin (100 instructions a callback more than wrappers in C).
-
-There are two twins of these three, in C and in Python. They give the same results, call the same
-Python functions for whatever is long or rare, and are told apart by `COMPILED` alone.
+There are two twins, in C and in Python. They give the same results, call the same Python functions
+for whatever is long or rare, and are told apart by `COMPILED` alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import format_helpers
+from typing import Any
 
-from loopwatch.probe import long_steps, python_steps
+from loopwatch.probe import long_steps, python_libuv, python_scheduled, python_steps
+from loopwatch.probe.aftermath import WAITED
 from loopwatch.probe.answer import answering as python_answering
-from loopwatch.probe.pulse import CROWD
+from loopwatch.probe.crowd import OLD
+from loopwatch.probe.pulse import BEHIND, CROWD
 from loopwatch.speedups import speedups
 
 COMPILED = speedups is not None
 
+
+def report(handle: Any, error: BaseException) -> None:
+    """Report what a callback has raised, as `asyncio.Handle._run` does."""
+    source: Any = format_helpers._format_callback_source  # type: ignore[attr-defined]
+    try:
+        text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
+    except TypeError:  # before 3.14 it takes no `debug`
+        text = source(handle._callback, handle._args)
+    context = {"message": f"Exception in callback {text}", "exception": error, "handle": handle}
+    if handle._source_traceback:
+        context["source_traceback"] = handle._source_traceback
+    handle._loop.call_exception_handler(context)
+
+
 if speedups is not None:
     speedups.wire_steps(
         CROWD,
+        OLD,
+        BEHIND,
+        WAITED,
         asyncio.Task,
         asyncio.Handle,
-        long_steps.end_long_step,
-        long_steps.end_other_step,
-        long_steps.share_step,
-        long_steps.end_long_driven_step,
+        asyncio.Handle._run,
+        report,
+        (
+            long_steps.end_long_step,
+            long_steps.end_other_step,
+            long_steps.share_step,
+            long_steps.end_gap,
+            long_steps.take_many_steps,
+        ),
     )
-
-twin = python_steps if speedups is None else speedups
-timed_run, timed_select, drive = twin.timed_run, twin.timed_select, twin.drive
-answering = python_answering if speedups is None else speedups.answering
+    timed_run, timed_select = speedups.timed_run, speedups.timed_select
+    timed_soon, LibuvPoll = speedups.timed_soon, speedups.LibuvPoll
+    answering = speedups.answering
+else:
+    timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
+    timed_soon, LibuvPoll = python_scheduled.timed_soon, python_libuv.LibuvPoll
+    answering = python_answering
 enter = long_steps.enter

@@ -6,9 +6,7 @@ Each wake is also a reading of the clocks (`clocks`), from which causes are told
 
 Theory: a wake is two attribute reads a loop. If a step is in progress, the next wake is set to
 the moment it will have lasted `EARLY` of the threshold, so the first photograph never depends on
-the period; later ones are each `GROWTH` times as deep into the stall, or `OFTEN` of the threshold
-apart while callbacks take turns. Where a tick is all that is known (uvloop), the second follows
-`SOON`: who is at work then bounds how long the first can have been. A step that ends before the
+the period; later ones are each `GROWTH` times as deep into the stall. A step that ends before the
 threshold costs a photograph or two.
 
 A loop on its way back from the poll may be held too, where no step shows it: by a thread that has
@@ -38,10 +36,6 @@ from loopwatch.probe.threads import OtherThreads, Stand, where_threads_stand
 EARLY = 0.5  # of the threshold: when the first photograph is due
 PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
 GROWTH = 1.5
-OFTEN = 0.25  # of the threshold, from one photograph to the next while callbacks take turns
-SOON = (
-    0.05  # of the threshold, from the first photograph to the second where steps are not told apart
-)
 SHORTEST = 0.002  # s between two wakes
 
 
@@ -157,41 +151,26 @@ class Sentry:
         if late:
             self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
         if held is not None and now - held.since >= self.next_age:
-            self.probe.suspect(held)
-            others = self._take_sample(held, late)
-            self.next_age = self._next_age(now - held.since, others)
+            self._take_sample(held, late)
+            self.next_age = (now - held.since) * GROWTH
 
     def _same_step(self) -> bool:
         held, seen = self.held, self.seen
         return held is not None and seen is not None and held.mark == seen.mark
 
-    def _next_age(self, age: float, others: bool) -> float:
-        threshold = self.probe.pulse.threshold
-        if self.probe.drives and self.next_age == threshold * EARLY:
-            return age + threshold * SOON
-        if others or (self.probe.drives and age < threshold):
-            return age + threshold * OFTEN
-        return age * GROWTH
-
-    def _take_sample(self, held: Held, late: bool) -> bool:
-        """Photograph a step; return whether another callback was at work in the one before."""
+    def _take_sample(self, held: Held, late: bool) -> None:
+        """Photograph a step, if it is still the same one afterwards."""
         probe, pulse = self.probe, self.probe.pulse
-        picture = photograph(pulse.thread_id, probe.floor, probe.base)
-        context, coroutine = running_owner(probe.loop, picture.below)
-        if context is None and coroutine is None and picture.root is not None:
-            context = probe.callback_context(picture.root.f_code)
+        spots = photograph(pulse.thread_id, probe.floor)
+        context, coroutine = running_owner(pulse)
         if not late and self.clocks.others_busy():
             self.stands = where_threads_stand(pulse.thread_id, threading.get_ident())
         cpu, at = pulse.cpu(), clock()
         after = probe.held(at)
         if after is None or after.mark != held.mark:
-            return False
-        before = next((s.root for s in reversed(pulse.samples) if s.spots), picture.root)
-        sample = Sample(at, late, picture.spots, cpu, context, coroutine, picture.root)
-        sample.since = held.since
-        pulse.samples.append(sample)
-        self.sample = sample
-        return before is not picture.root
+            return
+        self.sample = Sample(at, late, spots, cpu, context, coroutine)
+        pulse.samples.append(self.sample)
 
     @guarded
     def look(

@@ -1,0 +1,320 @@
+/* asyncio.Handle._run, with every step of the loops that are watched timed.
+
+   One clock read a step: a step begins where the one before it ended, and a tick's first where the
+   poll returned. Where `run` is asyncio's own, what it does is done here: enter the context, call,
+   leave; its owner is looked up while the context is entered. An exception is reported by Python, as
+   `run` reports it. Anything out of the ordinary is `run`'s to do, and is timed from outside. */
+
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *run;    /* asyncio.Handle._run as it was */
+    PyObject *pulses; /* dict of pulses by loop */
+    PyObject *only;   /* the loop, if there is but one */
+    PyObject *its_pulse;
+    int plain; /* `run` is asyncio's own, and handles have the slots we know */
+} TimedRun;
+
+/* Where a handle keeps what we read; 0 if it has no such slot, and is to be asked. */
+Py_ssize_t at_callback;
+static Py_ssize_t at_args, at_context, at_loop;
+
+/* Returns where the slot `name` of a type is; 0 if that is no plain slot. */
+static Py_ssize_t
+slot_of(PyTypeObject *type, PyObject *name)
+{
+    Py_ssize_t at = 0;
+    PyObject *descriptor = PyObject_GetAttr((PyObject *)type, name);
+    if (descriptor == NULL) {
+        PyErr_Clear();
+    }
+    else if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) {
+        PyMemberDescrObject *member = (PyMemberDescrObject *)descriptor;
+        if (member->d_member->type == T_OBJECT_EX && PyType_IsSubtype(type, member->d_common.d_type)) {
+            at = member->d_member->offset;
+        }
+    }
+    Py_XDECREF(descriptor);
+    return at;
+}
+
+void
+find_slots(void)
+{
+    at_args = slot_of(wired.handle_type, str__args);
+    at_callback = slot_of(wired.handle_type, str__callback);
+    at_context = slot_of(wired.handle_type, str__context);
+    at_loop = slot_of(wired.handle_type, str__loop);
+}
+
+/* Returns a handle's attribute, a new reference. */
+PyObject *
+of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
+{
+    if (at != 0 && PyObject_TypeCheck(handle, wired.handle_type)) {
+        PyObject *found = *(PyObject **)((char *)handle + at);
+        if (found != NULL) {
+            return Py_NewRef(found);
+        }
+    }
+    return PyObject_GetAttr(handle, name);
+}
+
+/* Gives the pulse of a handle's loop, a new reference; NULL if that is not watched. */
+static int
+find_pulse(TimedRun *self, PyObject *handle, Pulse **pulse)
+{
+    PyObject *loop = of_handle(handle, at_loop, str__loop), *found;
+    *pulse = NULL;
+    if (loop == NULL) {
+        return -1;
+    }
+    found = loop == self->only ? self->its_pulse : PyDict_GetItemWithError(self->pulses, loop);
+    *pulse = (Pulse *)Py_XNewRef(found);
+    Py_DECREF(loop);
+    return found == NULL && PyErr_Occurred() ? -1 : 0;
+}
+
+/* Gives the request that a handle's context knows, NULL if it knows none. */
+static int
+find_owner_of(PyObject *handle, PyObject **owner)
+{
+    PyObject *context = of_handle(handle, at_context, str__context);
+    *owner = NULL;
+    if (context == NULL) {
+        return -1;
+    }
+    int known = PySequence_Contains(context, wired.variable); /* a miss makes no KeyError */
+    if (known > 0) {
+        *owner = PyObject_GetItem(context, wired.variable);
+        known = *owner == NULL ? -1 : known;
+    }
+    Py_DECREF(context);
+    if (*owner != NULL && !is_request(*owner)) {
+        Py_CLEAR(*owner);
+    }
+    return known < 0 ? -1 : 0;
+}
+
+/* Has Python report what a callback has raised, unless it ends the loop. */
+static PyObject *
+report(PyObject *handle)
+{
+    PyObject *type, *value, *trace, *done;
+    if (PyErr_ExceptionMatches(PyExc_SystemExit) || PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        return NULL;
+    }
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace != NULL) {
+        PyException_SetTraceback(value, trace);
+    }
+    done = PyObject_CallFunctionObjArgs(wired.report, handle, value, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return done;
+}
+
+/* Ends the step of a handle, whose owner is `owner` (stolen), without touching an exception. */
+static int
+end_run(Pulse *pulse, PyObject *handle, PyObject *owner)
+{
+    PyObject *type, *value, *trace;
+    Py_CLEAR(pulse->running);
+    PyErr_Fetch(&type, &value, &trace);
+    int failed = end_step(pulse, handle, owner, pulse->mark, read_clock());
+    Py_XDECREF(owner);
+    if (failed < 0) { /* in place of what was raised, as an error in a `finally` is */
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        return -1;
+    }
+    PyErr_Restore(type, value, trace);
+    return 0;
+}
+
+/* Does what asyncio's own _run does. Gives 0, and nothing is done, if that has to do it. */
+static int
+run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
+{
+    PyObject *context = *(PyObject **)((char *)handle + at_context);
+    PyObject *callback = *(PyObject **)((char *)handle + at_callback);
+    PyObject *args = *(PyObject **)((char *)handle + at_args), *owner = NULL;
+    if (context == NULL || callback == NULL || args == NULL || !PyContext_CheckExact(context) ||
+        !PyTuple_CheckExact(args)) {
+        return 0;
+    }
+    if (PyContext_Enter(context) < 0) { /* it is entered already, which `run` tells in its words */
+        PyErr_Clear();
+        return 0;
+    }
+    Py_INCREF(context);
+    Py_INCREF(callback);
+    Py_INCREF(args);
+    pulse->running = Py_NewRef(handle);
+    *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    if (*done == NULL) {
+        PyErr_Fetch(&type, &value, &trace);
+    }
+    if (find_owner(&owner) < 0 || PyContext_Exit(context) < 0) {
+        PyErr_WriteUnraisable(handle);
+    }
+    if (type != NULL) {
+        PyErr_Restore(type, value, trace);
+        *done = report(handle);
+    }
+    if (end_run(pulse, handle, owner) < 0) {
+        Py_CLEAR(*done);
+    }
+    Py_DECREF(context);
+    Py_DECREF(callback);
+    Py_DECREF(args);
+    return 1;
+}
+
+static PyObject *
+run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyObject *names)
+{
+    PyObject *done, *owner = NULL, *type, *value, *trace;
+    pulse->running = Py_NewRef(args[0]);
+    done = PyObject_Vectorcall(self->run, args, count, names);
+    PyErr_Fetch(&type, &value, &trace);
+    if (find_owner_of(args[0], &owner) < 0) {
+        PyErr_WriteUnraisable(args[0]);
+    }
+    PyErr_Restore(type, value, trace);
+    if (end_run(pulse, args[0], owner) < 0) {
+        Py_CLEAR(done);
+    }
+    return done;
+}
+
+static PyObject *
+timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    Pulse *pulse = NULL;
+    PyObject *done = NULL;
+    if (PyVectorcall_NARGS(count) < 1 || find_pulse(self, args[0], &pulse) < 0) {
+        PyErr_Clear();
+    }
+    if (pulse == NULL) {
+        return PyObject_Vectorcall(self->run, args, count, names);
+    }
+    Py_XSETREF(pulse->running, NULL); /* of a nested loop's outer step */
+    if (!self->plain || PyVectorcall_NARGS(count) != 1 || names != NULL ||
+        !PyObject_TypeCheck(args[0], wired.handle_type) || !run_plainly(pulse, args[0], &done)) {
+        done = run_with(self, pulse, args, count, names);
+    }
+    Py_DECREF(pulse);
+    return done;
+}
+
+static PyObject *
+timed_run_get(PyObject *self, PyObject *instance, PyObject *owner)
+{
+    (void)owner;
+    return instance == NULL ? Py_NewRef(self) : PyMethod_New(self, instance);
+}
+
+static int
+timed_run_traverse(TimedRun *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->run);
+    Py_VISIT(self->pulses);
+    Py_VISIT(self->only);
+    Py_VISIT(self->its_pulse);
+    return 0;
+}
+
+static int
+timed_run_clear(TimedRun *self)
+{
+    Py_CLEAR(self->only);
+    Py_CLEAR(self->its_pulse);
+    return 0; /* the rest must stay for as long as it can be called; the dict is cleared */
+}
+
+static void
+timed_run_dealloc(TimedRun *self)
+{
+    PyObject_GC_UnTrack(self);
+    timed_run_clear(self);
+    Py_CLEAR(self->run);
+    Py_CLEAR(self->pulses);
+    PyObject_GC_Del(self);
+}
+
+/* Lets go of the loop and its pulse: from now on only what `pulses` holds is found. */
+static PyObject *
+timed_run_forget(TimedRun *self, PyObject *unused)
+{
+    (void)unused;
+    timed_run_clear(self);
+    Py_RETURN_NONE;
+}
+
+static PyMemberDef timed_run_members[] = {
+    {"__wrapped__", T_OBJECT, offsetof(TimedRun, run), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef timed_run_methods[] = {
+    {"forget", (PyCFunction)timed_run_forget, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject TimedRunType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.TimedRun",
+    .tp_basicsize = sizeof(TimedRun),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(TimedRun, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_descr_get = timed_run_get,
+    .tp_dealloc = (destructor)timed_run_dealloc,
+    .tp_traverse = (traverseproc)timed_run_traverse,
+    .tp_clear = (inquiry)timed_run_clear,
+    .tp_members = timed_run_members,
+    .tp_methods = timed_run_methods,
+};
+
+/* timed_run(run, pulses, eager): `eager` is for the twin alone, here it costs nothing */
+PyObject *
+timed_run(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *run, *pulses, *loop, *pulse;
+    int eager;
+    Py_ssize_t at = 0;
+    if (!PyArg_ParseTuple(args, "OO!p:timed_run", &run, &PyDict_Type, &pulses, &eager)) {
+        return NULL;
+    }
+    while (PyDict_Next(pulses, &at, &loop, &pulse)) {
+        if (!PyObject_TypeCheck(pulse, &PulseType)) {
+            PyErr_Format(PyExc_TypeError, "pulses must be of Pulse, got %R", pulse);
+            return NULL;
+        }
+    }
+    TimedRun *self = is_wired() ? PyObject_GC_New(TimedRun, &TimedRunType) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->call = (vectorcallfunc)timed_run_call;
+    self->run = Py_NewRef(run);
+    self->pulses = Py_NewRef(pulses);
+    self->only = self->its_pulse = NULL;
+    self->plain = run == wired.plain_run && at_args && at_callback && at_context && at_loop;
+    at = 0;
+    if (PyDict_GET_SIZE(pulses) == 1 && PyDict_Next(pulses, &at, &loop, &pulse)) {
+        self->only = Py_NewRef(loop);
+        self->its_pulse = Py_NewRef(pulse);
+    }
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}

@@ -1,0 +1,121 @@
+/* The `select` of an asyncio loop's selector: a tick ends, the loop polls, a tick begins.
+
+   A poll without waiting (timeout 0) has no idle time, so the next tick begins where the last one
+   ended, and no clock is read. */
+
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    Pulse *pulse;
+    PyObject *select;
+    PyObject *ready; /* the loop's deque of callbacks, NULL if it has none */
+} TimedSelect;
+
+/* Says whether a poll does not wait: 1, 0, or -1. */
+static int
+is_zero(PyObject *timeout)
+{
+    if (timeout == NULL || timeout == Py_None) {
+        return 0;
+    }
+    if (PyFloat_CheckExact(timeout)) {
+        return PyFloat_AS_DOUBLE(timeout) == 0.0;
+    }
+    int truth = PyObject_IsTrue(timeout);
+    return truth < 0 ? -1 : !truth;
+}
+
+/* Polls, and takes the time for idle; what the poll raises is kept. */
+static PyObject *
+wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    Pulse *pulse = self->pulse;
+    double end = pulse->mark;
+    pulse->polling = 1;
+    PyObject *events = PyObject_Vectorcall(self->select, args, count, names);
+    double back = read_clock();
+    pulse->mark = pulse->tick = back;
+    pulse->idle += back - end;
+    pulse->polling = 0;
+    if (pulse->asleep) {
+        wake_watcher();
+    }
+    return events;
+}
+
+static PyObject *
+timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    int has = PyVectorcall_NARGS(count) > 0 || (names != NULL && PyTuple_GET_SIZE(names) > 0);
+    int zero = is_zero(has ? args[0] : NULL);
+    if (zero < 0 || end_tick(self->pulse, self->pulse->mark) < 0) {
+        return NULL;
+    }
+    PyObject *events = zero ? PyObject_Vectorcall(self->select, args, count, names)
+                            : wait_idle(self, args, count, names);
+    if (events != NULL && self->ready != NULL) {
+        Py_ssize_t ready = PyObject_Size(self->ready);
+        if (ready < 0) {
+            Py_DECREF(events);
+            return NULL;
+        }
+        if (ready > wired.crowd) {
+            self->pulse->limit = 0.0;
+        }
+    }
+    return events;
+}
+
+static int
+timed_select_traverse(TimedSelect *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->pulse);
+    Py_VISIT(self->select);
+    Py_VISIT(self->ready);
+    return 0;
+}
+
+static void
+timed_select_dealloc(TimedSelect *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->select);
+    Py_CLEAR(self->ready);
+    PyObject_GC_Del(self);
+}
+
+PyTypeObject TimedSelectType = { /* no tp_clear: a selector's dict clears any cycle */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.TimedSelect",
+    .tp_basicsize = sizeof(TimedSelect),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(TimedSelect, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_dealloc = (destructor)timed_select_dealloc,
+    .tp_traverse = (traverseproc)timed_select_traverse,
+};
+
+/* timed_select(pulse, select, ready or None) */
+PyObject *
+timed_select(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pulse, *select, *ready;
+    if (!PyArg_ParseTuple(args, "O!OO:timed_select", &PulseType, &pulse, &select, &ready)) {
+        return NULL;
+    }
+    TimedSelect *self = is_wired() ? PyObject_GC_New(TimedSelect, &TimedSelectType) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->call = (vectorcallfunc)timed_select_call;
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->select = Py_NewRef(select);
+    self->ready = ready == Py_None ? NULL : Py_NewRef(ready);
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}

@@ -1,0 +1,34 @@
+/* What the middleware and the exchanges that it makes share. */
+
+#ifndef LOOPWATCH_EXCHANGE_H
+#define LOOPWATCH_EXCHANGE_H
+
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *app;
+    void *loop; /* compared only: the running loop whose numbers the rest are; NULL: none yet */
+    PyObject *watched, *rows, *start, *late;
+    Pulse *pulse;
+    PyTypeObject *app_type; /* compared only: whose __call__ the function is, as of this version */
+    unsigned int app_version;
+    PyObject *app_function;
+} Middleware;
+
+enum state { NEW, RUNNING, SUSPENDED, ENDED };
+
+typedef struct {
+    PyObject_HEAD
+    Middleware *front;
+    Pulse *pulse;
+    PyObject *scope, *receive, *send, *watched, *rows;
+    Request *request;    /* NULL before it began, after it ended, and where Python has it */
+    PyObject *coroutine; /* the app's */
+    enum state state;
+} Exchange;
+
+PyObject *new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *send);
+
+#endif

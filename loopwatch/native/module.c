@@ -1,0 +1,289 @@
+/* The module: the wiring that Python does once, and what it finds here. */
+
+#include "native.h"
+
+Wired wired;
+
+#define DEFINE(name) PyObject *str_##name;
+STRINGS(DEFINE)
+#undef DEFINE
+PyObject *str_http, *str_websocket, *str_body, *str_start;
+
+extern PyMethodDef clock_functions[];
+int clock_agrees(void);
+
+/* ---------------------------------------------------------------- small ways */
+
+int
+is_wired(void)
+{
+    if (wired.variable == NULL || wired.end_long_step == NULL || wired.edge_count == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "loopwatch.probe.steps must be imported first");
+        return 0;
+    }
+    return 1;
+}
+
+int
+to_float(PyObject *object, double *value)
+{
+    *value = PyFloat_AsDouble(object);
+    return *value == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
+int
+slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took)
+{
+    PyObject *seconds = PyFloat_FromDouble(took);
+    if (seconds == NULL) {
+        return -1;
+    }
+    PyObject *arguments[] = {first, second, third != NULL ? third : seconds, seconds};
+    PyObject *done = PyObject_Vectorcall(function, arguments, third != NULL ? 4 : 3, NULL);
+    Py_DECREF(seconds);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+PyObject *
+counts_of(const Buckets *buckets)
+{
+    PyObject *counts = PyTuple_New(wired.edge_count + 1);
+    for (Py_ssize_t n = 0; counts != NULL && n <= wired.edge_count; n++) {
+        PyObject *each = PyLong_FromSsize_t(buckets->counts[n]);
+        if (each == NULL) {
+            Py_CLEAR(counts);
+        }
+        else {
+            PyTuple_SET_ITEM(counts, n, each);
+        }
+    }
+    return counts;
+}
+
+PyObject *
+floats_of(const double *values)
+{
+    PyObject *floats = PyTuple_New(wired.edge_count + 1);
+    for (Py_ssize_t n = 0; floats != NULL && n <= wired.edge_count; n++) {
+        PyObject *each = PyFloat_FromDouble(values[n]);
+        if (each == NULL) {
+            Py_CLEAR(floats);
+        }
+        else {
+            PyTuple_SET_ITEM(floats, n, each);
+        }
+    }
+    return floats;
+}
+
+/* ---------------------------------------------------------------- the wiring */
+
+/* wire_request(type, variable, slow) */
+static PyObject *
+wire_request(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *type, *variable;
+    double slow;
+    if (!PyArg_ParseTuple(args, "O!O!d:wire_request", &PyType_Type, &type, &PyContextVar_Type,
+                          &variable, &slow)) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype((PyTypeObject *)type, &RequestType)) {
+        PyErr_SetString(PyExc_TypeError, "wire_request takes a subclass of RequestNumbers");
+        return NULL;
+    }
+    put((PyObject **)&wired.request_type, type);
+    put(&wired.variable, variable);
+    wired.slow = slow;
+    Py_RETURN_NONE;
+}
+
+/* wire_steps(crowd, old, least, waited, Task, Handle, run, report, ways): `ways` are the functions
+   (end_long_step, end_other_step, share_step, end_gap, many_steps) */
+static PyObject *
+wire_steps(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *task, *handle, *run, *report, *ways[5];
+    Py_ssize_t crowd;
+    double old, least, waited;
+    if (!PyArg_ParseTuple(args, "ndddO!O!OO(OOOOO):wire_steps", &crowd, &old, &least, &waited,
+                          &PyType_Type, &task, &PyType_Type, &handle, &run, &report, &ways[0],
+                          &ways[1], &ways[2], &ways[3], &ways[4])) {
+        return NULL;
+    }
+    PyObject **slots[] = {&wired.end_long_step, &wired.end_other_step, &wired.share_step,
+                          &wired.end_gap, &wired.many_steps};
+    for (int n = 0; n < 5; n++) {
+        put(slots[n], ways[n]);
+    }
+    wired.crowd = crowd;
+    wired.old = old;
+    wired.least = least;
+    wired.waited = waited;
+    put((PyObject **)&wired.task_type, task);
+    put((PyObject **)&wired.handle_type, handle);
+    put(&wired.plain_run, run);
+    put(&wired.report, report);
+    find_slots();
+    Py_RETURN_NONE;
+}
+
+/* wire_ledger(edges) */
+static PyObject *
+wire_ledger(PyObject *module, PyObject *edges)
+{
+    (void)module;
+    if (!PyTuple_Check(edges) || PyTuple_GET_SIZE(edges) > EDGES || PyTuple_GET_SIZE(edges) < 1) {
+        PyErr_Format(PyExc_TypeError, "edges must be a tuple of 1 to %d, got %R", EDGES, edges);
+        return NULL;
+    }
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(edges); at++) {
+        if (to_float(PyTuple_GET_ITEM(edges, at), &wired.edges[at]) < 0) {
+            return NULL;
+        }
+    }
+    wired.edge_count = PyTuple_GET_SIZE(edges);
+    wired.first = wired.edges[0];
+    Py_RETURN_NONE;
+}
+
+/* wire_middleware(running_loop, awaiting) */
+static PyObject *
+wire_middleware(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *running_loop, *awaiting;
+    if (!PyArg_ParseTuple(args, "OO:wire_middleware", &running_loop, &awaiting)) {
+        return NULL;
+    }
+    put(&wired.running_loop, running_loop);
+    put(&wired.awaiting, awaiting);
+    Py_RETURN_NONE;
+}
+
+/* running_context(thread) -> a copy of the context that a thread runs in, None if it has none */
+static PyObject *
+running_context(PyObject *module, PyObject *thread)
+{
+    (void)module;
+    unsigned long id = PyLong_AsUnsignedLong(thread);
+    if (id == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; state != NULL; state = PyThreadState_Next(state)) {
+        if (state->thread_id == id) {
+            PyObject *context = state->context;
+            return is_there(context) ? PyContext_Copy(context) : Py_NewRef(Py_None);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL
+
+static PyMethodDef functions[] = {
+    {"add_request", add_request, METH_VARARGS, NULL},
+    {"add_to_known", FAST(add_to_known)},
+    {"answering", FAST(answering)},
+    {"begin", FAST(begin)},
+    {"running_context", running_context, METH_O, NULL},
+    {"timed_run", timed_run, METH_VARARGS, NULL},
+    {"timed_select", timed_select, METH_VARARGS, NULL},
+    {"timed_soon", timed_soon, METH_VARARGS, NULL},
+    {"wire_ledger", wire_ledger, METH_O, NULL},
+    {"wire_middleware", wire_middleware, METH_VARARGS, NULL},
+    {"wire_request", wire_request, METH_VARARGS, NULL},
+    {"wire_steps", wire_steps, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---------------------------------------------------------------- the module */
+
+static int
+make_strings(void)
+{
+#define MAKE(name) \
+    if (str_##name == NULL && (str_##name = PyUnicode_InternFromString(#name)) == NULL) { \
+        return -1; \
+    }
+    STRINGS(MAKE)
+    MAKE(http)
+    MAKE(websocket)
+#undef MAKE
+    str_body = PyUnicode_InternFromString("http.response.body");
+    str_start = PyUnicode_InternFromString("http.response.start");
+    return str_body == NULL || str_start == NULL ? -1 : 0;
+}
+
+static int
+ready_types(PyObject *module)
+{
+    PyTypeObject *hidden[] = {&TimedRunType, &TimedSelectType, &ScheduledType,
+                              &TimedSoonType, &ResponseType, &ExchangeType};
+    PyTypeObject *shown[] = {&PulseType, &RequestType, &RequestRowType, &StepRowType,
+                             &LibuvPollType, &MiddlewareType, &WatcherType};
+    for (size_t n = 0; n < sizeof(hidden) / sizeof(*hidden); n++) {
+        if (PyType_Ready(hidden[n]) < 0) {
+            return -1;
+        }
+    }
+    for (size_t n = 0; n < sizeof(shown) / sizeof(*shown); n++) {
+        if (PyModule_AddType(module, shown[n]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+execute(PyObject *module)
+{
+    static PyInterpreterState *owner = NULL;
+    if (owner != NULL && owner != PyInterpreterState_Get()) {
+        PyErr_SetString(PyExc_ImportError, "loopwatch._speedups serves one interpreter a process");
+        return -1;
+    }
+    owner = PyInterpreterState_Get();
+    int agrees = clock_agrees();
+    if (agrees <= 0) {
+        if (agrees == 0) {
+            PyErr_SetString(PyExc_ImportError, "time.perf_counter is another clock than expected");
+        }
+        return -1;
+    }
+    if (make_strings() < 0 || ready_types(module) < 0 ||
+        PyModule_AddFunctions(module, clock_functions) < 0) {
+        return -1;
+    }
+    return PyModule_AddIntConstant(module, "ABI", ABI);
+}
+
+static void
+release(void *module)
+{
+    (void)module;
+    free_spare_scheduled();
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loopwatch._speedups",
+    .m_methods = functions,
+    .m_slots = slots,
+    .m_free = release,
+};
+
+PyMODINIT_FUNC
+PyInit__speedups(void)
+{
+    return PyModuleDef_Init(&definition);
+}

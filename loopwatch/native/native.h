@@ -1,0 +1,286 @@
+/* What the files of the compiled twin share: the structs that both twins write, the wiring, the clock.
+
+   The twin does what Python does in these modules, with the same results:
+
+   here                 in Python
+   pulse.c              probe/pulse.py             the numbers of one loop
+   request.c            request.py                 the numbers of one request, `begin`
+   step_row.c           ledger/steps.py            the steps of one coroutine
+   request_row.c        ledger/request_row.py      the requests of one route
+   finish.c             ledger/requests.py         the end of a request
+   steps.c              probe/python_steps.py      the end of a step, and of a tick
+   asyncio_run.c        probe/python_steps.py      asyncio.Handle._run
+   asyncio_select.c     probe/python_steps.py      a selector's select
+   scheduled.c          probe/python_scheduled.py  call_soon and call_later of any other loop
+   libuv_poll.c         probe/python_libuv.py      libuv's poll
+   response.c           probe/answer.py            the `send` that an app gets
+   exchange.c           middleware.py              the call of an app, awaited
+   watcher.c            probe/watchdog.py          the watchdog's sleep
+
+   Rule: a fast step is arithmetic on two structs. Whatever is long, rare or undecided goes to the
+   Python functions that `wire` was given, the same for both twins. Their errors are theirs to catch;
+   what still comes out of them (a KeyboardInterrupt, say) propagates as it does in Python.
+
+   Everything is guarded by the GIL, but for what libuv_poll.c and watcher.c say. The wiring is one a
+   process: a second interpreter is refused at import, and a build without the GIL does not compile.
+   Either gets the Python twin. Types are static: on the way of every step they cost nothing. */
+
+#ifndef LOOPWATCH_NATIVE_H
+#define LOOPWATCH_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+#include <structmember.h>
+#include <time.h>
+
+#if defined(PYPY_VERSION) || defined(Py_GIL_DISABLED) || PY_VERSION_HEX < 0x030B0000
+#error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
+#endif
+
+#define ABI 5 /* to be raised with every change that loopwatch/speedups.py must not take for another */
+
+#define EDGES 16    /* of a histogram, at most */
+#define RECENT 1024 /* requests of a row that are remembered */
+#define PARTS 5     /* of each: when it arrived; its latency, queued, running, stalled */
+#define MANY 256    /* long steps kept in a request before its row takes them */
+#define NOTES 32    /* long steps of a young tick that are remembered until it ends */
+
+/* ---------------------------------------------------------------- the clock */
+
+extern double clock_step, clock_now; /* of an even clock, for counting instructions; see clock.c */
+
+#ifdef _WIN32
+double read_system_clock(void);
+#else
+static inline double
+read_system_clock(void)
+{
+#ifdef __APPLE__
+    return (double)clock_gettime_nsec_np(CLOCK_UPTIME_RAW) / 1e9;
+#else
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)(at.tv_sec * 1000000000LL + at.tv_nsec) / 1e9; /* as time.perf_counter rounds */
+#endif
+}
+#endif
+
+/* Returns seconds of the clock that time.perf_counter reads. */
+static inline double
+read_clock(void)
+{
+    return clock_step == 0.0 ? read_system_clock() : (clock_now += clock_step);
+}
+
+/* ---------------------------------------------------------------- what both twins write */
+
+typedef struct {
+    Py_ssize_t counts[EDGES + 1];
+    double sums[EDGES + 1]; /* s */
+} Buckets;
+
+typedef struct {
+    PyObject *code, *endpoint; /* of what ran: a code object or a type; a request's, or NULL */
+    double took;               /* s */
+} Note;
+
+typedef struct LibuvPoll LibuvPoll;
+
+typedef struct {
+    PyObject_HEAD
+    double mark, tick, idle, limit, threshold, behind, busy_since, idle_before, other_seconds;
+    Py_ssize_t other_steps, turns, ready;
+    char polling, eager, closed, asleep;
+    PyObject *running; /* the handle whose step is in progress, or NULL */
+    PyObject *entered; /* a request, or None */
+    PyObject *long_tick;
+    PyObject *span; /* () -> the current span's ids, or None; None: nobody asks */
+    LibuvPoll *poll;
+    Buckets ticks;
+    double squares[EDGES + 1];
+    Note notes[NOTES];
+    int noted;
+    unsigned int version; /* odd while a poll's end is being written without the GIL */
+} Pulse;
+
+typedef struct {
+    PyObject_HEAD
+    double started, ended, seconds, queued, stalled, pooled, responded, settled;
+    double taken, charged, charged_background, charged_stalled, stepped;
+    Py_ssize_t steps, long_steps, room;
+    double *times; /* s each, of the long steps that its row has not taken */
+    PyObject *door, *outer, *row, *scope;
+    PyObject *span, *waits; /* ids, a list; or NULL */
+} Request;
+
+typedef struct {
+    PyObject_HEAD
+    double seconds;
+    Py_ssize_t steps;
+    Buckets all; /* of the long ones */
+} StepRow;
+
+typedef struct {
+    PyObject_HEAD
+    double running, time, queued, stalled, pooled, background;
+    PyObject *door, *method, *steps;
+    Buckets latency;
+    double *recent; /* `PARTS` of each of the latest requests, in a ring of `room` */
+    Py_ssize_t room, finished;
+} RequestRow;
+
+extern PyTypeObject PulseType, RequestType, RequestRowType, StepRowType, TimedRunType,
+    TimedSelectType, ScheduledType, TimedSoonType, LibuvPollType, ResponseType, ExchangeType,
+    MiddlewareType, WatcherType;
+
+/* ---------------------------------------------------------------- the wiring */
+
+typedef struct {
+    PyObject *variable; /* ContextVar of the request */
+    PyTypeObject *request_type;
+    PyTypeObject *task_type;
+    PyTypeObject *handle_type;
+    PyObject *plain_run;       /* asyncio's own Handle._run */
+    PyObject *report;          /* (handle, exception): as that reports it */
+    PyObject *end_long_step;   /* (pulse, handle, request or None, took) */
+    PyObject *end_other_step;  /* (pulse, handle, took) */
+    PyObject *share_step;      /* (pulse, handle, request or None, took) */
+    PyObject *end_gap;         /* (pulse, took) */
+    PyObject *many_steps;      /* (pulse, request) */
+    PyObject *running_loop;    /* asyncio._get_running_loop */
+    PyObject *awaiting;        /* (awaitable) -> coroutine */
+    double edges[EDGES];       /* of all histograms, s */
+    Py_ssize_t edge_count;
+    Py_ssize_t crowd;          /* ready callbacks from which every step goes the slow way */
+    double slow;               /* s of latency from which a request keeps its span */
+    double first;              /* s: steps below it are only counted */
+    double old;                /* s of a tick from which all its steps are noted */
+    double least;              /* of the threshold: so long a tick makes requests wait */
+    double waited;             /* s in the poll: whatever was ready has had its turn */
+} Wired;
+
+extern Wired wired;
+
+#define STRINGS(X) \
+    X(_args) X(_callback) X(_context) X(_loop) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
+    X(cr_code) X(endpoint) X(finish) X(func) X(get_coro) X(gi_code) X(method) X(more_body) \
+    X(nested) X(note) X(serve) X(throw) X(type)
+#define DECLARE(name) extern PyObject *str_##name;
+STRINGS(DECLARE)
+#undef DECLARE
+extern PyObject *str_http, *str_websocket, *str_body, *str_start;
+
+int is_wired(void); /* whether all wirings were done; else an exception is set */
+
+/* ---------------------------------------------------------------- small ways */
+
+static inline int
+is_request(PyObject *object)
+{
+    return Py_TYPE(object) == wired.request_type;
+}
+
+static inline int
+is_there(PyObject *object)
+{
+    return object != NULL && object != Py_None;
+}
+
+/* Sets *slot to a new reference of `value`. */
+static inline void
+put(PyObject **slot, PyObject *value)
+{
+    PyObject *before = *slot;
+    *slot = Py_XNewRef(value);
+    Py_XDECREF(before);
+}
+
+/* Says whether `one`, which may be NULL, is the text `other`. */
+static inline int
+same_text(PyObject *one, PyObject *other)
+{
+    if (one == other) { /* interned, as methods and types of messages are */
+        return 1;
+    }
+    return one != NULL && PyUnicode_Check(one) && PyUnicode_Check(other) &&
+           PyUnicode_Compare(one, other) == 0;
+}
+
+static inline Py_ssize_t
+bucket_of(double value)
+{
+    Py_ssize_t bucket = 0;
+    while (bucket < wired.edge_count && wired.edges[bucket] < value) {
+        bucket++;
+    }
+    return bucket;
+}
+
+static inline void
+add_to_buckets(Buckets *buckets, double value)
+{
+    Py_ssize_t bucket = bucket_of(value);
+    buckets->counts[bucket] += 1;
+    buckets->sums[bucket] += value;
+}
+
+PyObject *counts_of(const Buckets *buckets); /* as a tuple */
+PyObject *floats_of(const double *values);   /* one a bucket, as a tuple */
+int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set */
+
+/* Calls a slow way of Python's, with `took` as the last argument; -1 if it raised. `third` may be
+   NULL. */
+int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);
+
+/* Counts a short step of a request, which ends now. */
+static inline void
+add_step(Request *request, double took, double now)
+{
+    request->stepped = now;
+    request->steps += 1;
+    request->seconds += took;
+}
+
+/* ---------------------------------------------------------------- by file */
+
+int add_long_step(Request *request, double took);        /* request.c */
+double long_seconds(const Request *request);
+void take_long_steps(StepRow *row, Request *request);
+PyObject *begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
+Request *begin_request(PyObject *door, PyObject *scope);
+
+int add_to_row(RequestRow *row, Request *request, double now, double step); /* finish.c */
+void add_to_recent(RequestRow *row, const double *parts);
+int finish_request(Pulse *pulse, PyObject *rows, Request *request);
+PyObject *add_request(PyObject *module, PyObject *args);
+PyObject *add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+int find_owner(PyObject **owner); /* steps.c: the running context's request, or NULL */
+int end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now);
+int end_tick(Pulse *pulse, double ended);
+int ends_slowly(const Pulse *pulse, double took);
+void count_tick(Pulse *pulse, double took);
+void fall_behind(Pulse *pulse, double took, double ended);
+void forget_notes(Pulse *pulse);
+
+PyObject *of_handle(PyObject *handle, Py_ssize_t at, PyObject *name); /* asyncio_run.c */
+void find_slots(void);
+extern Py_ssize_t at_callback;
+PyObject *timed_run(PyObject *module, PyObject *args);
+PyObject *timed_select(PyObject *module, PyObject *args); /* asyncio_select.c */
+PyObject *timed_soon(PyObject *module, PyObject *args);   /* scheduled.c */
+
+void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
+double since_poll(LibuvPoll *poll, double now, int *waits);
+void abandon_poll(LibuvPoll *poll);
+
+int ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late); /* response.c */
+PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start);
+PyObject *answering(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+void free_spare_scheduled(void);
+void wake_watcher(void);                                  /* watcher.c */
+
+#endif

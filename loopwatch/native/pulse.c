@@ -1,0 +1,191 @@
+/* The numbers of one loop: written on its thread, read on any. */
+
+#include "native.h"
+
+static int
+pulse_traverse(Pulse *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->running);
+    Py_VISIT(self->entered);
+    Py_VISIT(self->long_tick);
+    Py_VISIT(self->span);
+    for (int n = 0; n < self->noted; n++) {
+        Py_VISIT(self->notes[n].code);
+        Py_VISIT(self->notes[n].endpoint);
+    }
+    return 0;
+}
+
+static int
+pulse_clear(Pulse *self)
+{
+    Py_CLEAR(self->running);
+    Py_CLEAR(self->entered);
+    Py_CLEAR(self->long_tick);
+    Py_CLEAR(self->span);
+    forget_notes(self);
+    return 0;
+}
+
+static void
+pulse_dealloc(Pulse *self)
+{
+    PyObject_GC_UnTrack(self);
+    if (self->poll != NULL) {
+        abandon_poll(self->poll);
+    }
+    pulse_clear(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+/* Lets go of what is remembered of a young tick. */
+void
+forget_notes(Pulse *self)
+{
+    while (self->noted > 0) {
+        Note *note = &self->notes[--self->noted];
+        Py_CLEAR(note->code);
+        Py_CLEAR(note->endpoint);
+    }
+}
+
+/* take_notes() -> (code, endpoint or None, s) of each long step of this tick that C has filed */
+static PyObject *
+pulse_take_notes(Pulse *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *list = PyList_New(0);
+    for (int n = 0; list != NULL && n < self->noted; n++) {
+        Note *note = &self->notes[n];
+        PyObject *endpoint = note->endpoint != NULL ? note->endpoint : Py_None;
+        PyObject *each = Py_BuildValue("(OOd)", note->code, endpoint, note->took);
+        if (each == NULL || PyList_Append(list, each) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(each);
+    }
+    forget_notes(self);
+    return list;
+}
+
+/* count_tick(seconds): file a tick; fall_behind(seconds): it was busy for so long until `mark` */
+static PyObject *
+pulse_count_tick(Pulse *self, PyObject *seconds)
+{
+    double took;
+    if (to_float(seconds, &took) < 0) {
+        return NULL;
+    }
+    count_tick(self, took);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+pulse_fall_behind(Pulse *self, PyObject *seconds)
+{
+    double took;
+    if (to_float(seconds, &took) < 0) {
+        return NULL;
+    }
+    fall_behind(self, took, self->mark);
+    Py_RETURN_NONE;
+}
+
+/* position(now) -> (turns, s idle until now, when the tick in progress began; None: in the poll) */
+static PyObject *
+pulse_position(Pulse *self, PyObject *moment)
+{
+    double now, idle, since;
+    Py_ssize_t turns;
+    int waits;
+    unsigned int version, tries = 0;
+    if (to_float(moment, &now) < 0) {
+        return NULL;
+    }
+    do { /* libuv's poll ends without the GIL; a thread that is off the CPU meanwhile is not awaited */
+        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
+        turns = self->turns, idle = self->idle, since = self->tick, waits = self->polling;
+        if (waits) {
+            double began = since;
+            since = self->poll != NULL ? since_poll(self->poll, now, &waits) : now;
+            idle += since > began ? since - began : 0.0;
+        }
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED)) &&
+             ++tries < 10000);
+    return waits ? Py_BuildValue("(ndO)", turns, idle, Py_None)
+                 : Py_BuildValue("(ndd)", turns, idle, since);
+}
+
+static PyObject *
+pulse_tick_counts(Pulse *self, void *unused)
+{
+    (void)unused;
+    return counts_of(&self->ticks);
+}
+
+static PyObject *
+pulse_tick_sums(Pulse *self, void *unused)
+{
+    (void)unused;
+    return floats_of(self->ticks.sums);
+}
+
+static PyObject *
+pulse_tick_squares(Pulse *self, void *unused)
+{
+    (void)unused;
+    return floats_of(self->squares);
+}
+
+static PyMemberDef pulse_members[] = {
+    {"mark", T_DOUBLE, offsetof(Pulse, mark), 0, NULL},
+    {"tick", T_DOUBLE, offsetof(Pulse, tick), 0, NULL},
+    {"idle", T_DOUBLE, offsetof(Pulse, idle), 0, NULL},
+    {"limit", T_DOUBLE, offsetof(Pulse, limit), 0, NULL},
+    {"threshold", T_DOUBLE, offsetof(Pulse, threshold), 0, NULL},
+    {"other_seconds", T_DOUBLE, offsetof(Pulse, other_seconds), 0, NULL},
+    {"other_steps", T_PYSSIZET, offsetof(Pulse, other_steps), 0, NULL},
+    {"behind", T_DOUBLE, offsetof(Pulse, behind), 0, NULL},
+    {"busy_since", T_DOUBLE, offsetof(Pulse, busy_since), 0, NULL},
+    {"idle_before", T_DOUBLE, offsetof(Pulse, idle_before), 0, NULL},
+    {"turns", T_PYSSIZET, offsetof(Pulse, turns), 0, NULL},
+    {"ready", T_PYSSIZET, offsetof(Pulse, ready), 0, NULL},
+    {"polling", T_BOOL, offsetof(Pulse, polling), 0, NULL},
+    {"eager", T_BOOL, offsetof(Pulse, eager), 0, NULL},
+    {"closed", T_BOOL, offsetof(Pulse, closed), 0, NULL},
+    {"running", T_OBJECT, offsetof(Pulse, running), 0, NULL},
+    {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
+    {"long_tick", T_OBJECT, offsetof(Pulse, long_tick), 0, NULL},
+    {"span", T_OBJECT, offsetof(Pulse, span), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef pulse_getset[] = {
+    {"tick_counts", (getter)pulse_tick_counts, NULL, NULL, NULL},
+    {"tick_sums", (getter)pulse_tick_sums, NULL, NULL, NULL},
+    {"tick_squares", (getter)pulse_tick_squares, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef pulse_methods[] = {
+    {"position", (PyCFunction)pulse_position, METH_O, NULL},
+    {"count_tick", (PyCFunction)pulse_count_tick, METH_O, NULL},
+    {"fall_behind", (PyCFunction)pulse_fall_behind, METH_O, NULL},
+    {"take_notes", (PyCFunction)pulse_take_notes, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject PulseType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.PulseNumbers",
+    .tp_basicsize = sizeof(Pulse),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = (destructor)pulse_dealloc,
+    .tp_traverse = (traverseproc)pulse_traverse,
+    .tp_clear = (inquiry)pulse_clear,
+    .tp_members = pulse_members,
+    .tp_getset = pulse_getset,
+    .tp_methods = pulse_methods,
+};

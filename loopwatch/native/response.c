@@ -1,0 +1,189 @@
+/* The `send` that an app gets in place of the server's: it sees when the response is complete.
+
+   Nothing is awaited here and no message is changed, but for the first, where `start` may add to it.
+   It is an object of its own, not the request: an app may keep it for long, and what a request keeps
+   is kept as long as any copy of its context, which a cancelled timer of asyncio's has for minutes. */
+
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *send, *start; /* start: (request, message) -> message, or None */
+    Pulse *pulse;
+    Request *request;
+    vectorcallfunc call;
+} Response;
+
+/* Says whether a step in progress is the request's, by the running context; -1 with an exception. */
+static int
+is_own_step(Request *request)
+{
+    PyObject *owner;
+    if (find_owner(&owner) < 0) {
+        return -1;
+    }
+    int own = owner == (PyObject *)request;
+    Py_XDECREF(owner);
+    return own;
+}
+
+/* Notes that the response is complete, what the request has used by now, and its span, if it was
+   slow. */
+static int
+settle(Pulse *pulse, Request *request)
+{
+    int own = is_own_step(request);
+    if (own < 0) {
+        return -1;
+    }
+    double now = read_clock(), since = now; /* in a step of somebody else's it has used nothing more */
+    if (own) {
+        since = pulse->mark > request->started ? pulse->mark : request->started;
+    }
+    request->responded = now;
+    request->settled = request->taken + request->seconds + long_seconds(request) + now - since;
+    if (now - request->started + request->queued >= wired.slow && is_there(pulse->span)) {
+        PyObject *span = PyObject_CallNoArgs(pulse->span);
+        if (span == NULL) {
+            return -1;
+        }
+        Py_XSETREF(request->span, span);
+    }
+    return 0;
+}
+
+/* Says whether a message is the last of a response; -1 with an exception. */
+static int
+is_last(PyObject *message)
+{
+    PyObject *more = PyDict_GetItemWithError(message, str_more_body);
+    if (more == NULL) {
+        return PyErr_Occurred() ? -1 : 1;
+    }
+    int more_to_come = PyObject_IsTrue(more);
+    return more_to_come < 0 ? -1 : !more_to_come;
+}
+
+/* Returns what is to be sent for a message, a new reference. */
+static PyObject *
+answered(Response *self, PyObject *message)
+{
+    if (!PyDict_CheckExact(message) || self->request->responded != 0.0) {
+        return Py_NewRef(message);
+    }
+    PyObject *type = PyDict_GetItemWithError(message, str_type);
+    if (type == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(message);
+    }
+    if (type != str_start && same_text(type, str_body)) {
+        int last = is_last(message);
+        if (last < 0 || (last && settle(self->pulse, self->request) < 0)) {
+            return NULL;
+        }
+    }
+    else if (self->start != Py_None && same_text(type, str_start)) {
+        return PyObject_CallFunctionObjArgs(self->start, self->request, message, NULL);
+    }
+    return PyErr_Occurred() ? NULL : Py_NewRef(message);
+}
+
+static PyObject *
+response_call(Response *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    if (PyVectorcall_NARGS(count) != 1 || names != NULL) {
+        return PyObject_Vectorcall(self->send, args, count, names);
+    }
+    PyObject *message = answered(self, args[0]);
+    if (message == NULL) {
+        return NULL;
+    }
+    PyObject *sending = PyObject_CallOneArg(self->send, message);
+    Py_DECREF(message);
+    return sending;
+}
+
+/* Whatever else is asked of it is asked of the `send` it stands for. */
+static PyObject *
+response_getattr(Response *self, PyObject *name)
+{
+    return PyObject_GetAttr(self->send, name);
+}
+
+static int
+response_traverse(Response *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->send);
+    Py_VISIT(self->start);
+    Py_VISIT(self->pulse);
+    Py_VISIT(self->request);
+    return 0;
+}
+
+static void
+response_dealloc(Response *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->send);
+    Py_CLEAR(self->start);
+    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->request);
+    PyObject_GC_Del(self);
+}
+
+PyTypeObject ResponseType = { /* no tp_clear: whoever holds it in a cycle can be cleared */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.Response",
+    .tp_basicsize = sizeof(Response),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(Response, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_getattro = (getattrofunc)response_getattr,
+    .tp_dealloc = (destructor)response_dealloc,
+    .tp_traverse = (traverseproc)response_traverse,
+};
+
+/* Asks `late` about a request that may have waited in its socket; -1 with an exception. */
+int
+ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late)
+{
+    if (request->started >= pulse->behind) {
+        return 0;
+    }
+    PyObject *asked = PyObject_CallFunctionObjArgs(late, request, receive, NULL);
+    Py_XDECREF(asked);
+    return asked == NULL ? -1 : 0;
+}
+
+PyObject *
+new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start)
+{
+    Response *self = PyObject_GC_New(Response, &ResponseType);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->request = (Request *)Py_NewRef(request);
+    self->send = Py_NewRef(send);
+    self->start = Py_NewRef(start);
+    self->call = (vectorcallfunc)response_call;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+/* answering(pulse, request, receive, send, start, late): the `send` for a request that begins */
+PyObject *
+answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 6 || !PyObject_TypeCheck(args[0], &PulseType) || !is_request(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "answering takes a pulse, a request, and four callables");
+        return NULL;
+    }
+    Pulse *pulse = (Pulse *)args[0];
+    Request *request = (Request *)args[1];
+    if (ask_late(pulse, request, args[2], args[5]) < 0) {
+        return NULL;
+    }
+    return new_response(pulse, request, args[3], args[4]);
+}

@@ -1,0 +1,363 @@
+/* The steps of loops whose handles cannot be wrapped: uvloop, rloop.
+
+   A `TimedSoon` stands on a loop's instance for `call_soon`, `call_soon_threadsafe` or `call_later`.
+   What it schedules is a `Scheduled`, which calls the callback and reads the clock before and after;
+   the handle stays the loop's own. A Scheduled also stands for that handle: it knows the callback,
+   the context, when it was scheduled, and when it is due. It runs within the handle's context, so its
+   owner is a plain look at the context variable. `call_at` calls `call_later` on the instance.
+
+   Not seen are a loop's own callbacks: what a transport tells its protocol, readers and writers,
+   signal handlers. They are what remains between two steps: a gap, or the poll (libuv_poll.c). */
+
+#include "native.h"
+
+#define SPARE 128
+#define FEW 8 /* arguments that are passed on without an allocation */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *callback;
+    PyObject *context; /* once a step was long; else NULL */
+    Pulse *pulse;
+    double made; /* when it was scheduled, s of the clock */
+    double due;  /* of a timer; else 0.0 */
+    char waits;  /* it is ready, and counted in the pulse */
+} Scheduled;
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *original; /* the loop's own bound method */
+    Pulse *pulse;
+    Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay */
+} TimedSoon;
+
+static Scheduled *spare[SPARE];
+static int spares;
+
+/* ---------------------------------------------------------------- a step */
+
+static void
+take_from_line(Scheduled *self)
+{
+    self->pulse->ready -= self->waits;
+    self->waits = 0;
+}
+
+/* Begins a step. What has run since the last one ended is a gap, if it was long. */
+static int
+begin_scheduled(Scheduled *self, double now)
+{
+    Pulse *pulse = self->pulse;
+    double gap = now - pulse->mark;
+    take_from_line(self);
+    if (gap >= wired.first) {
+        pulse->mark = now;
+        PyObject *seconds = PyFloat_FromDouble(gap);
+        PyObject *done = seconds == NULL ? NULL
+                                         : PyObject_CallFunctionObjArgs(wired.end_gap, pulse, seconds, NULL);
+        Py_XDECREF(seconds);
+        if (done == NULL) {
+            return -1;
+        }
+        Py_DECREF(done);
+        now = read_clock();
+    }
+    if (pulse->ready > wired.crowd) {
+        pulse->limit = 0.0;
+    }
+    pulse->mark = now;
+    pulse->running = Py_NewRef(self);
+    return 0;
+}
+
+static int
+end_scheduled(Scheduled *self)
+{
+    Pulse *pulse = self->pulse;
+    PyObject *request = NULL;
+    double now = read_clock(), began = pulse->mark;
+    Py_CLEAR(pulse->running);
+    if (pulse->closed || find_owner(&request) < 0) {
+        return pulse->closed ? 0 : -1;
+    }
+    if (now - began >= pulse->limit && self->context == NULL) {
+        self->context = PyContext_CopyCurrent();
+    }
+    int failed = end_step(pulse, (PyObject *)self, request, began, now);
+    Py_XDECREF(request);
+    return failed;
+}
+
+static PyObject *
+scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    if (self->pulse->closed || self->pulse->running != NULL) { /* stopped, or one within another */
+        take_from_line(self);
+        return PyObject_Vectorcall(self->callback, args, count, names);
+    }
+    if (begin_scheduled(self, read_clock()) < 0) {
+        return NULL;
+    }
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    PyObject *done = PyObject_Vectorcall(self->callback, args, count, names);
+    if (done == NULL) {
+        PyErr_Fetch(&type, &value, &trace);
+    }
+    if (end_scheduled(self) < 0) {
+        Py_CLEAR(done);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+    }
+    else if (type != NULL) {
+        PyErr_Restore(type, value, trace);
+    }
+    return done;
+}
+
+/* Whatever else is asked of it is asked of the callback. */
+static PyObject *
+scheduled_getattr(Scheduled *self, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
+    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return found;
+    }
+    PyErr_Clear();
+    return PyObject_GetAttr(self->callback, name);
+}
+
+static PyObject *
+scheduled_repr(Scheduled *self)
+{
+    return PyObject_Repr(self->callback);
+}
+
+static int
+scheduled_traverse(Scheduled *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->callback);
+    Py_VISIT(self->context);
+    Py_VISIT(self->pulse);
+    return 0;
+}
+
+static int
+scheduled_clear(Scheduled *self)
+{
+    Py_CLEAR(self->context);
+    Py_SETREF(self->callback, Py_NewRef(Py_None));
+    return 0;
+}
+
+static void
+scheduled_dealloc(Scheduled *self)
+{
+    PyObject_GC_UnTrack(self);
+    take_from_line(self);
+    Py_CLEAR(self->callback);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->pulse);
+    if (spares < SPARE) {
+        spare[spares++] = self;
+        return;
+    }
+    PyObject_GC_Del(self);
+}
+
+/* Frees what is kept for the next ones. */
+void
+free_spare_scheduled(void)
+{
+    while (spares > 0) {
+        PyObject_GC_Del(spare[--spares]);
+    }
+}
+
+static PyMemberDef scheduled_members[] = {
+    {"_callback", T_OBJECT, offsetof(Scheduled, callback), READONLY, NULL},
+    {"_context", T_OBJECT, offsetof(Scheduled, context), READONLY, NULL},
+    {"_made", T_DOUBLE, offsetof(Scheduled, made), READONLY, NULL},
+    {"_due", T_DOUBLE, offsetof(Scheduled, due), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyTypeObject ScheduledType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.Scheduled",
+    .tp_basicsize = sizeof(Scheduled),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(Scheduled, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_getattro = (getattrofunc)scheduled_getattr,
+    .tp_repr = (reprfunc)scheduled_repr,
+    .tp_dealloc = (destructor)scheduled_dealloc,
+    .tp_traverse = (traverseproc)scheduled_traverse,
+    .tp_clear = (inquiry)scheduled_clear,
+    .tp_members = scheduled_members,
+};
+
+static Scheduled *
+new_scheduled(Pulse *pulse, PyObject *callback)
+{
+    Scheduled *self;
+    if (spares > 0) {
+        self = (Scheduled *)PyObject_Init((PyObject *)spare[--spares], &ScheduledType);
+    }
+    else {
+        self = PyObject_GC_New(Scheduled, &ScheduledType);
+        if (self == NULL) {
+            return NULL;
+        }
+        self->call = (vectorcallfunc)scheduled_call;
+    }
+    self->callback = Py_NewRef(callback);
+    self->context = NULL;
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->made = read_clock();
+    self->due = 0.0;
+    self->waits = 0;
+    PyObject_GC_Track(self);
+    return self;
+}
+
+/* ---------------------------------------------------------------- the loop's methods */
+
+/* Says whether a loop should see a callback as it is: what it refuses, it refuses in its own words. */
+static int
+is_refused(PyObject *callback)
+{
+    PyObject *function = PyMethod_Check(callback) ? PyMethod_GET_FUNCTION(callback) : callback;
+    if (PyFunction_Check(function)) {
+        return ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE;
+    }
+    return Py_TYPE(callback)->tp_call == NULL || Py_IS_TYPE(callback, &ScheduledType);
+}
+
+/* Notes when a timer is due: by the delay, as far as that is a number. */
+static void
+note_due(Scheduled *self, PyObject *delay)
+{
+    double seconds = PyFloat_AsDouble(delay);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return;
+    }
+    self->due = self->made + (seconds > 0.0 ? seconds : 0.0);
+    if (self->pulse->poll != NULL && self->pulse->polling) {
+        note_libuv_time(self->pulse->poll); /* uvloop is about to set it */
+    }
+}
+
+static PyObject *
+pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all, PyObject *names,
+        Scheduled *scheduled)
+{
+    PyObject *few[FEW + 1], **copy = few;
+    if (all > FEW) {
+        copy = PyMem_Malloc((all + 1) * sizeof(PyObject *));
+        if (copy == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    copy[0] = NULL;
+    memcpy(copy + 1, args, all * sizeof(PyObject *));
+    copy[self->at + 1] = (PyObject *)scheduled;
+    PyObject *handle =
+        PyObject_Vectorcall(self->original, copy + 1, given | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+    if (copy != few) {
+        PyMem_Free(copy);
+    }
+    return handle;
+}
+
+static PyObject *
+timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    Py_ssize_t given = PyVectorcall_NARGS(count), at = self->at;
+    Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
+    if (self->pulse->closed || given <= at || is_refused(args[at])) {
+        return PyObject_Vectorcall(self->original, args, count, names);
+    }
+    Scheduled *scheduled = new_scheduled(self->pulse, args[at]);
+    if (scheduled == NULL) {
+        return NULL;
+    }
+    if (at == 1) {
+        note_due(scheduled, args[0]);
+    }
+    else {
+        scheduled->waits = 1;
+        self->pulse->ready += 1;
+    }
+    if (self->pulse->asleep) {
+        wake_watcher();
+    }
+    PyObject *handle = pass_on(self, args, given, all, names, scheduled);
+    Py_DECREF(scheduled);
+    return handle;
+}
+
+static int
+timed_soon_traverse(TimedSoon *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->original);
+    Py_VISIT(self->pulse);
+    return 0;
+}
+
+static void
+timed_soon_dealloc(TimedSoon *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->original);
+    Py_CLEAR(self->pulse);
+    PyObject_GC_Del(self);
+}
+
+static PyMemberDef timed_soon_members[] = {
+    {"__wrapped__", T_OBJECT, offsetof(TimedSoon, original), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyTypeObject TimedSoonType = { /* no tp_clear: the loop's dict clears any cycle */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.TimedSoon",
+    .tp_basicsize = sizeof(TimedSoon),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(TimedSoon, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_dealloc = (destructor)timed_soon_dealloc,
+    .tp_traverse = (traverseproc)timed_soon_traverse,
+    .tp_members = timed_soon_members,
+};
+
+/* timed_soon(pulse, original, at) */
+PyObject *
+timed_soon(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pulse, *original;
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(args, "O!On:timed_soon", &PulseType, &pulse, &original, &at)) {
+        return NULL;
+    }
+    if (at != 0 && at != 1) {
+        PyErr_Format(PyExc_ValueError, "the callback stands at 0 or 1, got %zd", at);
+        return NULL;
+    }
+    TimedSoon *self = is_wired() ? PyObject_GC_New(TimedSoon, &TimedSoonType) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->call = (vectorcallfunc)timed_soon_call;
+    self->original = Py_NewRef(original);
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->at = at;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}

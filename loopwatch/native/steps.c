@@ -1,0 +1,250 @@
+/* The end of a step and of a tick, the same for every loop whose steps are timed here.
+
+   A step shorter than `limit` adds to two numbers. One of a request that is longer, but not slow, is
+   filed here as well, while its tick is young; what it was is noted, for the case that the tick as a
+   whole turns out to be slow. From the threshold on, in an old tick, and while the loop catches up
+   after it was held (`limit` is 0.0 then), Python goes on. */
+
+#include "native.h"
+
+/* Gives the request of the running context, NULL if there is none; -1 with an exception set. */
+int
+find_owner(PyObject **owner)
+{
+    if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
+        return -1;
+    }
+    if (*owner != NULL && !is_request(*owner)) {
+        Py_CLEAR(*owner);
+    }
+    return 0;
+}
+
+/* The loop was busy for so long until `ended`: what came meanwhile has waited in its socket. */
+void
+fall_behind(Pulse *pulse, double took, double ended)
+{
+    double least = pulse->threshold * wired.least;
+    if (took < least) {
+        return;
+    }
+    if (ended + took + least > pulse->behind) {
+        pulse->behind = ended + took + least;
+    }
+    if (pulse->idle - pulse->idle_before > wired.waited) {
+        pulse->busy_since = ended - took;
+        pulse->idle_before = pulse->idle;
+    }
+}
+
+/* ---------------------------------------------------------------- what a handle runs */
+
+/* Returns the code of a coroutine, a new reference; NULL, with or without an exception, if it has
+   none. */
+static PyObject *
+code_of_coroutine(PyObject *coroutine)
+{
+    PyObject *names[] = {str_cr_code, str_gi_code};
+    for (int n = 0; n < 2; n++) {
+        PyObject *code = PyObject_GetAttr(coroutine, names[n]);
+        if (code != NULL && code != Py_None) {
+            return code;
+        }
+        Py_XDECREF(code);
+        PyErr_Clear();
+    }
+    return Py_NewRef(Py_TYPE(coroutine));
+}
+
+/* Returns the task that a callback steps, a new reference; NULL if it is none's. */
+static PyObject *
+stepped_task(PyObject *callback)
+{
+    PyObject *task = NULL;
+    if (PyCFunction_Check(callback)) {
+        task = Py_XNewRef(PyCFunction_GET_SELF(callback));
+    }
+    else if (!PyFunction_Check(callback)) { /* asyncio's TaskStepMethWrapper */
+        task = PyObject_GetAttr(callback, str___self__);
+        PyErr_Clear();
+    }
+    if (task != NULL && !PyObject_TypeCheck(task, wired.task_type)) {
+        Py_CLEAR(task);
+    }
+    return task;
+}
+
+/* Returns what stays the same for callbacks of one kind, a new reference: a code object, else a
+   type. As `handle_code` of probe/crowd.py. */
+static PyObject *
+code_of_callback(PyObject *callback)
+{
+    PyObject *task = stepped_task(callback);
+    if (task != NULL) {
+        PyObject *coroutine = PyObject_CallMethodNoArgs(task, str_get_coro);
+        PyObject *code = coroutine != NULL ? code_of_coroutine(coroutine) : NULL;
+        Py_XDECREF(coroutine);
+        Py_DECREF(task);
+        return code;
+    }
+    PyObject *names[] = {str_func, str___func__}, *inner = Py_NewRef(callback);
+    for (int n = 0; n < 2 && !PyFunction_Check(inner); n++) {
+        PyObject *found = PyObject_GetAttr(inner, names[n]);
+        if (found == NULL) {
+            PyErr_Clear();
+            continue;
+        }
+        Py_SETREF(inner, found);
+    }
+    PyObject *code = PyObject_GetAttr(inner, str___code__);
+    if (code == NULL) {
+        PyErr_Clear();
+        code = Py_NewRef(Py_TYPE(inner));
+    }
+    Py_DECREF(inner);
+    return code;
+}
+
+/* Remembers a long step of a young tick; what has no room is left out. */
+static void
+note_step(Pulse *pulse, PyObject *handle, Request *request, double took)
+{
+    if (pulse->noted >= NOTES) {
+        return;
+    }
+    PyObject *callback = of_handle(handle, at_callback, str__callback);
+    PyObject *code = callback != NULL ? code_of_callback(callback) : NULL;
+    Py_XDECREF(callback);
+    if (code == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    PyObject *scope = request->scope, *endpoint = NULL;
+    if (scope != NULL && PyDict_CheckExact(scope)) {
+        endpoint = Py_XNewRef(PyDict_GetItemWithError(scope, str_endpoint));
+        PyErr_Clear();
+    }
+    else if (scope == Py_None && request->row != NULL) { /* it has ended in this very step */
+        endpoint = PyObject_GetAttr(request->row, str_endpoint);
+        PyErr_Clear();
+    }
+    Note *note = &pulse->notes[pulse->noted++];
+    note->code = code;
+    note->endpoint = endpoint;
+    note->took = took;
+}
+
+/* ---------------------------------------------------------------- a step */
+
+/* Counts a short step that no request owns. */
+static int
+add_other(Pulse *pulse, PyObject *handle, double took)
+{
+    PyObject *callback = of_handle(handle, at_callback, str__callback);
+    if (callback == NULL) {
+        return -1;
+    }
+    int plain = PyMethod_Check(callback); /* a transport's, most likely, or a set's `discard` */
+    if (!plain && PyCFunction_CheckExact(callback)) {
+        PyObject *bound = PyCFunction_GET_SELF(callback);
+        plain = bound == NULL || Py_TYPE(bound) != wired.task_type;
+    }
+    Py_DECREF(callback);
+    if (!plain) {
+        return slow_way(wired.end_other_step, (PyObject *)pulse, handle, NULL, took);
+    }
+    pulse->other_steps += 1;
+    pulse->other_seconds += took;
+    return 0;
+}
+
+/* Files a request's step that is long, but not slow, in a tick that is young. */
+static int
+file_long_step(Pulse *pulse, PyObject *handle, Request *request, double took, double now)
+{
+    if (add_long_step(request, took) < 0) {
+        return -1;
+    }
+    request->stepped = now;
+    note_step(pulse, handle, request, took);
+    fall_behind(pulse, now - pulse->tick, now);
+    if (request->long_steps < MANY) {
+        return 0;
+    }
+    PyObject *done = PyObject_CallFunctionObjArgs(wired.many_steps, pulse, request, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Ends a step that began at `began`; `request` is its owner, or NULL. -1 with an exception. */
+int
+end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now)
+{
+    double took = now - began, limit = pulse->limit;
+    PyObject *owner = request != NULL ? request : Py_None;
+    pulse->mark = now;
+    if (pulse->entered != NULL) {
+        if (pulse->entered != Py_None && pulse->entered != request) {
+            return slow_way(wired.share_step, (PyObject *)pulse, handle, owner, took);
+        }
+        Py_CLEAR(pulse->entered);
+    }
+    if (took >= limit) {
+        int plain = limit != 0.0 && request != NULL && took < pulse->threshold;
+        return plain && now - pulse->tick < wired.old
+                   ? file_long_step(pulse, handle, (Request *)request, took, now)
+                   : slow_way(wired.end_long_step, (PyObject *)pulse, handle, owner, took);
+    }
+    if (now - pulse->tick >= wired.old) {
+        pulse->limit = 0.0; /* what follows is noted */
+    }
+    if (request != NULL) {
+        add_step((Request *)request, took, now);
+        return 0;
+    }
+    return add_other(pulse, handle, took);
+}
+
+/* ---------------------------------------------------------------- a tick */
+
+/* Files a tick that was busy for so long. */
+void
+count_tick(Pulse *pulse, double took)
+{
+    Py_ssize_t bucket = bucket_of(took);
+    pulse->ticks.counts[bucket] += 1;
+    pulse->ticks.sums[bucket] += took;
+    pulse->squares[bucket] += took * took;
+}
+
+/* Says whether the end of a tick is Python's. Needs no GIL. */
+int
+ends_slowly(const Pulse *pulse, double took)
+{
+    return took >= pulse->limit && (pulse->limit == 0.0 || took >= pulse->threshold);
+}
+
+/* Ends a tick, which is followed by a poll; -1 with an exception. */
+int
+end_tick(Pulse *pulse, double ended)
+{
+    double took = ended - pulse->tick;
+    int failed = 0;
+    pulse->turns += 1;
+    if (took >= pulse->limit) {
+        count_tick(pulse, took);
+        fall_behind(pulse, took, ended);
+        if (is_there(pulse->long_tick) && ends_slowly(pulse, took)) {
+            PyObject *seconds = PyFloat_FromDouble(took);
+            PyObject *done = seconds ? PyObject_CallOneArg(pulse->long_tick, seconds) : NULL;
+            failed = done == NULL ? -1 : 0;
+            Py_XDECREF(seconds);
+            Py_XDECREF(done);
+        }
+    }
+    if (pulse->noted) {
+        forget_notes(pulse);
+    }
+    pulse->tick = ended;
+    return failed;
+}

@@ -1,0 +1,113 @@
+"""What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from loopwatch.probe.crowd import OLD
+from loopwatch.probe.long_steps import end_gap
+from loopwatch.probe.pulse import CROWD, LONG, Pulse, clock
+from loopwatch.probe.python_steps import end_step
+from loopwatch.request import REQUEST
+
+
+class Scheduled:
+    """Stands for a callback towards the loop, and for the loop's handle towards us."""
+
+    __slots__ = ("__weakref__", "_callback", "_context", "_due", "_made", "_pulse", "_waits")
+
+    def __init__(self, pulse: Pulse, callback: Any, delay: Any) -> None:
+        self._pulse, self._callback = pulse, callback
+        self._context: Context | None = None  # once a step was long
+        self._made = clock()
+        self._due = 0.0
+        self._waits = delay is None
+        if self._waits:
+            pulse.ready += 1
+        elif isinstance(delay, int | float):
+            self._due = self._made + max(0.0, delay)
+
+    def __call__(self, *args: Any) -> Any:
+        pulse = self._pulse
+        self._leave_line()
+        if pulse.closed or pulse.running is not None:  # stopped, or one within another
+            return self._callback(*args)
+        now = clock()
+        gap = now - pulse.mark
+        pulse.mark = now
+        if gap >= LONG:
+            end_gap(pulse, gap)
+            pulse.mark = clock()
+        if pulse.ready > CROWD:
+            pulse.limit = 0.0
+        pulse.running = self
+        try:
+            return self._callback(*args)
+        finally:
+            pulse.running = None
+            if not pulse.closed:
+                self._end(pulse)
+
+    def _end(self, pulse: Pulse) -> None:
+        now = clock()
+        took = now - pulse.mark
+        pulse.mark = now
+        request = REQUEST.get(None)
+        if (
+            took < pulse.limit
+            and request is not None
+            and pulse.entered is None
+            and now - pulse.tick < OLD
+        ):
+            request.steps += 1
+            request.seconds += took
+            request.stepped = now
+            return
+        if took >= pulse.limit:
+            self._context = copy_context()
+        end_step(pulse, self, request, took)
+
+    def _leave_line(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._pulse.ready -= 1
+
+    def __del__(self) -> None:
+        self._leave_line()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._callback, name)
+
+    def __repr__(self) -> str:
+        return repr(self._callback)
+
+
+def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1."""
+
+    def soon(callback: Any, *args: Any, **named: Any) -> Any:
+        if pulse.closed or is_refused(callback):
+            return original(callback, *args, **named)
+        return original(Scheduled(pulse, callback, None), *args, **named)
+
+    def later(delay: Any, callback: Any, *args: Any, **named: Any) -> Any:
+        if pulse.closed or is_refused(callback):
+            return original(delay, callback, *args, **named)
+        scheduled = Scheduled(pulse, callback, delay)
+        if pulse.poll is not None and pulse.polling:
+            pulse.poll.note_time()
+        return original(delay, scheduled, *args, **named)
+
+    timed: Any = later if at else soon
+    timed.__wrapped__ = original
+    return timed  # type: ignore[no-any-return]
+
+
+def is_refused(callback: Any) -> bool:
+    """Return whether a loop should see a callback as it is: what it refuses, it refuses itself."""
+    if inspect.isfunction(callback) or inspect.ismethod(callback):
+        return inspect.iscoroutinefunction(callback)
+    return not callable(callback) or type(callback) is Scheduled
