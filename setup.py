@@ -10,6 +10,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 NATIVE = Path("loopwatch", "native")
+FLAGS = ["-O3", "-DNDEBUG", "-fvisibility=hidden"]
+if sys.platform == "linux":
+    FLAGS += ["-fno-plt"]  # one jump less for each call of the interpreter's
 
 setup(
     ext_modules=[
@@ -17,7 +20,7 @@ setup(
             "loopwatch._speedups",
             sources=sorted(path.as_posix() for path in NATIVE.glob("*.c")),
             depends=sorted(path.as_posix() for path in NATIVE.glob("*.h")),
-            extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-DNDEBUG"],
+            extra_compile_args=[] if sys.platform == "win32" else FLAGS,
             optional=True,
         ),
     ]

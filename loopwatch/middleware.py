@@ -79,7 +79,7 @@ class LoopWatchMiddleware(Front):
         self.watch = watch
         self._given_up = False
         if speedups is not None and type(self).__call__ is Front.__call__:
-            vars(self)["__call__"] = self.serve  # servers look whether it is a coroutine function
+            setattr(self, "__call__", self.serve)  # noqa: B010 - servers ask if it is a coroutine's
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app, and count its request; `__call__` in Python."""

@@ -25,8 +25,12 @@ def unix_time(moment: float) -> float:
 
 if TYPE_CHECKING or speedups is None:
 
-    class RequestNumbers:
-        """What the code that runs at every step reads and writes of a request."""
+    class Request:
+        """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
+
+        There is no `__init__`, since the call costs more than all else about a request: `begin` sets
+        what is marked (1), the ledger what is marked (2) as the request ends.
+        """
 
         __slots__ = (
             *("_times", "door", "ended", "outer", "row", "scope", "seconds", "started", "stepped"),
@@ -82,18 +86,7 @@ if TYPE_CHECKING or speedups is None:
             return took
 
 else:
-    RequestNumbers = speedups.RequestNumbers
-
-
-class Request(RequestNumbers):
-    """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
-
-    There is no `__init__`, since the call costs more than all else about a request: `begin` sets
-    what is marked (1), the ledger what is marked (2) as the request ends.
-    """
-
-    __slots__ = ()
-
+    Request = speedups.Request
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
 MISSING: Any = Token.MISSING
@@ -114,5 +107,5 @@ def begin(door: Any, scope: Any) -> Request:
 
 
 if speedups is not None:
-    speedups.wire_request(Request, REQUEST, SLOW)
+    speedups.wire_request(REQUEST, SLOW)
     begin = speedups.begin

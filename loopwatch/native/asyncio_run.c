@@ -53,6 +53,9 @@ find_slots(void)
 PyObject *
 of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
 {
+    if (name == str__callback && Py_IS_TYPE(handle, &ScheduledType)) {
+        return Py_NewRef(((Scheduled *)handle)->callback);
+    }
     if (at != 0 && PyObject_TypeCheck(handle, wired.handle_type)) {
         PyObject *found = *(PyObject **)((char *)handle + at);
         if (found != NULL) {
@@ -120,11 +123,13 @@ report(PyObject *handle)
 
 /* Ends the step of a handle, whose owner is `owner` (stolen), without touching an exception. */
 static int
-end_run(Pulse *pulse, PyObject *handle, PyObject *owner)
+end_run(Pulse *pulse, PyObject *handle, PyObject *owner, int raised)
 {
-    PyObject *type, *value, *trace;
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
     Py_CLEAR(pulse->running);
-    PyErr_Fetch(&type, &value, &trace);
+    if (raised) {
+        PyErr_Fetch(&type, &value, &trace);
+    }
     int failed = end_step(pulse, handle, owner, pulse->mark, read_clock());
     Py_XDECREF(owner);
     if (failed < 0) { /* in place of what was raised, as an error in a `finally` is */
@@ -133,7 +138,9 @@ end_run(Pulse *pulse, PyObject *handle, PyObject *owner)
         Py_XDECREF(trace);
         return -1;
     }
-    PyErr_Restore(type, value, trace);
+    if (raised) {
+        PyErr_Restore(type, value, trace);
+    }
     return 0;
 }
 
@@ -156,19 +163,20 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     Py_INCREF(callback);
     Py_INCREF(args);
     pulse->running = Py_NewRef(handle);
+    pulse->owner = NULL;
     *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
     PyObject *type = NULL, *value = NULL, *trace = NULL;
     if (*done == NULL) {
         PyErr_Fetch(&type, &value, &trace);
     }
-    if (find_owner(&owner) < 0 || PyContext_Exit(context) < 0) {
+    if (find_owner(pulse, &owner) < 0 || PyContext_Exit(context) < 0) {
         PyErr_WriteUnraisable(handle);
     }
     if (type != NULL) {
         PyErr_Restore(type, value, trace);
         *done = report(handle);
     }
-    if (end_run(pulse, handle, owner) < 0) {
+    if (end_run(pulse, handle, owner, *done == NULL) < 0) {
         Py_CLEAR(*done);
     }
     Py_DECREF(context);
@@ -183,12 +191,13 @@ run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyOb
     PyObject *done, *owner = NULL, *type, *value, *trace;
     pulse->running = Py_NewRef(args[0]);
     done = PyObject_Vectorcall(self->run, args, count, names);
+    pulse->owner = NULL;
     PyErr_Fetch(&type, &value, &trace);
     if (find_owner_of(args[0], &owner) < 0) {
         PyErr_WriteUnraisable(args[0]);
     }
     PyErr_Restore(type, value, trace);
-    if (end_run(pulse, args[0], owner) < 0) {
+    if (end_run(pulse, args[0], owner, done == NULL) < 0) {
         Py_CLEAR(done);
     }
     return done;

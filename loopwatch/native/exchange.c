@@ -7,6 +7,8 @@
 #include "native.h"
 #include "exchange.h"
 
+Spares spare_exchanges = {.type = &ExchangeType};
+
 /* Returns the plain function that is the app's __call__, borrowed; NULL if it is none. Calling it spares
    the tuple that a class's __call__ is called with. */
 static PyObject *
@@ -76,72 +78,101 @@ begin_exchange(Exchange *self)
     return coroutine;
 }
 
+/* Counts the request that ends, whatever the app has raised; -1 with an exception in its place. */
+static int
+end_request(Exchange *self, Request *request, int raised)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL, *done = Py_None;
+    if (raised) {
+        PyErr_Fetch(&type, &value, &trace);
+    }
+    if (!finish_request(self->pulse, self->rows, request)) {
+        done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
+        Py_XDECREF(done);
+    }
+    if (done == NULL) { /* as an error in a `finally` is */
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        return -1;
+    }
+    if (raised) {
+        PyErr_Restore(type, value, trace);
+    }
+    return 0;
+}
+
 /* The app has ended: so has its request. An exception that is set stays set. */
 static int
-end_exchange(Exchange *self)
+end_exchange(Exchange *self, int raised)
 {
-    PyObject *type, *value, *trace, *done;
+    int failed = 0;
     Request *request = self->request;
     self->state = ENDED;
     Py_CLEAR(self->coroutine);
     if (request != NULL) {
         self->request = NULL;
-        PyErr_Fetch(&type, &value, &trace);
-        if (!finish_request(self->pulse, self->rows, request)) {
-            done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
-            if (done == NULL) { /* in place of what was raised, as an error in a `finally` is */
-                Py_XDECREF(type);
-                Py_XDECREF(value);
-                Py_XDECREF(trace);
-                Py_DECREF(request);
-                return -1;
-            }
-            Py_DECREF(done);
+        failed = end_request(self, request, raised);
+        if (self->pulse->owner == (PyObject *)request) {
+            self->pulse->owner = NULL; /* it may be gone before the step ends */
         }
         Py_DECREF(request);
-        PyErr_Restore(type, value, trace);
     }
     Py_CLEAR(self->receive);
     Py_CLEAR(self->send);
     Py_CLEAR(self->scope);
     Py_CLEAR(self->watched);
     Py_CLEAR(self->rows);
-    return 0;
+    return failed;
 }
 
 /* ---------------------------------------------------------------- as a coroutine */
+
+/* Says why an exchange cannot be resumed, as a coroutine does; 0 if it can, for the first time. */
+static int
+is_refused(Exchange *self, PyObject *argument)
+{
+    if (self->state == ENDED) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+    }
+    else if (self->state == RUNNING) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    }
+    else if (argument != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
+    }
+    else {
+        return 0;
+    }
+    return 1;
+}
 
 static PySendResult
 exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
 {
     PySendResult sent = PYGEN_ERROR;
     *result = NULL;
-    if (self->state == ENDED) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-        return PYGEN_ERROR;
-    }
-    if (self->state == RUNNING) {
-        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-        return PYGEN_ERROR;
-    }
-    if (self->state == NEW) {
-        if (argument != Py_None) {
-            PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
+    if (self->state != SUSPENDED) {
+        if (is_refused(self, argument)) {
             return PYGEN_ERROR;
         }
         self->state = RUNNING;
         self->coroutine = begin_exchange(self);
     }
     self->state = RUNNING;
+    self->pulse->owner = (PyObject *)self->request;
     if (self->coroutine != NULL) {
-        sent = PyIter_Send(self->coroutine, argument, result);
+        sent = Py_TYPE(self->coroutine)->tp_as_async->am_send(self->coroutine, argument, result);
     }
     self->state = SUSPENDED;
-    if (sent != PYGEN_NEXT && end_exchange(self) < 0) {
+    if (sent == PYGEN_NEXT) {
+        return sent;
+    }
+    if (end_exchange(self, sent == PYGEN_ERROR) < 0) {
         Py_CLEAR(*result);
         return PYGEN_ERROR;
     }
-    if (sent == PYGEN_RETURN) { /* an app returns nothing, and neither do we */
+    if (sent == PYGEN_RETURN && *result != Py_None) { /* an app returns nothing, and neither do we */
         Py_SETREF(*result, Py_NewRef(Py_None));
     }
     return sent;
@@ -212,14 +243,14 @@ exchange_throw(Exchange *self, PyObject *args)
     }
     else if (self->coroutine == NULL) { /* never begun, so nothing is there to be told */
         PyErr_SetObject(PyExceptionInstance_Class(thrown), thrown);
-        end_exchange(self);
+        end_exchange(self, 1);
     }
     else {
         self->state = RUNNING;
         waiter = PyObject_CallMethodOneArg(self->coroutine, str_throw, thrown);
         self->state = SUSPENDED;
         if (waiter == NULL) {
-            end_exchange(self);
+            end_exchange(self, 1);
         }
     }
     Py_DECREF(thrown);
@@ -240,7 +271,7 @@ exchange_close(Exchange *self, PyObject *unused)
             self->state = RUNNING;
             Py_SETREF(done, PyObject_CallMethodNoArgs(coroutine, str_close));
         }
-        if (end_exchange(self) < 0) {
+        if (end_exchange(self, done == NULL) < 0) {
             Py_CLEAR(done);
         }
     }
@@ -313,12 +344,17 @@ exchange_finalize(Exchange *self)
 static void
 exchange_dealloc(Exchange *self)
 {
-    if (self->state == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
+    int dropped = self->state == SUSPENDED;
+    if (dropped && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
         return; /* somebody keeps it now */
     }
     PyObject_GC_UnTrack(self);
     exchange_clear(self);
-    PyObject_GC_Del(self);
+    if (dropped || PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
+        PyObject_GC_Del(self);
+        return;
+    }
+    keep_spare(&spare_exchanges, (PyObject *)self);
 }
 
 static PyMethodDef exchange_methods[] = {
@@ -352,7 +388,7 @@ PyTypeObject ExchangeType = {
 PyObject *
 new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *send)
 {
-    Exchange *self = PyObject_GC_New(Exchange, &ExchangeType);
+    Exchange *self = (Exchange *)take_spare(&spare_exchanges);
     if (self == NULL) {
         return NULL;
     }

@@ -10,6 +10,7 @@ typedef struct {
     vectorcallfunc call;
     PyObject *app;
     void *loop; /* compared only: the running loop whose numbers the rest are; NULL: none yet */
+    unsigned long thread; /* that loop's */
     PyObject *watched, *rows, *start, *late;
     Pulse *pulse;
     PyTypeObject *app_type; /* compared only: whose __call__ the function is, as of this version */

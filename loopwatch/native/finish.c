@@ -22,7 +22,7 @@ int
 add_to_row(RequestRow *row, Request *request, double now, double step)
 {
     StepRow *steps = (StepRow *)row->steps;
-    if (steps == NULL || !PyObject_TypeCheck((PyObject *)steps, &StepRowType)) {
+    if (steps == NULL || !is_a((PyObject *)steps, &StepRowType)) {
         PyErr_SetString(PyExc_TypeError, "steps must be a StepRow");
         return -1;
     }
@@ -105,7 +105,7 @@ known_row(PyObject *rows, Request *request)
     if (found == NULL) {
         PyErr_Clear(); /* an endpoint that cannot be hashed */
     }
-    else if (!PyObject_TypeCheck(found, &RequestRowType) ||
+    else if (!is_a(found, &RequestRowType) ||
              ((RequestRow *)found)->door != request->door ||
              !same_text(((RequestRow *)found)->method, method)) {
         Py_CLEAR(found);

@@ -7,7 +7,7 @@
    before the first of those callbacks. A signal that ends epoll_wait makes libuv begin that count
    anew, and what it had is lost (libuv 1.43 to 1.51); so the later of it and the loop's own time
    (`uv_now`, set as epoll_wait returns, in whole ms) is taken. uvloop sets that time again whenever a
-   timer is made, which a TimedSoon tells us first (`note_libuv_time`).
+   timer is made and in `loop.time()`, which a TimedSoon tells us first (`note_libuv_time`).
 
    libuv calls both handles without the GIL, on the loop's thread. They write plain numbers, between
    two steps of `version`, and take the GIL for what is long only. All memory is ours until libuv has
@@ -367,6 +367,9 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     }
     poll->owner = (PyObject *)self;
     poll->loop = PyLong_AsVoidPtr(loop);
+    if (poll->loop == NULL && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "the address of a loop must not be 0");
+    }
     if (poll->loop == NULL || take_addresses(poll, addresses) < 0 ||
         open_handles(poll, prepare_size, check_size) < 0) {
         close_poll(poll);

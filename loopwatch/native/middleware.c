@@ -10,12 +10,16 @@ is_ordinary(Middleware *self, PyObject *scope)
     if (self->loop == NULL || self->pulse->closed || self->pulse->eager || !PyDict_CheckExact(scope)) {
         return 0;
     }
-    PyObject *type = PyDict_GetItemWithError(scope, str_type);
+    static PyObject *last_http; /* text */
+    PyObject *type = find_early(scope, str_type);
     if (type == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    if (!same_text(type, str_http) && !same_text(type, str_websocket)) {
+    if (!is_text(type, str_http, &last_http) && !same_text(type, str_websocket)) {
         return 0;
+    }
+    if (self->pulse->running != NULL && PyThread_get_thread_ident() == self->thread) {
+        return 1; /* within a step of that loop, on its thread */
     }
     PyObject *running = PyObject_CallNoArgs(wired.running_loop);
     Py_XDECREF(running); /* compared only */
@@ -53,6 +57,7 @@ middleware_remember(Middleware *self, PyObject *args)
         return NULL;
     }
     self->loop = loop;
+    self->thread = PyThread_get_thread_ident();
     put(&self->watched, watched);
     put((PyObject **)&self->pulse, pulse);
     put(&self->rows, rows);

@@ -79,22 +79,16 @@ floats_of(const double *values)
 
 /* ---------------------------------------------------------------- the wiring */
 
-/* wire_request(type, variable, slow) */
+/* wire_request(variable, slow) */
 static PyObject *
 wire_request(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *type, *variable;
+    PyObject *variable;
     double slow;
-    if (!PyArg_ParseTuple(args, "O!O!d:wire_request", &PyType_Type, &type, &PyContextVar_Type,
-                          &variable, &slow)) {
+    if (!PyArg_ParseTuple(args, "O!d:wire_request", &PyContextVar_Type, &variable, &slow)) {
         return NULL;
     }
-    if (!PyType_IsSubtype((PyTypeObject *)type, &RequestType)) {
-        PyErr_SetString(PyExc_TypeError, "wire_request takes a subclass of RequestNumbers");
-        return NULL;
-    }
-    put((PyObject **)&wired.request_type, type);
     put(&wired.variable, variable);
     wired.slow = slow;
     Py_RETURN_NONE;
@@ -255,18 +249,32 @@ execute(PyObject *module)
         }
         return -1;
     }
-    if (make_strings() < 0 || ready_types(module) < 0 ||
+    put(&wired.nothing, PyTuple_New(0));
+    Py_XDECREF(wired.nothing);
+    if (wired.nothing == NULL || make_strings() < 0 || ready_types(module) < 0 ||
         PyModule_AddFunctions(module, clock_functions) < 0) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "ABI", ABI);
 }
 
+/* Frees what is kept for the next ones. */
+void
+free_spares(void)
+{
+    Spares *all[] = {&spare_exchanges, &spare_requests, &spare_responses, &spare_scheduled};
+    for (size_t n = 0; n < sizeof(all) / sizeof(*all); n++) {
+        while (all[n]->count > 0) {
+            PyObject_GC_Del(all[n]->kept[--all[n]->count]);
+        }
+    }
+}
+
 static void
 release(void *module)
 {
     (void)module;
-    free_spare_scheduled();
+    free_spares();
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -95,6 +95,7 @@ typedef struct {
     char polling, eager, closed, asleep;
     PyObject *running; /* the handle whose step is in progress, or NULL */
     PyObject *entered; /* a request, or None */
+    PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None: nobody asks */
     LibuvPoll *poll;
@@ -131,6 +132,18 @@ typedef struct {
     Py_ssize_t room, finished;
 } RequestRow;
 
+/* Stands for a callback towards the loop, and for the loop's handle towards us; see scheduled.c */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *callback;
+    PyObject *context; /* once a step was long; else NULL */
+    Pulse *pulse;
+    double made; /* when it was scheduled, s of the clock */
+    double due;  /* of a timer; else 0.0 */
+    char waits;  /* it is ready, and counted in the pulse */
+} Scheduled;
+
 extern PyTypeObject PulseType, RequestType, RequestRowType, StepRowType, TimedRunType,
     TimedSelectType, ScheduledType, TimedSoonType, LibuvPollType, ResponseType, ExchangeType,
     MiddlewareType, WatcherType;
@@ -139,7 +152,6 @@ extern PyTypeObject PulseType, RequestType, RequestRowType, StepRowType, TimedRu
 
 typedef struct {
     PyObject *variable; /* ContextVar of the request */
-    PyTypeObject *request_type;
     PyTypeObject *task_type;
     PyTypeObject *handle_type;
     PyObject *plain_run;       /* asyncio's own Handle._run */
@@ -151,6 +163,7 @@ typedef struct {
     PyObject *many_steps;      /* (pulse, request) */
     PyObject *running_loop;    /* asyncio._get_running_loop */
     PyObject *awaiting;        /* (awaitable) -> coroutine */
+    PyObject *nothing;         /* () */
     double edges[EDGES];       /* of all histograms, s */
     Py_ssize_t edge_count;
     Py_ssize_t crowd;          /* ready callbacks from which every step goes the slow way */
@@ -179,7 +192,7 @@ int is_wired(void); /* whether all wirings were done; else an exception is set *
 static inline int
 is_request(PyObject *object)
 {
-    return Py_TYPE(object) == wired.request_type;
+    return Py_IS_TYPE(object, &RequestType);
 }
 
 static inline int
@@ -197,15 +210,66 @@ put(PyObject **slot, PyObject *value)
     Py_XDECREF(before);
 }
 
+/* Says whether `one`, which may be NULL, is the text `other`. `last` is the object that was, the last
+   time: who sends messages mostly has one object for each of its texts. */
+static inline int
+is_text(PyObject *one, PyObject *other, PyObject **last)
+{
+    if (one == other || (one != NULL && one == *last)) {
+        return 1;
+    }
+    if (one == NULL || !PyUnicode_Check(one) || PyUnicode_Compare(one, other) != 0) {
+        return 0;
+    }
+    put(last, one);
+    return 1;
+}
+
 /* Says whether `one`, which may be NULL, is the text `other`. */
 static inline int
 same_text(PyObject *one, PyObject *other)
 {
-    if (one == other) { /* interned, as methods and types of messages are */
+    if (one == other) { /* interned */
         return 1;
     }
-    return one != NULL && PyUnicode_Check(one) && PyUnicode_Check(other) &&
-           PyUnicode_Compare(one, other) == 0;
+    if (one == NULL || !PyUnicode_Check(one) || !PyUnicode_Check(other)) {
+        return 0;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(one) && PyUnicode_IS_COMPACT_ASCII(other)) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(one);
+        return length == PyUnicode_GET_LENGTH(other) &&
+               memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), length) == 0;
+    }
+    return PyUnicode_Compare(one, other) == 0;
+}
+
+/* Returns the value of a key that stands among the first of a dict, borrowed; NULL if it has none, or
+   with an exception. `name` is interned, and so are most keys: then none but itself is equal to it, and
+   no hash is needed. */
+static inline PyObject *
+find_early(PyObject *dict, PyObject *name)
+{
+    Py_ssize_t at = 0, few = 4;
+    PyObject *key, *value;
+    while (few-- > 0) {
+        if (!PyDict_Next(dict, &at, &key, &value)) {
+            return NULL;
+        }
+        if (key == name) {
+            return value;
+        }
+        if (!PyUnicode_CheckExact(key) || !PyUnicode_CHECK_INTERNED(key)) {
+            break;
+        }
+    }
+    return PyDict_GetItemWithError(dict, name);
+}
+
+/* Says whether an object is of a type, or of a subclass; most are of a class made in Python over it. */
+static inline int
+is_a(PyObject *object, PyTypeObject *type)
+{
+    return Py_TYPE(object)->tp_base == type || PyObject_TypeCheck(object, type);
 }
 
 static inline Py_ssize_t
@@ -257,7 +321,7 @@ int finish_request(Pulse *pulse, PyObject *rows, Request *request);
 PyObject *add_request(PyObject *module, PyObject *args);
 PyObject *add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-int find_owner(PyObject **owner); /* steps.c: the running context's request, or NULL */
+int find_owner(Pulse *pulse, PyObject **owner); /* steps.c: the request of the running step, or NULL */
 int end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now);
 int end_tick(Pulse *pulse, double ended);
 int ends_slowly(const Pulse *pulse, double took);
@@ -280,7 +344,38 @@ int ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late);
 PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start);
 PyObject *answering(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-void free_spare_scheduled(void);
+void free_spares(void);
+
+/* Objects of one type that are kept for the next ones, for an allocation costs more than the rest. */
+#define SPARES 64
+typedef struct {
+    PyObject *kept[SPARES];
+    int count;
+    PyTypeObject *type;
+} Spares;
+
+extern Spares spare_exchanges, spare_requests, spare_responses, spare_scheduled;
+
+/* Returns an object that is not tracked, whose fields are to be set, all of them. */
+static inline PyObject *
+take_spare(Spares *spares)
+{
+    return spares->count > 0 ? PyObject_Init(spares->kept[--spares->count], spares->type)
+                             : (PyObject *)_PyObject_GC_New(spares->type);
+}
+
+/* Takes an object back that has ended, and holds nothing any more. */
+static inline void
+keep_spare(Spares *spares, PyObject *object)
+{
+    if (spares->count < SPARES) {
+        spares->kept[spares->count++] = object;
+    }
+    else {
+        PyObject_GC_Del(object);
+    }
+}
+
 void wake_watcher(void);                                  /* watcher.c */
 
 #endif

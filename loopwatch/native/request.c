@@ -26,13 +26,30 @@ request_clear(Request *self)
     return 0;
 }
 
+Spares spare_requests = {.type = &RequestType};
+
 static void
 request_dealloc(Request *self)
 {
     PyObject_GC_UnTrack(self);
     request_clear(self);
-    PyMem_Free(self->times);
-    Py_TYPE(self)->tp_free(self);
+    if (self->times != NULL) {
+        PyMem_Free(self->times);
+    }
+    keep_spare(&spare_requests, (PyObject *)self);
+}
+
+/* Returns a request without any fields set, tracked. */
+static PyObject *
+request_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void)type, (void)args, (void)keywords;
+    PyObject *self = take_spare(&spare_requests);
+    if (self != NULL) {
+        memset((char *)self + sizeof(PyObject), 0, sizeof(Request) - sizeof(PyObject));
+        PyObject_GC_Track(self);
+    }
+    return self;
 }
 
 /* Adds a long step to those of a request; -1 with an exception if there is no memory. */
@@ -155,10 +172,10 @@ static PyMethodDef request_methods[] = {
 
 PyTypeObject RequestType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "loopwatch._speedups.RequestNumbers",
+    .tp_name = "loopwatch._speedups.Request",
     .tp_basicsize = sizeof(Request),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_new = PyType_GenericNew,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = request_new,
     .tp_dealloc = (destructor)request_dealloc,
     .tp_traverse = (traverseproc)request_traverse,
     .tp_clear = (inquiry)request_clear,
@@ -174,7 +191,7 @@ Request *
 begin_request(PyObject *door, PyObject *scope)
 {
     PyObject *outer = NULL, *token;
-    Request *request = (Request *)wired.request_type->tp_alloc(wired.request_type, 0);
+    Request *request = (Request *)request_new(NULL, NULL, NULL);
     if (request == NULL || PyContextVar_Get(wired.variable, NULL, &outer) < 0) {
         Py_XDECREF(request);
         return NULL;
@@ -198,7 +215,7 @@ PyObject *
 begin(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count != 2 || wired.request_type == NULL) {
+    if (count != 2 || wired.variable == NULL) {
         PyErr_SetString(PyExc_TypeError, "begin takes the middleware and the scope");
         return NULL;
     }

@@ -14,12 +14,14 @@ typedef struct {
     vectorcallfunc call;
 } Response;
 
+Spares spare_responses = {.type = &ResponseType};
+
 /* Says whether a step in progress is the request's, by the running context; -1 with an exception. */
 static int
 is_own_step(Request *request)
 {
     PyObject *owner;
-    if (find_owner(&owner) < 0) {
+    if (PyContextVar_Get(wired.variable, NULL, &owner) < 0) {
         return -1;
     }
     int own = owner == (PyObject *)request;
@@ -56,7 +58,7 @@ settle(Pulse *pulse, Request *request)
 static int
 is_last(PyObject *message)
 {
-    PyObject *more = PyDict_GetItemWithError(message, str_more_body);
+    PyObject *more = find_early(message, str_more_body);
     if (more == NULL) {
         return PyErr_Occurred() ? -1 : 1;
     }
@@ -71,17 +73,18 @@ answered(Response *self, PyObject *message)
     if (!PyDict_CheckExact(message) || self->request->responded != 0.0) {
         return Py_NewRef(message);
     }
-    PyObject *type = PyDict_GetItemWithError(message, str_type);
+    PyObject *type = find_early(message, str_type);
     if (type == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(message);
     }
-    if (type != str_start && same_text(type, str_body)) {
+    static PyObject *last_start, *last_body; /* texts */
+    if (type != last_start && is_text(type, str_body, &last_body)) {
         int last = is_last(message);
         if (last < 0 || (last && settle(self->pulse, self->request) < 0)) {
             return NULL;
         }
     }
-    else if (self->start != Py_None && same_text(type, str_start)) {
+    else if (is_text(type, str_start, &last_start) && self->start != Py_None) {
         return PyObject_CallFunctionObjArgs(self->start, self->request, message, NULL);
     }
     return PyErr_Occurred() ? NULL : Py_NewRef(message);
@@ -97,7 +100,15 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
     if (message == NULL) {
         return NULL;
     }
-    PyObject *sending = PyObject_CallOneArg(self->send, message);
+    PyObject *arguments[] = {NULL, self->send, message}, *send = self->send;
+    Py_ssize_t first = 2;
+    if (PyMethod_Check(send)) { /* as it would call itself */
+        arguments[1] = PyMethod_GET_SELF(send);
+        send = PyMethod_GET_FUNCTION(send);
+        first = 1;
+    }
+    PyObject *sending = PyObject_Vectorcall(send, arguments + first,
+                                            (3 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(message);
     return sending;
 }
@@ -127,7 +138,7 @@ response_dealloc(Response *self)
     Py_CLEAR(self->start);
     Py_CLEAR(self->pulse);
     Py_CLEAR(self->request);
-    PyObject_GC_Del(self);
+    keep_spare(&spare_responses, (PyObject *)self);
 }
 
 PyTypeObject ResponseType = { /* no tp_clear: whoever holds it in a cycle can be cleared */
@@ -158,7 +169,7 @@ ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late)
 PyObject *
 new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start)
 {
-    Response *self = PyObject_GC_New(Response, &ResponseType);
+    Response *self = (Response *)take_spare(&spare_responses);
     if (self == NULL) {
         return NULL;
     }

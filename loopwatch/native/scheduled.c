@@ -11,30 +11,19 @@
 
 #include "native.h"
 
-#define SPARE 128
 #define FEW 8 /* arguments that are passed on without an allocation */
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *callback;
-    PyObject *context; /* once a step was long; else NULL */
-    Pulse *pulse;
-    double made; /* when it was scheduled, s of the clock */
-    double due;  /* of a timer; else 0.0 */
-    char waits;  /* it is ready, and counted in the pulse */
-} Scheduled;
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
     PyObject *original; /* the loop's own bound method */
+    PyObject *function, *self; /* of it, borrowed, where it is a plain one; else NULL */
+    vectorcallfunc run;        /* of the function */
     Pulse *pulse;
-    Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay */
+    Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay; -1: `time` */
 } TimedSoon;
 
-static Scheduled *spare[SPARE];
-static int spares;
+Spares spare_scheduled = {.type = &ScheduledType};
 
 /* ---------------------------------------------------------------- a step */
 
@@ -68,6 +57,7 @@ begin_scheduled(Scheduled *self, double now)
         pulse->limit = 0.0;
     }
     pulse->mark = now;
+    pulse->owner = NULL;
     pulse->running = Py_NewRef(self);
     return 0;
 }
@@ -79,7 +69,7 @@ end_scheduled(Scheduled *self)
     PyObject *request = NULL;
     double now = read_clock(), began = pulse->mark;
     Py_CLEAR(pulse->running);
-    if (pulse->closed || find_owner(&request) < 0) {
+    if (pulse->closed || find_owner(pulse, &request) < 0) {
         return pulse->closed ? 0 : -1;
     }
     if (now - began >= pulse->limit && self->context == NULL) {
@@ -88,6 +78,22 @@ end_scheduled(Scheduled *self)
     int failed = end_step(pulse, (PyObject *)self, request, began, now);
     Py_XDECREF(request);
     return failed;
+}
+
+/* Calls the callback; without arguments, a type that has no vectorcall is called as it is. */
+static inline PyObject *
+call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *names)
+{
+    PyTypeObject *type = Py_TYPE(callback);
+    if (PyVectorcall_NARGS(count) != 0 || names != NULL || type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) {
+        return PyObject_Vectorcall(callback, args, count, names);
+    }
+    if (Py_EnterRecursiveCall(" while calling a Python object")) {
+        return NULL;
+    }
+    PyObject *done = type->tp_call(callback, wired.nothing, NULL);
+    Py_LeaveRecursiveCall();
+    return done;
 }
 
 static PyObject *
@@ -101,7 +107,7 @@ scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *n
         return NULL;
     }
     PyObject *type = NULL, *value = NULL, *trace = NULL;
-    PyObject *done = PyObject_Vectorcall(self->callback, args, count, names);
+    PyObject *done = call_back(self->callback, args, count, names);
     if (done == NULL) {
         PyErr_Fetch(&type, &value, &trace);
     }
@@ -160,20 +166,7 @@ scheduled_dealloc(Scheduled *self)
     Py_CLEAR(self->callback);
     Py_CLEAR(self->context);
     Py_CLEAR(self->pulse);
-    if (spares < SPARE) {
-        spare[spares++] = self;
-        return;
-    }
-    PyObject_GC_Del(self);
-}
-
-/* Frees what is kept for the next ones. */
-void
-free_spare_scheduled(void)
-{
-    while (spares > 0) {
-        PyObject_GC_Del(spare[--spares]);
-    }
+    keep_spare(&spare_scheduled, (PyObject *)self);
 }
 
 static PyMemberDef scheduled_members[] = {
@@ -203,17 +196,11 @@ PyTypeObject ScheduledType = {
 static Scheduled *
 new_scheduled(Pulse *pulse, PyObject *callback)
 {
-    Scheduled *self;
-    if (spares > 0) {
-        self = (Scheduled *)PyObject_Init((PyObject *)spare[--spares], &ScheduledType);
+    Scheduled *self = (Scheduled *)take_spare(&spare_scheduled);
+    if (self == NULL) {
+        return NULL;
     }
-    else {
-        self = PyObject_GC_New(Scheduled, &ScheduledType);
-        if (self == NULL) {
-            return NULL;
-        }
-        self->call = (vectorcallfunc)scheduled_call;
-    }
+    self->call = (vectorcallfunc)scheduled_call;
     self->callback = Py_NewRef(callback);
     self->context = NULL;
     self->pulse = (Pulse *)Py_NewRef(pulse);
@@ -237,37 +224,53 @@ is_refused(PyObject *callback)
     return Py_TYPE(callback)->tp_call == NULL || Py_IS_TYPE(callback, &ScheduledType);
 }
 
+/* uvloop is about to set the loop's own time. */
+static void
+note_time(Pulse *pulse)
+{
+    if (pulse->poll != NULL && pulse->polling) {
+        note_libuv_time(pulse->poll);
+    }
+}
+
 /* Notes when a timer is due: by the delay, as far as that is a number. */
 static void
 note_due(Scheduled *self, PyObject *delay)
 {
-    double seconds = PyFloat_AsDouble(delay);
+    double seconds = PyFloat_CheckExact(delay)  ? PyFloat_AS_DOUBLE(delay)
+                     : PyLong_CheckExact(delay) ? PyLong_AsDouble(delay)
+                                                : PyFloat_AsDouble(delay);
     if (seconds == -1.0 && PyErr_Occurred()) {
         PyErr_Clear();
         return;
     }
     self->due = self->made + (seconds > 0.0 ? seconds : 0.0);
-    if (self->pulse->poll != NULL && self->pulse->polling) {
-        note_libuv_time(self->pulse->poll); /* uvloop is about to set it */
-    }
 }
 
-static PyObject *
+/* Calls the loop's own method with a Scheduled in the callback's place. */
+static inline PyObject *
 pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all, PyObject *names,
         Scheduled *scheduled)
 {
-    PyObject *few[FEW + 1], **copy = few;
+    PyObject *few[FEW + 1], **copy = few, *handle;
     if (all > FEW) {
         copy = PyMem_Malloc((all + 1) * sizeof(PyObject *));
         if (copy == NULL) {
             return PyErr_NoMemory();
         }
     }
-    copy[0] = NULL;
-    memcpy(copy + 1, args, all * sizeof(PyObject *));
+    copy[0] = self->self;
+    for (Py_ssize_t n = 0; n < all; n++) {
+        copy[n + 1] = args[n];
+    }
     copy[self->at + 1] = (PyObject *)scheduled;
-    PyObject *handle =
-        PyObject_Vectorcall(self->original, copy + 1, given | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+    if (self->run != NULL) {
+        handle = self->run(self->function, copy, given + 1, names);
+    }
+    else {
+        handle = PyObject_Vectorcall(self->original, copy + 1, given | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                     names);
+    }
     if (copy != few) {
         PyMem_Free(copy);
     }
@@ -278,11 +281,14 @@ static PyObject *
 timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *names)
 {
     Py_ssize_t given = PyVectorcall_NARGS(count), at = self->at;
-    Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
-    if (self->pulse->closed || given <= at || is_refused(args[at])) {
+    Pulse *pulse = self->pulse;
+    if (at != 0) {
+        note_time(pulse);
+    }
+    if (pulse->closed || at < 0 || given <= at || is_refused(args[at])) {
         return PyObject_Vectorcall(self->original, args, count, names);
     }
-    Scheduled *scheduled = new_scheduled(self->pulse, args[at]);
+    Scheduled *scheduled = new_scheduled(pulse, args[at]);
     if (scheduled == NULL) {
         return NULL;
     }
@@ -291,11 +297,12 @@ timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *
     }
     else {
         scheduled->waits = 1;
-        self->pulse->ready += 1;
+        pulse->ready += 1;
     }
-    if (self->pulse->asleep) {
+    if (pulse->asleep) {
         wake_watcher();
     }
+    Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
     PyObject *handle = pass_on(self, args, given, all, names, scheduled);
     Py_DECREF(scheduled);
     return handle;
@@ -346,8 +353,8 @@ timed_soon(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!On:timed_soon", &PulseType, &pulse, &original, &at)) {
         return NULL;
     }
-    if (at != 0 && at != 1) {
-        PyErr_Format(PyExc_ValueError, "the callback stands at 0 or 1, got %zd", at);
+    if (at < -1 || at > 1) {
+        PyErr_Format(PyExc_ValueError, "the callback stands at 0 or 1, or nowhere (-1), got %zd", at);
         return NULL;
     }
     TimedSoon *self = is_wired() ? PyObject_GC_New(TimedSoon, &TimedSoonType) : NULL;
@@ -356,6 +363,13 @@ timed_soon(PyObject *module, PyObject *args)
     }
     self->call = (vectorcallfunc)timed_soon_call;
     self->original = Py_NewRef(original);
+    self->function = self->self = NULL;
+    self->run = NULL;
+    if (PyMethod_Check(original)) {
+        self->function = PyMethod_GET_FUNCTION(original);
+        self->self = PyMethod_GET_SELF(original);
+        self->run = PyVectorcall_Function(self->function);
+    }
     self->pulse = (Pulse *)Py_NewRef(pulse);
     self->at = at;
     PyObject_GC_Track(self);

@@ -7,10 +7,17 @@
 
 #include "native.h"
 
-/* Gives the request of the running context, NULL if there is none; -1 with an exception set. */
+/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
+   -1 with an exception set. The context need not be asked where the request's own exchange was
+   resumed: nobody else sets the variable. */
 int
-find_owner(PyObject **owner)
+find_owner(Pulse *pulse, PyObject **owner)
 {
+    if (pulse->owner != NULL) {
+        *owner = Py_NewRef(pulse->owner);
+        pulse->owner = NULL;
+        return 0;
+    }
     if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
         return -1;
     }

@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any
 
 from loopwatch.guard import logger
+from loopwatch.probe.attributes import Replaced
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.crowd import running_task
 from loopwatch.probe.pulse import Pulse
@@ -66,8 +67,8 @@ class AsyncioProbe(Probe):
         self.parked = getattr(type(self.selector).select, "__code__", None)
         ready = getattr(self.loop, "_ready", None)
         self.pulse.aftermath.line = lambda: in_line(ready or ())
-        self._timed = timed_select(self.pulse, self.selector.select, ready)
-        self.selector.select = self._timed
+        timed = timed_select(self.pulse, self.selector.select, ready)
+        self._replaced_select = Replaced(self.selector, "select", timed)
         _pulses[self.loop] = self.pulse
         _patch()
         self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
@@ -75,8 +76,7 @@ class AsyncioProbe(Probe):
 
     def uninstall(self) -> None:
         super().uninstall()
-        if vars(self.selector).get("select") is self._timed:
-            del self.selector.select
+        self._replaced_select.put_back()
         if _pulses.pop(self.loop, None) is not None:
             _patch()
 

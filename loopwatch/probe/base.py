@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import ClassVar, NamedTuple
 
+from loopwatch.probe.attributes import Replaced
 from loopwatch.probe.pulse import Pulse
 
 LAYERS = ("requests", "watchdog", "gc")
@@ -35,19 +36,12 @@ class Probe:
         """Hook in; `closed` is called just before the loop closes."""
         self._closed = closed
         self._original_close = self.loop.close
-        self._close_before = vars(self.loop).get("close")
-        self._our_close = self._close
-        self.loop.close = self._our_close
+        self._replaced_close = Replaced(self.loop, "close", self._close)
 
     def uninstall(self) -> None:
         """Put back what was there."""
         self.pulse.closed = True
-        if vars(self.loop).get("close") is not self._our_close:
-            return
-        if self._close_before is None:
-            del self.loop.close
-        else:
-            self.loop.close = self._close_before
+        self._replaced_close.put_back()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""

@@ -18,7 +18,7 @@ from loopwatch.guard import guarded
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.photograph import below_current_task
 from loopwatch.probe.pulse import LONG, Pulse, clock
-from loopwatch.probe.scheduling import Scheduling, can_be_set
+from loopwatch.probe.scheduling import Scheduling
 
 PERIOD = 0.025  # s
 JITTER = 0.005  # s of lateness that is the timer's own
@@ -27,7 +27,7 @@ JITTER = 0.005  # s of lateness that is the timer's own
 class HeartbeatProbe(Probe):
     """Watches a loop of unknown make."""
 
-    layers: ClassVar[tuple[str, ...]] = ("heartbeat", *LAYERS)
+    layers: ClassVar[tuple[str, ...]] = ("heartbeat", "callbacks", *LAYERS)
     blind: ClassVar[tuple[str, ...]] = ("busy and idle time", "the default executor's threads")
 
     def __init__(self, pulse: Pulse, ticked: Callable[[float, int], None]) -> None:
@@ -37,25 +37,24 @@ class HeartbeatProbe(Probe):
         self.due = clock() + PERIOD
         runner = below_current_task()
         self.floor = frozenset((runner,)) if runner is not None else frozenset()
-        self._scheduling = Scheduling(pulse) if can_be_set(self.loop) else None
+        self._scheduling = Scheduling(pulse)
         self._call_later = self.loop.call_later
         self._timer: Any = None
         pulse.aftermath.position = None
 
     def install(self, closed: Callable[[], None]) -> None:
         super().install(closed)
-        if self._scheduling is not None:
+        try:
             self._scheduling.install()
-        if self._scheduling is not None and self._scheduling.runs_through_us():
-            self.layers = ("heartbeat", "callbacks", *LAYERS)  # type: ignore[misc]
-        else:
+        except AttributeError:  # of an instance that takes no attributes
+            self._scheduling.uninstall()
+            self.layers = ("heartbeat", *LAYERS)  # type: ignore[misc]
             self.blind = ("steps of requests, tasks and callbacks, unless slow", *self.blind)  # type: ignore[misc]
         self._schedule()
         self.glance()
 
     def uninstall(self) -> None:
-        if self._scheduling is not None:
-            self._scheduling.uninstall()
+        self._scheduling.uninstall()
         if self._timer is not None:
             self._stop_beating()
         super().uninstall()

@@ -86,7 +86,8 @@ class Scheduled:
 
 
 def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
-    """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1."""
+    """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
+    -1 it is `time`, which sets libuv's."""
 
     def soon(callback: Any, *args: Any, **named: Any) -> Any:
         if pulse.closed or is_refused(callback):
@@ -94,16 +95,24 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
         return original(Scheduled(pulse, callback, None), *args, **named)
 
     def later(delay: Any, callback: Any, *args: Any, **named: Any) -> Any:
+        note_time(pulse)
         if pulse.closed or is_refused(callback):
             return original(delay, callback, *args, **named)
-        scheduled = Scheduled(pulse, callback, delay)
-        if pulse.poll is not None and pulse.polling:
-            pulse.poll.note_time()
-        return original(delay, scheduled, *args, **named)
+        return original(delay, Scheduled(pulse, callback, delay), *args, **named)
 
-    timed: Any = later if at else soon
+    def time() -> Any:
+        note_time(pulse)
+        return original()
+
+    timed: Any = (soon, later, time)[at]
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]
+
+
+def note_time(pulse: Pulse) -> None:
+    """uvloop is about to set the loop's own time."""
+    if pulse.poll is not None and pulse.polling:
+        pulse.poll.note_time()
 
 
 def is_refused(callback: Any) -> bool:

@@ -17,7 +17,7 @@ from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_code
 from loopwatch.probe.pulse import Pulse
-from loopwatch.probe.scheduling import Scheduling
+from loopwatch.probe.scheduling import METHODS, TIME, Scheduling
 
 RUNNERS = 8  # functions known to run the loop
 
@@ -32,7 +32,7 @@ class UvloopProbe(Probe):
     def __init__(self, pulse: Pulse) -> None:
         super().__init__(pulse)
         self._libuv = Libuv(self.loop)
-        self._scheduling = Scheduling(pulse)
+        self._scheduling = Scheduling(pulse, METHODS | TIME)
         self._runners: list[CodeType] = []
         self._learn(below_current_task())
 

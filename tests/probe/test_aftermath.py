@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from loopwatch.holds import Hold, Wait
+from loopwatch.holds import Wait
 from loopwatch.probe.aftermath import (
     ACTIVE,
     ARRIVALS,
     FIRST,
     KEPT,
-    SLACK,
     TICKS,
     WAITED,
     Aftermath,
@@ -42,9 +41,7 @@ def loop_by_hand() -> Loop:
 
 @pytest.fixture
 def aftermath(loop_by_hand: Loop) -> Aftermath:
-    made = Aftermath(0.1)
-    made.position = loop_by_hand.position
-    return made
+    return Aftermath(loop_by_hand.position)
 
 
 def a_request(started: float = 0.5) -> Request:
@@ -244,68 +241,47 @@ def test_a_loop_that_does_not_tell_has_holds_without_victims() -> None:
     assert (hold.victims, request.waits) == (0, None)
     assert aftermath.settled(hold)
     assert not aftermath.active
-    aftermath.busy(1.0)
     aftermath.tick()
-    assert aftermath.believable(request, 7.0) == 7.0
 
 
-# A hold that only the watchdog's thread has seen.
+# Callbacks that are timed as they are scheduled.
 
 
-def suspected(aftermath: Aftermath, loop_by_hand: Loop, since: float = 1.0) -> None:
-    aftermath.suspect = loop_by_hand.position()._replace(since=since)
+def scheduled(made: float, due: float = 0.0) -> Any:
+    return SimpleNamespace(_made=made, _due=due)
 
 
-def test_the_first_step_after_a_suspicion_draws_the_conclusion(
-    aftermath: Aftermath, loop_by_hand: Loop
+@pytest.mark.parametrize(("made", "lost"), [(0.5, 0.5), (1.0, 0.5), (1.125, 0.375)])
+def test_who_was_scheduled_before_the_hold_ended_tells_the_moment(
+    aftermath: Aftermath, made: float, lost: float
 ) -> None:
-    suspected(aftermath, loop_by_hand)
-    assert aftermath.active
+    aftermath.begin(1.0, 1.5, None)
     request = a_request()
-    aftermath.note(request, 1.5)
+    aftermath.note(request, 1.5, scheduled(made))
     (wait,) = waits_of(request)
-    assert (wait.hold.started, wait.hold.ended, wait.seconds) == (1.0, 1.5, 0.5)
-    assert aftermath.suspect is None
-    assert aftermath.match(1.01, 1.49) is wait.hold
+    assert wait.least == wait.seconds == wait.most == lost
 
 
-def test_a_suspected_hold_ends_with_its_tick(aftermath: Aftermath, loop_by_hand: Loop) -> None:
-    suspected(aftermath, loop_by_hand)
-    loop_by_hand.turns, loop_by_hand.since = 1, 1.25
-    request = a_request()
-    aftermath.note(request, 1.5)
-    (wait,) = waits_of(request)
-    assert (wait.hold.ended, wait.least, wait.most) == (1.25, 0.0, 0.25)
-
-
-@pytest.mark.parametrize(("ended", "idle"), [(1.05, 0.0), (1.5, WAITED * 2)])
-def test_a_suspicion_that_turns_out_to_be_nothing_leaves_nothing(
-    aftermath: Aftermath, loop_by_hand: Loop, ended: float, idle: float
+def test_who_was_scheduled_afterwards_was_woken_at_a_moment_nobody_knows(
+    aftermath: Aftermath,
 ) -> None:
-    suspected(aftermath, loop_by_hand)
-    loop_by_hand.idle = idle
+    """Also within the tick of the hold: what woke it has run after that."""
+    aftermath.begin(1.0, 1.5, None)
     request = a_request()
-    aftermath.note(request, ended)
-    assert request.waits is None
-    assert not aftermath.active
-
-
-def test_a_request_that_arrives_draws_the_conclusion_too(
-    aftermath: Aftermath, loop_by_hand: Loop
-) -> None:
-    suspected(aftermath, loop_by_hand)
-    request = a_request(1.5)
-    aftermath.arrive(request, 0.375)
+    aftermath.note(request, 1.5, scheduled(1.5))
     (wait,) = waits_of(request)
-    assert (wait.hold.started, wait.hold.ended) == (1.0, 1.5)
-    assert (wait.seconds, wait.queued) == (0.375, True)
+    assert (wait.least, wait.most) == (0.0, 0.5)
+    assert wait.seconds == expectation(0.5, 0.5)
 
 
-def test_a_hold_that_begins_ends_the_suspicion(aftermath: Aftermath, loop_by_hand: Loop) -> None:
-    suspected(aftermath, loop_by_hand)
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
-    aftermath.note(request, 1.5)
-    assert [w.hold for w in waits_of(request)] == [hold]
+@pytest.mark.parametrize(("due", "lost"), [(0.5, 0.5), (1.125, 0.375), (1.5, 0.0), (1.75, 0.0)])
+def test_a_scheduled_timer_is_ready_as_it_is_due(
+    aftermath: Aftermath, due: float, lost: float
+) -> None:
+    aftermath.begin(1.0, 1.5, None)
+    request = a_request()
+    aftermath.note(request, 1.5, scheduled(0.25, due))
+    assert request.stalled == lost
 
 
 # In their sockets.
@@ -336,35 +312,6 @@ def test_time_in_the_socket_is_shared_out_among_holds_once(aftermath: Aftermath)
         zip(holds, (0.25, 0.5, 0.5), strict=True)
     )
     assert sum(w.seconds for w in waits_of(request)) <= request.queued
-
-
-def concluded(aftermath: Aftermath, loop_by_hand: Loop, started: float, ended: float) -> Hold:
-    """Return a hold that the watchdog has suspected and the loop's thread has confirmed."""
-    suspected(aftermath, loop_by_hand, started)
-    request = a_request(started - 0.5)
-    aftermath.note(request, ended)
-    return waits_of(request)[-1].hold
-
-
-def test_match_finds_the_hold_that_was_concluded_and_sets_it_right(
-    aftermath: Aftermath, loop_by_hand: Loop
-) -> None:
-    first = concluded(aftermath, loop_by_hand, 1.0, 1.5)
-    second = concluded(aftermath, loop_by_hand, 2.0, 2.5)
-    assert aftermath.match(1.02, 1.55) is first
-    assert (first.started, first.ended) == (1.02, 1.55)
-    assert aftermath.match(2.4, 2.6) is second
-    assert aftermath.match(1.0, 1.5) not in (first, second)
-
-
-def test_match_leaves_alone_what_the_loop_s_thread_has_put_up_by_itself(
-    aftermath: Aftermath, loop_by_hand: Loop
-) -> None:
-    """The watchdog knows the rest of the tick, and takes it to be at the tick's beginning."""
-    known = aftermath.begin(1.0, 1.5, a_request())
-    rest = concluded(aftermath, loop_by_hand, 1.5, 1.75)
-    assert aftermath.match(1.0, 1.25) is rest
-    assert (known.started, known.ended) == (1.0, 1.5)
 
 
 def test_match_makes_a_hold_of_which_nobody_knew_and_finds_who_waited(
@@ -403,20 +350,3 @@ def test_a_websocket_for_ever_in_flight_does_not_remember_every_hold(
         aftermath.note(request, number + 0.5)
     assert request.stalled == holds * 0.5 - 0.5
     assert len(waits_of(request)) < holds / 2
-
-
-def test_only_as_long_as_the_loop_was_busy_can_a_request_have_been_in_its_socket(
-    aftermath: Aftermath, loop_by_hand: Loop
-) -> None:
-    """Whatever came between the server and us has spent the rest."""
-    loop_by_hand.idle = 1.0
-    aftermath.busy(1.0)
-    assert aftermath.believable(a_request(1.5), 0.25) == 0.25
-    assert aftermath.believable(a_request(1.5), 3.0) == pytest.approx(0.5 + SLACK)
-    aftermath.busy(1.25)  # still busy: it has not waited in between
-    assert aftermath.believable(a_request(1.5), 3.0) == pytest.approx(0.5 + SLACK)
-    loop_by_hand.idle += WAITED * 2
-    assert aftermath.believable(a_request(1.5), 3.0) == 0.0
-    suspected(aftermath, loop_by_hand, 1.375)
-    assert aftermath.believable(a_request(1.5), 3.0) == pytest.approx(0.125 + SLACK)
-    assert aftermath.believable(a_request(1.0), 3.0) == 0.0

@@ -47,10 +47,8 @@ def answering(request: pytest.FixtureRequest) -> Callable[..., Any]:
 def nothing(*arguments: Any) -> None: ...
 
 
-def a_pulse(drives: bool = False) -> Pulse:
-    pulse = Pulse(None, 0.1, nothing, nothing, nothing, nothing)
-    pulse.drives = drives
-    return pulse
+def a_pulse() -> Pulse:
+    return Pulse(None, 0.1, nothing, nothing, nothing)
 
 
 def a_request() -> Request:
@@ -260,16 +258,18 @@ def test_only_a_request_that_may_have_waited_is_asked_about(
 
 
 def test_what_a_request_has_used_is_taken_as_it_responds(answering: Callable[..., Any]) -> None:
-    """Of its row, of its short and long steps, and of the step in progress."""
-    for drives, turn, running in ((False, False, 0.5), (True, True, 0.5), (True, False, 0.0)):
+    """Of its row, of its short and long steps, and of the step in progress if that is its own."""
+    for owner, running in ((None, 0.5), (a_request(), 0.0)):
         send, request, _, pulse = an_answer(answering)
         now = clock()
-        pulse.drives, pulse.turn = drives, request if turn else None
         pulse.mark, request.started = now - 0.5, now - 10
-        request.taken, request.seconds, request.times = 1.0, 2.0, [4.0, 8.0]
-        expected = in_its_context(request, used, pulse, request, now)
+        request.taken, request.seconds = 1.0, 2.0
+        request.add_long_step(4.0)
+        request.add_long_step(8.0)
+        whose = owner or request
+        expected = in_its_context(whose, used, pulse, request, now)
         assert expected == pytest.approx(15.0 + running)
-        in_its_context(request, send, BODY)
+        in_its_context(whose, send, BODY)
         assert request.settled == pytest.approx(expected, abs=0.1)
         assert request.settled >= expected
 
