@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopwatch.guard import logger, tell_once
+from loopwatch.ledger.requests import finish
 from loopwatch.probe.steps import answering, enter
 from loopwatch.request import REQUEST, Request, begin
 from loopwatch.speedups import speedups
@@ -50,7 +51,7 @@ if TYPE_CHECKING or speedups is None:
             """The loop is watched no more."""
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await self.serve(scope, receive, send)
+            raise NotImplementedError
 
         async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
             raise NotImplementedError
@@ -95,7 +96,7 @@ class LoopWatchMiddleware(Front):
         if request.outer is not None:
             await self.nested(watched, request, scope, receive, send)
             return
-        if self not in watched.fronts:
+        if speedups is not None and self not in watched.fronts:
             self._join(watched)
         send = answering(pulse, request, receive, send, watched.start_response, watched.late)
         try:
@@ -103,7 +104,11 @@ class LoopWatchMiddleware(Front):
                 enter(pulse, request)
             await self.app(scope, receive, send)
         finally:
-            watched.finish(request)
+            if speedups is not None or not finish(pulse, watched.rows, request):
+                watched.finish(request)
+
+    if speedups is None:
+        __call__ = serve
 
     def _join(self, watched: WatchedLoop) -> None:
         """Have the next requests of this loop take the fast way."""

@@ -17,7 +17,7 @@ from loopwatch.ledger.request_row import RequestRow
 from loopwatch.ledger.steps import FIRST, StepTable
 from loopwatch.recent import RecentRequest
 from loopwatch.records import OTHER, RequestReading
-from loopwatch.request import Request
+from loopwatch.request import Request, clock
 from loopwatch.speedups import speedups
 
 ROUTES = 256
@@ -71,6 +71,48 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
     add_request(row, request, now, step)
+    return True
+
+
+def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+    """Count a request that ends within a step, if it is like most: its endpoint's row is known, and
+    none of its steps was long. False, and nothing done, if not; the compiled twin has its own."""
+    scope = request.scope
+    try:
+        row = rows[scope["endpoint"]]
+        if row.method != scope["method"] or row.door is not request.door:
+            return False
+    except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
+        return False
+    now, mark, started = clock(), pulse.mark, request.started
+    step = now - (mark if mark > started else started)
+    if pulse.limit == 0.0 or step >= FIRST or request.times or request.stalled or request.pooled:
+        return False
+    running = request.seconds + step
+    whole = request.taken + running
+    own = settled = request.settled if request.responded else whole
+    if whole < own:
+        own = whole
+    age = (request.responded or now) - started
+    if age < own:
+        own = age
+    if own != settled:
+        request.settled = own
+    request.row, request.ended, request.stepped, request.scope = row, now, now, None
+    steps = row.steps
+    steps.steps += request.steps + 1
+    steps.seconds += running
+    queued, charged = request.queued, request.charged
+    latency = age + queued
+    row.add_latency(latency)
+    row.running += running
+    row.background += whole - own - request.charged_background
+    row.time += latency - charged
+    if queued and not charged:
+        row.queued += queued
+    row.add_recent(started - queued, latency, queued, own, 0.0)
+    if request.waits is not None or request.span is not None:
+        row.note(request)
     return True
 
 

@@ -126,7 +126,7 @@ static int
 end_run(Pulse *pulse, PyObject *handle, PyObject *owner, int raised)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
-    Py_CLEAR(pulse->running);
+    pulse->running = NULL;
     if (raised) {
         PyErr_Fetch(&type, &value, &trace);
     }
@@ -162,7 +162,7 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     Py_INCREF(context);
     Py_INCREF(callback);
     Py_INCREF(args);
-    pulse->running = Py_NewRef(handle);
+    pulse->running = handle;
     pulse->owner = NULL;
     *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
     PyObject *type = NULL, *value = NULL, *trace = NULL;
@@ -189,7 +189,7 @@ static PyObject *
 run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyObject *names)
 {
     PyObject *done, *owner = NULL, *type, *value, *trace;
-    pulse->running = Py_NewRef(args[0]);
+    pulse->running = args[0];
     done = PyObject_Vectorcall(self->run, args, count, names);
     pulse->owner = NULL;
     PyErr_Fetch(&type, &value, &trace);
@@ -214,7 +214,6 @@ timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *na
     if (pulse == NULL) {
         return PyObject_Vectorcall(self->run, args, count, names);
     }
-    Py_XSETREF(pulse->running, NULL); /* of a nested loop's outer step */
     if (!self->plain || PyVectorcall_NARGS(count) != 1 || names != NULL ||
         !PyObject_TypeCheck(args[0], wired.handle_type) || !run_plainly(pulse, args[0], &done)) {
         done = run_with(self, pulse, args, count, names);

@@ -113,10 +113,12 @@ end_exchange(Exchange *self, int raised)
     if (request != NULL) {
         self->request = NULL;
         failed = end_request(self, request, raised);
-        if (self->pulse->owner == (PyObject *)request) {
-            self->pulse->owner = NULL; /* it may be gone before the step ends */
+        if (self->pulse->owner == (PyObject *)request) { /* of the step, to its end */
+            Py_XSETREF(self->pulse->ended, (PyObject *)request);
         }
-        Py_DECREF(request);
+        else {
+            Py_DECREF(request);
+        }
     }
     Py_CLEAR(self->receive);
     Py_CLEAR(self->send);
@@ -344,16 +346,17 @@ exchange_finalize(Exchange *self)
 static void
 exchange_dealloc(Exchange *self)
 {
-    int dropped = self->state == SUSPENDED;
-    if (dropped && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
+    if (self->state == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
         return; /* somebody keeps it now */
     }
-    PyObject_GC_UnTrack(self);
+    begin_to_end((PyObject *)self);
     exchange_clear(self);
-    if (dropped || PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
+    if (PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
+        PyObject_GC_UnTrack(self);
         PyObject_GC_Del(self);
         return;
     }
+    self->state = NEW;
     keep_spare(&spare_exchanges, (PyObject *)self);
 }
 
@@ -399,9 +402,5 @@ new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *se
     self->send = Py_NewRef(send);
     self->watched = Py_NewRef(front->watched);
     self->rows = Py_NewRef(front->rows);
-    self->request = NULL;
-    self->coroutine = NULL;
-    self->state = NEW;
-    PyObject_GC_Track(self);
     return (PyObject *)self;
 }

@@ -88,30 +88,31 @@ add_request(PyObject *module, PyObject *args)
     return add_to_row(row, (Request *)request, now, step) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Returns the row of a request's endpoint, a new reference; NULL, without an exception, if that is
-   not known. */
+/* Returns the row of a request's endpoint, borrowed; NULL, without an exception, if that is not known. */
 static RequestRow *
 known_row(PyObject *rows, Request *request)
 {
-    PyObject *scope = request->scope, *found = NULL;
+    PyObject *scope = request->scope;
     if (scope == NULL || !PyDict_CheckExact(scope)) {
         return NULL;
     }
-    PyObject *endpoint = Py_XNewRef(PyDict_GetItemWithError(scope, str_endpoint));
-    PyObject *method = Py_XNewRef(PyDict_GetItemWithError(scope, str_method));
+    PyObject *method = PyDict_GetItemWithError(scope, str_method), *found = NULL;
+    PyObject *endpoint = PyDict_GetItemWithError(scope, str_endpoint);
     if (endpoint != NULL && method != NULL) {
-        found = Py_XNewRef(PyDict_GetItemWithError(rows, endpoint));
+        Py_INCREF(endpoint); /* its hash may be code of the app's */
+        Py_INCREF(method);
+        found = PyDict_GetItemWithError(rows, endpoint);
+        if (found != NULL && (!is_a(found, &RequestRowType) ||
+                              ((RequestRow *)found)->door != request->door ||
+                              !same_text(((RequestRow *)found)->method, method))) {
+            found = NULL;
+        }
+        Py_DECREF(endpoint);
+        Py_DECREF(method);
     }
     if (found == NULL) {
         PyErr_Clear(); /* an endpoint that cannot be hashed */
     }
-    else if (!is_a(found, &RequestRowType) ||
-             ((RequestRow *)found)->door != request->door ||
-             !same_text(((RequestRow *)found)->method, method)) {
-        Py_CLEAR(found);
-    }
-    Py_XDECREF(endpoint);
-    Py_XDECREF(method);
     return (RequestRow *)found;
 }
 
@@ -132,6 +133,7 @@ add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (row == NULL) {
         Py_RETURN_FALSE;
     }
+    Py_INCREF(row);
     int failed = add_to_row(row, (Request *)args[1], now, step);
     Py_DECREF(row);
     return failed < 0 ? NULL : Py_NewRef(Py_True);
@@ -145,6 +147,7 @@ finish_request(Pulse *pulse, PyObject *rows, Request *request)
     if (row == NULL) {
         return 0;
     }
+    Py_INCREF(row);
     double now = read_clock();
     double began = pulse->mark > request->started ? pulse->mark : request->started;
     if (add_to_row(row, request, now, now - began) < 0) {

@@ -352,7 +352,7 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
                           &PyTuple_Type, &addresses, &prepare_size, &check_size)) {
         return NULL;
     }
-    if (PyTuple_GET_SIZE(addresses) != FUNCTIONS || prepare_size < 64 || check_size < 64) {
+    if (PyTuple_GET_SIZE(addresses) < FUNCTIONS || prepare_size < 64 || check_size < 64) {
         PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
         return NULL;
     }

@@ -258,6 +258,17 @@ execute(PyObject *module)
     return PyModule_AddIntConstant(module, "ABI", ABI);
 }
 
+PyObject *
+new_tracked(PyTypeObject *type)
+{
+    PyObject *self = (PyObject *)_PyObject_GC_New(type);
+    if (self != NULL) {
+        memset((char *)self + sizeof(PyObject), 0, type->tp_basicsize - sizeof(PyObject));
+        PyObject_GC_Track(self);
+    }
+    return self;
+}
+
 /* Frees what is kept for the next ones. */
 void
 free_spares(void)
@@ -265,7 +276,9 @@ free_spares(void)
     Spares *all[] = {&spare_exchanges, &spare_requests, &spare_responses, &spare_scheduled};
     for (size_t n = 0; n < sizeof(all) / sizeof(*all); n++) {
         while (all[n]->count > 0) {
-            PyObject_GC_Del(all[n]->kept[--all[n]->count]);
+            PyObject *spare = all[n]->kept[--all[n]->count];
+            PyObject_GC_UnTrack(spare);
+            PyObject_GC_Del(spare);
         }
     }
 }

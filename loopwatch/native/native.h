@@ -93,9 +93,10 @@ typedef struct {
     double mark, tick, idle, limit, threshold, behind, busy_since, idle_before, other_seconds;
     Py_ssize_t other_steps, turns, ready;
     char polling, eager, closed, asleep;
-    PyObject *running; /* the handle whose step is in progress, or NULL */
+    PyObject *running; /* the handle whose step is in progress, or NULL; borrowed: its loop has it */
     PyObject *entered; /* a request, or None */
     PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
+    PyObject *ended;   /* that request, if it has ended in this step */
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None: nobody asks */
     LibuvPoll *poll;
@@ -298,6 +299,30 @@ int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set
    NULL. */
 int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);
 
+/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
+   -1 with an exception set. The context need not be asked where the request's own exchange was
+   resumed: nobody else sets the variable. */
+static inline int
+find_owner(Pulse *pulse, PyObject **owner)
+{
+    if (pulse->owner != NULL) {
+        *owner = pulse->owner == pulse->ended ? pulse->ended : Py_NewRef(pulse->owner);
+        if (pulse->owner != pulse->ended) {
+            Py_XDECREF(pulse->ended);
+        }
+        pulse->owner = pulse->ended = NULL;
+        return 0;
+    }
+    Py_CLEAR(pulse->ended);
+    if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
+        return -1;
+    }
+    if (*owner != NULL && !is_request(*owner)) {
+        Py_CLEAR(*owner);
+    }
+    return 0;
+}
+
 /* Counts a short step of a request, which ends now. */
 static inline void
 add_step(Request *request, double took, double now)
@@ -321,7 +346,6 @@ int finish_request(Pulse *pulse, PyObject *rows, Request *request);
 PyObject *add_request(PyObject *module, PyObject *args);
 PyObject *add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-int find_owner(Pulse *pulse, PyObject **owner); /* steps.c: the request of the running step, or NULL */
 int end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now);
 int end_tick(Pulse *pulse, double ended);
 int ends_slowly(const Pulse *pulse, double took);
@@ -345,8 +369,12 @@ PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject 
 PyObject *answering(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 void free_spares(void);
+void wake_watcher(void);                                  /* watcher.c */
 
-/* Objects of one type that are kept for the next ones, for an allocation costs more than the rest. */
+/* Objects of one type that are kept for the next ones, for an allocation costs more than the rest.
+
+   They stay known to the collector, with all fields NULL and one reference, which is ours: so an object
+   that is taken is ready, and one that is given back is not taken from its lists. */
 #define SPARES 64
 typedef struct {
     PyObject *kept[SPARES];
@@ -356,15 +384,23 @@ typedef struct {
 
 extern Spares spare_exchanges, spare_requests, spare_responses, spare_scheduled;
 
-/* Returns an object that is not tracked, whose fields are to be set, all of them. */
+PyObject *new_tracked(PyTypeObject *type);
+
+/* Returns an object, all of whose fields are NULL or 0. */
 static inline PyObject *
 take_spare(Spares *spares)
 {
-    return spares->count > 0 ? PyObject_Init(spares->kept[--spares->count], spares->type)
-                             : (PyObject *)_PyObject_GC_New(spares->type);
+    return spares->count > 0 ? spares->kept[--spares->count] : new_tracked(spares->type);
 }
 
-/* Takes an object back that has ended, and holds nothing any more. */
+/* Begins to end an object: as its fields are cleared the collector may look at it. */
+static inline void
+begin_to_end(PyObject *object)
+{
+    Py_SET_REFCNT(object, 1);
+}
+
+/* Takes an object back, all of whose fields are NULL or 0 again. */
 static inline void
 keep_spare(Spares *spares, PyObject *object)
 {
@@ -372,10 +408,9 @@ keep_spare(Spares *spares, PyObject *object)
         spares->kept[spares->count++] = object;
     }
     else {
+        PyObject_GC_UnTrack(object);
         PyObject_GC_Del(object);
     }
 }
-
-void wake_watcher(void);                                  /* watcher.c */
 
 #endif

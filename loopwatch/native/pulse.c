@@ -5,8 +5,8 @@
 static int
 pulse_traverse(Pulse *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->running);
     Py_VISIT(self->entered);
+    Py_VISIT(self->ended);
     Py_VISIT(self->long_tick);
     Py_VISIT(self->span);
     for (int n = 0; n < self->noted; n++) {
@@ -19,8 +19,10 @@ pulse_traverse(Pulse *self, visitproc visit, void *arg)
 static int
 pulse_clear(Pulse *self)
 {
-    Py_CLEAR(self->running);
+    self->running = NULL;
     Py_CLEAR(self->entered);
+    self->owner = NULL;
+    Py_CLEAR(self->ended);
     Py_CLEAR(self->long_tick);
     Py_CLEAR(self->span);
     forget_notes(self);
@@ -154,7 +156,7 @@ static PyMemberDef pulse_members[] = {
     {"polling", T_BOOL, offsetof(Pulse, polling), 0, NULL},
     {"eager", T_BOOL, offsetof(Pulse, eager), 0, NULL},
     {"closed", T_BOOL, offsetof(Pulse, closed), 0, NULL},
-    {"running", T_OBJECT, offsetof(Pulse, running), 0, NULL},
+    {"running", T_OBJECT, offsetof(Pulse, running), READONLY, NULL},
     {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
     {"long_tick", T_OBJECT, offsetof(Pulse, long_tick), 0, NULL},
     {"span", T_OBJECT, offsetof(Pulse, span), 0, NULL},

@@ -31,25 +31,21 @@ Spares spare_requests = {.type = &RequestType};
 static void
 request_dealloc(Request *self)
 {
-    PyObject_GC_UnTrack(self);
+    begin_to_end((PyObject *)self);
     request_clear(self);
     if (self->times != NULL) {
         PyMem_Free(self->times);
     }
+    memset((char *)self + sizeof(PyObject), 0, sizeof(Request) - sizeof(PyObject));
     keep_spare(&spare_requests, (PyObject *)self);
 }
 
-/* Returns a request without any fields set, tracked. */
+/* Request() has no fields set yet. */
 static PyObject *
 request_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)type, (void)args, (void)keywords;
-    PyObject *self = take_spare(&spare_requests);
-    if (self != NULL) {
-        memset((char *)self + sizeof(PyObject), 0, sizeof(Request) - sizeof(PyObject));
-        PyObject_GC_Track(self);
-    }
-    return self;
+    return take_spare(&spare_requests);
 }
 
 /* Adds a long step to those of a request; -1 with an exception if there is no memory. */

@@ -16,11 +16,15 @@ typedef struct {
 
 Spares spare_responses = {.type = &ResponseType};
 
-/* Says whether a step in progress is the request's, by the running context; -1 with an exception. */
+/* Says whether a step in progress is the request's, by its exchange or the running context; -1 with an
+   exception. */
 static int
-is_own_step(Request *request)
+is_own_step(Pulse *pulse, Request *request)
 {
     PyObject *owner;
+    if (pulse->owner == (PyObject *)request) {
+        return 1;
+    }
     if (PyContextVar_Get(wired.variable, NULL, &owner) < 0) {
         return -1;
     }
@@ -34,7 +38,7 @@ is_own_step(Request *request)
 static int
 settle(Pulse *pulse, Request *request)
 {
-    int own = is_own_step(request);
+    int own = is_own_step(pulse, request);
     if (own < 0) {
         return -1;
     }
@@ -133,7 +137,7 @@ response_traverse(Response *self, visitproc visit, void *arg)
 static void
 response_dealloc(Response *self)
 {
-    PyObject_GC_UnTrack(self);
+    begin_to_end((PyObject *)self);
     Py_CLEAR(self->send);
     Py_CLEAR(self->start);
     Py_CLEAR(self->pulse);
@@ -178,7 +182,6 @@ new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start)
     self->send = Py_NewRef(send);
     self->start = Py_NewRef(start);
     self->call = (vectorcallfunc)response_call;
-    PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 

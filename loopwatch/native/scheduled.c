@@ -41,7 +41,7 @@ begin_scheduled(Scheduled *self, double now)
     Pulse *pulse = self->pulse;
     double gap = now - pulse->mark;
     take_from_line(self);
-    if (gap >= wired.first) {
+    if (gap >= wired.first && pulse->poll != NULL) { /* else it may have been the poll */
         pulse->mark = now;
         PyObject *seconds = PyFloat_FromDouble(gap);
         PyObject *done = seconds == NULL ? NULL
@@ -58,7 +58,7 @@ begin_scheduled(Scheduled *self, double now)
     }
     pulse->mark = now;
     pulse->owner = NULL;
-    pulse->running = Py_NewRef(self);
+    pulse->running = (PyObject *)self;
     return 0;
 }
 
@@ -68,7 +68,7 @@ end_scheduled(Scheduled *self)
     Pulse *pulse = self->pulse;
     PyObject *request = NULL;
     double now = read_clock(), began = pulse->mark;
-    Py_CLEAR(pulse->running);
+    pulse->running = NULL;
     if (pulse->closed || find_owner(pulse, &request) < 0) {
         return pulse->closed ? 0 : -1;
     }
@@ -80,20 +80,16 @@ end_scheduled(Scheduled *self)
     return failed;
 }
 
-/* Calls the callback; without arguments, a type that has no vectorcall is called as it is. */
+/* Calls the callback; without arguments, a type that has no vectorcall is called as it is. A loop calls
+   it, so nothing is deep here. */
 static inline PyObject *
 call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *names)
 {
     PyTypeObject *type = Py_TYPE(callback);
-    if (PyVectorcall_NARGS(count) != 0 || names != NULL || type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) {
-        return PyObject_Vectorcall(callback, args, count, names);
-    }
-    if (Py_EnterRecursiveCall(" while calling a Python object")) {
-        return NULL;
-    }
-    PyObject *done = type->tp_call(callback, wired.nothing, NULL);
-    Py_LeaveRecursiveCall();
-    return done;
+    return PyVectorcall_NARGS(count) == 0 && names == NULL &&
+                   !PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL)
+               ? type->tp_call(callback, wired.nothing, NULL)
+               : PyObject_Vectorcall(callback, args, count, names);
 }
 
 static PyObject *
@@ -151,20 +147,20 @@ scheduled_traverse(Scheduled *self, visitproc visit, void *arg)
 }
 
 static int
-scheduled_clear(Scheduled *self)
+scheduled_clear(Scheduled *self) /* whoever still calls it calls None */
 {
     Py_CLEAR(self->context);
-    Py_SETREF(self->callback, Py_NewRef(Py_None));
+    Py_XSETREF(self->callback, Py_NewRef(Py_None));
     return 0;
 }
 
 static void
 scheduled_dealloc(Scheduled *self)
 {
-    PyObject_GC_UnTrack(self);
+    begin_to_end((PyObject *)self);
     take_from_line(self);
     Py_CLEAR(self->callback);
-    Py_CLEAR(self->context);
+    Py_XSETREF(self->context, NULL);
     Py_CLEAR(self->pulse);
     keep_spare(&spare_scheduled, (PyObject *)self);
 }
@@ -202,12 +198,9 @@ new_scheduled(Pulse *pulse, PyObject *callback)
     }
     self->call = (vectorcallfunc)scheduled_call;
     self->callback = Py_NewRef(callback);
-    self->context = NULL;
     self->pulse = (Pulse *)Py_NewRef(pulse);
     self->made = read_clock();
     self->due = 0.0;
-    self->waits = 0;
-    PyObject_GC_Track(self);
     return self;
 }
 

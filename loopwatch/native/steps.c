@@ -7,26 +7,6 @@
 
 #include "native.h"
 
-/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
-   -1 with an exception set. The context need not be asked where the request's own exchange was
-   resumed: nobody else sets the variable. */
-int
-find_owner(Pulse *pulse, PyObject **owner)
-{
-    if (pulse->owner != NULL) {
-        *owner = Py_NewRef(pulse->owner);
-        pulse->owner = NULL;
-        return 0;
-    }
-    if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
-        return -1;
-    }
-    if (*owner != NULL && !is_request(*owner)) {
-        Py_CLEAR(*owner);
-    }
-    return 0;
-}
-
 /* The loop was busy for so long until `ended`: what came meanwhile has waited in its socket. */
 void
 fall_behind(Pulse *pulse, double took, double ended)

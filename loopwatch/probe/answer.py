@@ -12,6 +12,7 @@ from typing import Any
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.request import REQUEST, SLOW, Request
 
+NOTHING: Any = object()  # no argument at all
 BODY, START = "http.response.body", "http.response.start"
 
 
@@ -20,31 +21,23 @@ class Answer:
 
     __slots__ = ("_pulse", "_request", "_send", "_start")
 
-    def __init__(
-        self, pulse: Pulse, request: Request, send: Any, start: Callable[[Any, Any], Any] | None
-    ) -> None:
-        self._pulse, self._request, self._send, self._start = pulse, request, send, start
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if len(arguments) == 1 and not named:
-            return self._send(self._answered(arguments[0]))
-        return self._send(*arguments, **named)
+    def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
+        request = self._request
+        if request.responded or type(message) is not dict or more or named:
+            if message is NOTHING:
+                return self._send(*more, **named)
+            return self._send(message, *more, **named)
+        kind = message.get("type")
+        if isinstance(kind, str):
+            if kind == BODY:
+                if not message.get("more_body"):
+                    settle(self._pulse, request)
+            elif kind == START and self._start is not None:
+                message = self._start(request, message)
+        return self._send(message)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._send, name)
-
-    def _answered(self, message: Any) -> Any:
-        request = self._request
-        if type(message) is not dict or request.responded:
-            return message
-        kind = message.get("type")
-        if not isinstance(kind, str):
-            return message
-        if kind == BODY and not message.get("more_body"):
-            settle(self._pulse, request)
-        elif kind == START and self._start is not None:
-            return self._start(request, message)
-        return message
 
 
 def answering(
@@ -59,21 +52,27 @@ def answering(
     waited in its socket."""
     if request.started < pulse.behind:
         late(request, receive)
-    return Answer(pulse, request, send, start)
+    answer = Answer()
+    answer._pulse, answer._request, answer._send, answer._start = pulse, request, send, start
+    return answer
 
 
 def settle(pulse: Pulse, request: Request) -> None:
     """Note that the response is complete, what the request has used by now, and its span if it
     was slow: here it is the current one, on whichever side of us the instrumentation is."""
-    request.responded = now = clock()
+    now = clock()
     request.settled = used(pulse, request, now)
+    request.responded = now
     if pulse.span is not None and now - request.started + request.queued >= SLOW:
         request.span = pulse.span()
 
 
 def used(pulse: Pulse, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
-    since = max(pulse.mark, request.started)
+    since, started = pulse.mark, request.started
+    if since < started:
+        since = started
     if REQUEST.get(None) is not request:
         since = now  # in a step of somebody else's
-    return request.taken + request.seconds + sum(request.times) + now - since
+    times = request.times
+    return request.taken + request.seconds + (sum(times) if times else 0.0) + now - since

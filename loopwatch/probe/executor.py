@@ -124,8 +124,8 @@ def default_executor(loop: Any) -> Any:
     if hasattr(loop, "_default_executor"):
         found = loop._default_executor
         return found if isinstance(found, ThreadPoolExecutor) else None
+    found = [one for one in gc.get_referents(loop) if isinstance(one, ThreadPoolExecutor)]
+    if not found:  # asked first, since asking for a `__dict__` has its price (see `attributes`)
+        return None
     own = [id(one) for one in vars(loop).values()] if hasattr(loop, "__dict__") else []
-    for one in gc.get_referents(loop):
-        if isinstance(one, ThreadPoolExecutor) and id(one) not in own:
-            return one
-    return None
+    return next((one for one in found if id(one) not in own), None)

@@ -15,10 +15,10 @@ from loopwatch.probe.steps import LibuvPoll
 
 UV_METRICS_IDLE_TIME = 1
 UV_CHECK, UV_PREPARE = 2, 9  # uv_handle_type: in this order since libuv 1.0
-FUNCTIONS = (  # in the order that native/libuv_poll.c has them
+FUNCTIONS = (  # in the order that native/libuv_poll.c has them; the last is for its twin
     *("uv_prepare_init", "uv_prepare_start", "uv_prepare_stop"),
     *("uv_check_init", "uv_check_start", "uv_check_stop"),
-    *("uv_close", "uv_unref", "uv_metrics_idle_time", "uv_now"),
+    *("uv_close", "uv_unref", "uv_metrics_idle_time", "uv_now", "uv_metrics_info"),
 )
 
 

@@ -101,11 +101,13 @@ if TYPE_CHECKING or speedups is None:
         def position(self, now: float) -> tuple[int, float, float | None]:
             """Return turns, s idle until now, and since when the tick in progress is busy; None
             while the loop waits in its poll."""
+            if self.poll is not None:
+                read: tuple[int, float, float | None] = self.poll.read(now)
+                return read
             turns, idle, tick, polling = self.turns, self.idle, self.tick, self.polling
             if not polling:  # no call among the reads: no switch
                 return turns, idle, tick
-            back = self.poll.since(now) if self.poll is not None else None
-            return turns, idle + max(0.0, (now if back is None else back) - tick), back
+            return turns, idle + max(0.0, now - tick), None
 
         def take_notes(self) -> list[tuple[Any, Any, float]]:
             """Return the long steps of this tick that were filed without the crowd: none here."""

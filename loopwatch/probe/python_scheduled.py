@@ -8,10 +8,9 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
-from loopwatch.probe.long_steps import end_gap
 from loopwatch.probe.pulse import CROWD, LONG, Pulse, clock
 from loopwatch.probe.python_steps import end_step
-from loopwatch.request import REQUEST
+from loopwatch.request import REQUEST, Request
 
 
 class Scheduled:
@@ -32,14 +31,16 @@ class Scheduled:
 
     def __call__(self, *args: Any) -> Any:
         pulse = self._pulse
-        self._leave_line()
+        if self._waits:
+            self._waits = False
+            pulse.ready -= 1
         if pulse.closed or pulse.running is not None:  # stopped, or one within another
             return self._callback(*args)
-        now = clock()
-        gap = now - pulse.mark
-        pulse.mark = now
-        if gap >= LONG:
-            end_gap(pulse, gap)
+        ended, pulse.mark = pulse.mark, clock()
+        if (
+            pulse.mark - ended >= LONG or pulse.mark - pulse.tick >= LONG or pulse.entered
+        ) and pulse.poll is not None:
+            pulse.poll.catch_up(pulse, ended, pulse.mark)
             pulse.mark = clock()
         if pulse.ready > CROWD:
             pulse.limit = 0.0
@@ -48,35 +49,32 @@ class Scheduled:
             return self._callback(*args)
         finally:
             pulse.running = None
-            if not pulse.closed:
-                self._end(pulse)
+            now = clock()
+            took = now - pulse.mark
+            pulse.mark = now
+            request = REQUEST.get(None)
+            if (
+                request is None
+                or took >= pulse.limit
+                or pulse.entered is not None
+                or now - pulse.tick >= OLD
+            ):
+                self._end(pulse, request, took)
+            else:
+                request.steps += 1
+                request.seconds += took
+                request.stepped = now
 
-    def _end(self, pulse: Pulse) -> None:
-        now = clock()
-        took = now - pulse.mark
-        pulse.mark = now
-        request = REQUEST.get(None)
-        if (
-            took < pulse.limit
-            and request is not None
-            and pulse.entered is None
-            and now - pulse.tick < OLD
-        ):
-            request.steps += 1
-            request.seconds += took
-            request.stepped = now
-            return
-        if took >= pulse.limit:
-            self._context = copy_context()
-        end_step(pulse, self, request, took)
-
-    def _leave_line(self) -> None:
-        if self._waits:
-            self._waits = False
-            self._pulse.ready -= 1
+    def _end(self, pulse: Pulse, request: Request | None, took: float) -> None:
+        """End a step that is not simply a short one of a request."""
+        if not pulse.closed:
+            if took >= pulse.limit:
+                self._context = copy_context()
+            end_step(pulse, self, request, took)
 
     def __del__(self) -> None:
-        self._leave_line()
+        if self._waits:
+            self._pulse.ready -= 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._callback, name)

@@ -16,7 +16,7 @@ from types import CodeType
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.libuv import Libuv
 from loopwatch.probe.photograph import below_current_task, parked_code
-from loopwatch.probe.pulse import Pulse
+from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.probe.scheduling import METHODS, TIME, Scheduling
 
 RUNNERS = 8  # functions known to run the loop
@@ -68,18 +68,21 @@ class UvloopProbe(Probe):
 
     def held(self, now: float) -> Held | None:
         pulse = self.pulse
-        if not pulse.polling:
-            return Held(pulse.mark, pulse.mark) if self.loop.is_running() else None
+        if pulse.running is not None:
+            return Held(pulse.mark, pulse.mark)
         since = pulse.position(now)[2]
-        return Held(since, since) if since is not None else None
+        if since is None or not self.loop.is_running():
+            return None
+        since = max(since, pulse.mark)
+        return Held(since, since)
 
     def glance(self) -> None:
         super().glance()
-        if self.pulse.polling and len(self._runners) < RUNNERS:
+        if len(self._runners) < RUNNERS:
             self._learn(parked_code(self.pulse.thread_id, self._is_parked))
 
     def _is_parked(self) -> bool:
-        return self.pulse.polling and not self.ticking(0.0)
+        return self.pulse.position(clock())[2] is None
 
     def _learn(self, runner: CodeType | None) -> None:
         """Take a function for one that runs the loop: every step is on top of it."""
