@@ -38,6 +38,7 @@ import instructions
 from child import HERE, NotMeasuredError, Setup
 from needed import missing_modules, missing_programs
 from plan import SHORT_STEP, Plan, parse
+from progress import note
 from results import Figures, Results
 
 sys.path.insert(0, str(HERE.parent))
@@ -104,10 +105,6 @@ def report(results: Results) -> int:
     for sentence in broken:
         note(sentence)
     return 2 if results.failed else int(bool(broken))
-
-
-def note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import socket
 from collections.abc import Callable
 
@@ -84,11 +85,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], required=True)
     parser.add_argument("--variant", choices=VARIANTS, required=True)
     parser.add_argument("--dilation", type=float, default=1.0)
+    parser.add_argument("--processor", type=int, help="the only one that it may run on")
     return parser.parse_args()
 
 
 def main() -> None:
     chosen = arguments()
+    if chosen.processor is not None:
+        os.sched_setaffinity(0, {chosen.processor})  # before there are other threads
     if chosen.dilation != 1:
         gc.disable()  # it is chance how many collections fall into a batch: 2 % of noise
         evenclock.install()

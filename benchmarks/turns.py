@@ -1,0 +1,105 @@
+"""Servers that are loaded in turns, so that all of them meet the same machine.
+
+Each round loads every server once with the same arrivals. The first of a round is the last of the
+next. Where there are two processors, all servers have one and the client has another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from arrivals import LEAD, PATIENCE, Seen
+from child import HERE, Child, NotMeasuredError, Setup, environment, serving
+from client import Client
+from cputime import WARM_UP
+from progress import note
+from schedule import BARE, MOST, Schedule, variant
+
+Round: TypeAlias = dict[str, Seen]  # by row
+LOW_RATE = 200.0  # requests/s that any server can bear
+STARTS_WITHIN = 30.0  # s, a client
+
+
+@dataclass
+class Turns:
+    """One app on one loop, under each of the variants."""
+
+    rate: float
+    rounds: list[Round]
+    reasons: dict[str, str] = field(default_factory=dict)  # why a row is not there
+
+
+def in_turns(app: str, loop: str, schedule: Schedule) -> Turns:
+    with ExitStack() as stack:
+        servers, reasons = _started(app, loop, schedule, stack)
+        rate = schedule.rate or _calibrated(servers[BARE], schedule.utilisation)
+        note(f"    {rate:.0f} requests/s")
+        rounds = [_round(servers, rate, schedule, number) for number in range(schedule.rounds)]
+        return Turns(rate, rounds, reasons)
+
+
+def _started(
+    app: str, loop: str, schedule: Schedule, stack: ExitStack
+) -> tuple[dict[str, Child], dict[str, str]]:
+    servers, reasons = {}, {}
+    for row in schedule.rows():
+        setup = Setup(app, loop, variant(row))
+        try:
+            servers[row] = stack.enter_context(serving(setup, processor=processors()[0]))
+        except NotMeasuredError as why:
+            reasons[row] = str(why)
+            continue
+        with Client(servers[row].port) as client:
+            client.load(WARM_UP)
+    return servers, reasons
+
+
+def processors() -> tuple[int | None, int | None]:
+    """Return the servers' and the client's; None where there are not two to choose from."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None, None
+    able = sorted(os.sched_getaffinity(0))
+    return (able[-1], able[0]) if len(able) > 1 else (None, None)
+
+
+def _calibrated(server: Child, utilisation: float) -> float:
+    """Return the rate at which a server is so busy.
+
+    A request costs the less the busier a server is, so each answer is tried and corrected.
+    """
+    rate = LOW_RATE
+    for seed in (-1, -2, -3):
+        rate = min(utilisation / _load(server, rate, 1.0, seed).cpu, MOST)
+    return rate
+
+
+def _round(servers: dict[str, Child], rate: float, schedule: Schedule, number: int) -> Round:
+    rows = list(servers)
+    first = number % len(rows)
+    done = {
+        row: _load(servers[row], rate, schedule.seconds, number)
+        for row in rows[first:] + rows[:first]
+    }
+    p99s = ", ".join(f"{row} {done[row].p99 * 1e3:.2f} ms" for row in rows)
+    note(f"    [{number + 1}/{schedule.rounds}] p99: {p99s}")
+    return done
+
+
+def _load(server: Child, rate: float, seconds: float, seed: int) -> Seen:
+    command = [sys.executable, str(HERE / "arrivals.py"), "--port", str(server.port)]
+    command += ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed)]
+    if (processor := processors()[1]) is not None:
+        command += ["--processor", str(processor)]
+    within = STARTS_WITHIN + LEAD + seconds + 2 * PATIENCE
+    told = subprocess.run(
+        command, env=environment(), stdout=subprocess.PIPE, timeout=within, check=False
+    )
+    if told.returncode:
+        raise RuntimeError("the client gave up; its own message is above")
+    return Seen(**json.loads(told.stdout))
