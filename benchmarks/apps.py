@@ -40,14 +40,17 @@ async def item() -> Item:
 async def mark(request: Request) -> PlainTextResponse:
     """Ends one batch and begins the next: answers with the CPU time used until then, both times.
 
+    It also tells how often the whole heap was searched for garbage until then.
+
     `getloadavg` is called for its name alone: callgrind is told to dump its counters whenever it
     enters it. Collecting garbage in between lets every batch begin in the same state.
     """
     ended = time.process_time_ns()
     os.getloadavg()
+    collections = gc.get_stats()[2]["collections"]
     gc.collect()
     os.getloadavg()
-    return PlainTextResponse(f"{ended} {time.process_time_ns()}")
+    return PlainTextResponse(f"{ended} {time.process_time_ns()} {collections}")
 
 
 def starlette_app() -> App:

@@ -5,8 +5,9 @@ request's latency counts from its planned moment, so one that had to wait for a 
 that the client was late to send, is not taken for a quick one.
 
 As a program it loads one server once and prints what it saw, as JSON: latencies in seconds, CPU
-seconds of the server a request and a second, and how late the client was with 99 % of them while a
-connection was free. That is its own fault, or the machine's, and never the server's.
+seconds of the server a request and a second, how often it searched its whole heap for garbage, and
+what says that the machine was busy otherwise: how long the server waited for a processor, and how
+late the client was with 99 % of the requests while a connection was free.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from client import Client, ask, is_whole, receive
 
@@ -30,6 +32,8 @@ CONNECTIONS = 16
 LEAD = 0.3  # s of load that nothing is measured of, at the same rate
 AWAKE = 0.0001  # s before a planned moment from which the client does not sleep
 PATIENCE = 10.0  # s after the last planned moment
+LATE = 0.001  # s; a client that is later than that measures itself
+WAITED = 0.05  # s a second; a server that waits longer has a part of a processor
 clock = time.perf_counter
 
 
@@ -101,24 +105,40 @@ class Seen:
     p99: float  # s
     cpu: float  # s a request, of the server
     busy: float  # s a second, of the server
+    collections: float  # a second, of the server's whole heap
+    waited: float  # s a second, of the server's threads: for a processor that others had
     late: float  # s, of the client
 
+    def disturbed(self) -> bool:
+        """Had somebody else the processors?"""
+        return self.late > LATE or self.waited > WAITED
 
-def seen(client: Client, rate: float, seconds: float, seed: int) -> Seen:
-    Load(client.sockets, planned(rate, LEAD, seed)).run()
-    moments = planned(rate, seconds, seed)
-    before = client.mark().began
+
+def seen(client: Client, given: argparse.Namespace) -> Seen:
+    Load(client.sockets, planned(given.rate, LEAD, given.seed)).run()
+    moments = planned(given.rate, given.seconds, given.seed)
+    before, waited = client.mark(), waits(given.pid)
     load = Load(client.sockets, moments)
     load.run()
-    took, used = clock() - load.began, (client.mark().ended - before) / 1e9
+    took, waited, after = clock() - load.began, waits(given.pid) - waited, client.mark()
+    collections = after.collections - before.collections - 1
+    used = (after.ended - before.began) / 1e9
     return Seen(
         requests=len(moments),
         p50=quantile(load.latencies, 0.5),
         p99=quantile(load.latencies, 0.99),
         cpu=used / len(moments),
         busy=used / took,
+        collections=collections / took,
+        waited=waited / took,
         late=quantile(load.lateness, 0.99),
     )
+
+
+def waits(pid: int) -> float:
+    """Return how long a process's threads have waited for a processor, s; 0.0 if nobody tells."""
+    told = [path.read_text().split() for path in Path("/proc").glob(f"{pid}/task/*/schedstat")]
+    return sum(int(waited) for _, waited, _ in told) / 1e9
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -131,11 +151,12 @@ def main() -> None:
         os.sched_setaffinity(0, {given.processor})
     gc.disable()  # it would make the client late
     with Client(given.port, CONNECTIONS) as client:
-        print(json.dumps(asdict(seen(client, given.rate, given.seconds, given.seed))))
+        print(json.dumps(asdict(seen(client, given))))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)

@@ -21,6 +21,7 @@ class Mark(NamedTuple):
 
     ended: int
     began: int
+    collections: int  # of the whole heap, by the end of the batch; the mark makes one more
 
 
 class Client:

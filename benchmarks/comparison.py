@@ -10,14 +10,18 @@ from typing import TypeAlias
 
 from schedule import AGAIN, BARE, Schedule
 from table import label, markdown, percent, spread
-from turns import Turns
+from turns import Round, Turns
 
 Place: TypeAlias = tuple[str, str]  # app and loop
 CPU_AT_MOST = 1.02  # a request, over bare
 P99_AT_MOST = 1.15  # over bare; or what bare shows against itself, if that is more
-LATE = 0.001  # s; a client that is later than that measures itself
+SHOWN = [
+    *(("p50", 1e3, ".2f"), ("p99", 1e3, ".2f"), ("cpu", 1e6, ".0f")),
+    *(("busy", 1, ".0%"), ("collections", 1, ".1f")),
+]
 HEAD = [
     *("app, loop, requests/s", "variant", "p50, ms", "p99, ms", "CPU, µs a request", "busy"),
+    "full collections a second",
     *("p50 over bare", "p99 over bare", "CPU over bare: median (min to max)"),
 ]
 
@@ -68,12 +72,12 @@ class Comparison:
         turns = self.turns[place]
         head = [f"{', '.join(place)}, {turns.rate:.0f}" if row == BARE else "", label(row)]
         if row in turns.reasons:
-            return [*head, *["n/a"] * 7]
-        p50, p99, cpu, busy = (
-            median(self.figures(place, row, name)) for name in ("p50", "p99", "cpu", "busy")
-        )
-        shown = [f"{p50 * 1e3:.2f}", f"{p99 * 1e3:.2f}", f"{cpu * 1e6:.0f}", f"{busy * 100:.0f} %"]
-        return [*head, *shown, *self._spreads(place, row)]
+            return [*head, *["n/a"] * 8]
+        return [*head, *self._medians(place, row), *self._spreads(place, row)]
+
+    def _medians(self, place: Place, row: str) -> Iterator[str]:
+        for name, scale, form in SHOWN:
+            yield format(median(self.figures(place, row, name)) * scale, form)
 
     def _spreads(self, place: Place, row: str) -> list[str]:
         if row == BARE:
@@ -85,13 +89,17 @@ class Comparison:
             at = ", ".join(place)
             for row, why in turns.reasons.items():
                 yield f"- n/a: {label(row)} ({at}): {why}"
-            late = median([seen.late for done in turns.rounds for seen in done.values()])
-            if late > LATE:
-                yield f"- {at}: the client was {late * 1e3:.1f} ms late itself: the machine is busy"
+            if turns.disturbed:
+                told = f"{len(turns.disturbed)} rounds left out, {len(turns.rounds)} counted"
+                yield f"- {at}: {told}: others had the processors"
         for place, why in self.reasons.items():
             yield f"- n/a: {', '.join(place)}: {why}"
 
     def _turned(self, place: Place) -> dict[str, object]:
         turns = self.turns[place]
-        rounds = [{row: asdict(seen) for row, seen in done.items()} for done in turns.rounds]
-        return {"app": place[0], "loop": place[1], "rate": turns.rate, "rounds": rounds}
+        where = {"app": place[0], "loop": place[1], "rate": turns.rate}
+        return {**where, "rounds": _told(turns.rounds), "disturbed": _told(turns.disturbed)}
+
+
+def _told(rounds: list[Round]) -> list[dict[str, dict[str, float]]]:
+    return [{row: asdict(seen) for row, seen in done.items()} for done in rounds]

@@ -10,7 +10,12 @@ the one that keeps the bare server 60 % busy, which is measured first.
 
 The servers take turns: bare, bare again, loopwatch; the next round begins with the next one. Each
 ratio is to the bare app of the same round, which met the same arrivals. What "bare again" shows is
-noise: a difference smaller than that is none.
+noise: a difference smaller than that is none. A round in which other processes had the processors
+is repeated.
+
+Python's own part in p99 are full garbage collections, each of which holds a server for some 20 ms.
+A server that falls behind has more requests in flight, more of their objects outlive a small
+collection, and so a full one is due sooner: one may go on like that for seconds.
 
 Exit status: 0; 1 with --check if loopwatch exceeds its bounds; 2 if something failed. In the median
 of all rounds, CPU time a request may be 2 % over bare. p99 may be 15 % over bare, or as much as

@@ -1,7 +1,8 @@
 """Servers that are loaded in turns, so that all of them meet the same machine.
 
 Each round loads every server once with the same arrivals. The first of a round is the last of the
-next. Where there are two processors, all servers have one and the client has another.
+next. Where there are two processors, all servers have one and the client has another. A round in
+which somebody else had them is repeated.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Turns:
 
     rate: float
     rounds: list[Round]
+    disturbed: list[Round]  # somebody else had the processors
     reasons: dict[str, str] = field(default_factory=dict)  # why a row is not there
 
 
@@ -40,8 +42,8 @@ def in_turns(app: str, loop: str, schedule: Schedule) -> Turns:
         servers, reasons = _started(app, loop, schedule, stack)
         rate = schedule.rate or _calibrated(servers[BARE], schedule.utilisation)
         note(f"    {rate:.0f} requests/s")
-        rounds = [_round(servers, rate, schedule, number) for number in range(schedule.rounds)]
-        return Turns(rate, rounds, reasons)
+        rounds, disturbed = _rounds(servers, rate, schedule)
+        return Turns(rate, rounds, disturbed, reasons)
 
 
 def _started(
@@ -79,20 +81,42 @@ def _calibrated(server: Child, utilisation: float) -> float:
     return rate
 
 
+def _rounds(
+    servers: dict[str, Child], rate: float, schedule: Schedule
+) -> tuple[list[Round], list[Round]]:
+    """Return what was asked for, and the rounds that had to be repeated: at most as many."""
+    good: list[Round] = []
+    disturbed: list[Round] = []
+    for number in range(2 * schedule.rounds):
+        done = _round(servers, rate, schedule, number)
+        told = "; disturbed" if _is_disturbed(done) else ""
+        (disturbed if told else good).append(done)
+        note(f"    [{len(good)}/{schedule.rounds}] {_p99s(done)}{told}")
+        if len(good) == schedule.rounds:
+            break
+    if 2 * len(good) < schedule.rounds:
+        raise RuntimeError(f"others had the processors in {len(disturbed)} of {number + 1} rounds")
+    return good, disturbed
+
+
+def _is_disturbed(done: Round) -> bool:
+    return any(seen.disturbed() for seen in done.values())
+
+
+def _p99s(done: Round) -> str:
+    return "p99: " + ", ".join(f"{row} {done[row].p99 * 1e3:.2f} ms" for row in sorted(done))
+
+
 def _round(servers: dict[str, Child], rate: float, schedule: Schedule, number: int) -> Round:
     rows = list(servers)
     first = number % len(rows)
-    done = {
-        row: _load(servers[row], rate, schedule.seconds, number)
-        for row in rows[first:] + rows[:first]
-    }
-    p99s = ", ".join(f"{row} {done[row].p99 * 1e3:.2f} ms" for row in rows)
-    note(f"    [{number + 1}/{schedule.rounds}] p99: {p99s}")
-    return done
+    rotated = rows[first:] + rows[:first]
+    return {row: _load(servers[row], rate, schedule.seconds, number) for row in rotated}
 
 
 def _load(server: Child, rate: float, seconds: float, seed: int) -> Seen:
-    command = [sys.executable, str(HERE / "arrivals.py"), "--port", str(server.port)]
+    command = [sys.executable, str(HERE / "arrivals.py")]
+    command += ["--pid", str(server.pid), "--port", str(server.port)]
     command += ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed)]
     if (processor := processors()[1]) is not None:
         command += ["--processor", str(processor)]
