@@ -168,5 +168,7 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except OSError as error:
         sys.exit(f"benchmarks/arrivals.py: {error}")

@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 
 import evenclock
@@ -106,4 +107,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
