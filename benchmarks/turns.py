@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from schedule import BARE, MOST, Schedule, variant
 Round: TypeAlias = dict[str, Seen]  # by row
 LOW_RATE = 200.0  # requests/s that any server can bear
 STARTS_WITHIN = 30.0  # s, a client
+RESPITE = 5.0  # s after a disturbed round: others may be done by then
 
 
 @dataclass
@@ -94,6 +96,7 @@ def _rounds(
         note(f"    [{len(good)}/{schedule.rounds}] {_p99s(done)}{told}")
         if len(good) == schedule.rounds:
             break
+        time.sleep(RESPITE if told else 0.0)
     if 2 * len(good) < schedule.rounds:
         raise RuntimeError(f"others had the processors in {len(disturbed)} of {number + 1} rounds")
     return good, disturbed
@@ -108,10 +111,15 @@ def _p99s(done: Round) -> str:
 
 
 def _round(servers: dict[str, Child], rate: float, schedule: Schedule, number: int) -> Round:
+    """Load each server once, until a turn is disturbed: then the others need not be taken."""
     rows = list(servers)
     first = number % len(rows)
-    rotated = rows[first:] + rows[:first]
-    return {row: _load(servers[row], rate, schedule.seconds, number) for row in rotated}
+    done: Round = {}
+    for row in rows[first:] + rows[:first]:
+        done[row] = _load(servers[row], rate, schedule.seconds, number)
+        if done[row].disturbed():
+            break
+    return done
 
 
 def _load(server: Child, rate: float, seconds: float, seed: int) -> Seen:
