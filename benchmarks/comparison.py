@@ -90,8 +90,8 @@ class Comparison:
             for row, why in turns.reasons.items():
                 yield f"- n/a: {label(row)} ({at}): {why}"
             if turns.disturbed:
-                told = f"{len(turns.disturbed)} rounds left out, {len(turns.rounds)} counted"
-                yield f"- {at}: {told}: others had the processors"
+                told = f"rounds counted: {len(turns.rounds)}, left out: {len(turns.disturbed)}"
+                yield f"- {at}: {told}, for others had the processors"
         for place, why in self.reasons.items():
             yield f"- n/a: {', '.join(place)}: {why}"
 
