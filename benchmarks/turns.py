@@ -26,7 +26,8 @@ from schedule import BARE, MOST, Schedule, variant
 Round: TypeAlias = dict[str, Seen]  # by row
 LOW_RATE = 200.0  # requests/s that any server can bear
 STARTS_WITHIN = 30.0  # s, a client
-RESPITE = 5.0  # s after a disturbed round: others may be done by then
+TRIES = 6
+RESPITE = 5.0  # s after a disturbed turn: others may be done by then
 
 
 @dataclass
@@ -79,8 +80,17 @@ def _calibrated(server: Child, utilisation: float) -> float:
     """
     rate = LOW_RATE
     for seed in (-1, -2, -3):
-        rate = min(utilisation / _load(server, rate, 1.0, seed).cpu, MOST)
+        rate = min(utilisation / _undisturbed(server, rate, seed).cpu, MOST)
     return rate
+
+
+def _undisturbed(server: Child, rate: float, seed: int) -> Seen:
+    for _ in range(TRIES):
+        seen = _load(server, rate, 1.0, seed)
+        if not seen.disturbed():
+            return seen
+        time.sleep(RESPITE)
+    raise RuntimeError(f"others had the processors in all {TRIES} looks for the rate")
 
 
 def _rounds(
