@@ -1,4 +1,4 @@
-"""The two apps that are measured: the smallest route, and an ordinary one."""
+"""The apps that are measured: the smallest route, an ordinary one, and that with a longer step."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 
+import evenclock
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -38,25 +40,44 @@ async def item() -> Item:
 async def mark(request: Request) -> PlainTextResponse:
     """Ends one batch and begins the next: answers with the CPU time used until then, both times.
 
+    It also tells how often the whole heap was searched for garbage until then.
+
     `getloadavg` is called for its name alone: callgrind is told to dump its counters whenever it
     enters it. Collecting garbage in between lets every batch begin in the same state.
     """
     ended = time.process_time_ns()
     os.getloadavg()
+    collections = gc.get_stats()[2]["collections"]
     gc.collect()
     os.getloadavg()
-    return PlainTextResponse(f"{ended} {time.process_time_ns()}")
+    return PlainTextResponse(f"{ended} {time.process_time_ns()} {collections}")
 
 
 def starlette_app() -> App:
     return Starlette(routes=[Route("/", hello), Route("/mark", mark)])
 
 
-def fastapi_app() -> App:
+def fastapi_app(endpoint: Callable[[], Awaitable[Item]] = item) -> App:
     app = FastAPI()
-    app.get("/", response_model=Item)(item)
+    app.get("/", response_model=Item)(endpoint)
     app.add_route("/mark", mark)
     return app
 
 
-APPS: dict[str, Callable[[], App]] = {"fastapi": fastapi_app, "starlette": starlette_app}
+def stretched_app(seconds: float) -> App:
+    """Return the FastAPI app, one of whose steps looks so much longer by the even clock."""
+    stretch = evenclock.stretcher()
+
+    async def stretched_item() -> Item:
+        stretch(seconds)
+        return await item()
+
+    return fastapi_app(stretched_item)
+
+
+APPS: dict[str, Callable[[], App]] = {
+    "fastapi": fastapi_app,
+    "starlette": starlette_app,
+    "fastapi-short-step": partial(stretched_app, evenclock.TICK),
+    "fastapi-long-step": partial(stretched_app, 2e-3),
+}

@@ -42,18 +42,21 @@ class Child:
 
 
 @contextmanager
-def serving(setup: Setup, under: Sequence[str] = (), dilation: float = 1.0) -> Iterator[Child]:
+def serving(
+    setup: Setup, under: Sequence[str] = (), dilation: float = 1.0, processor: int | None = None
+) -> Iterator[Child]:
     command = [*under, sys.executable, str(HERE / "server.py"), *setup.arguments()]
     command += ["--dilation", str(dilation)]
+    command += ["--processor", str(processor)] if processor is not None else []
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=_environment(), text=True)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment(), text=True)
     try:
         yield Child(process.pid, _port(process, setup))
     finally:
         _end(process, gently=not under)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of the caller's that would switch something on, and no random hashes."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     path = filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 PATIENCE = 120.0
 CONNECTIONS = 10
+END = b"\r\n\r\n"  # of a head
 
 
 class Mark(NamedTuple):
@@ -20,12 +21,13 @@ class Mark(NamedTuple):
 
     ended: int
     began: int
+    collections: int  # of the whole heap, by the end of the batch; the mark makes one more
 
 
 class Client:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, connections: int = CONNECTIONS) -> None:
         with ExitStack() as stack:
-            self.sockets = [stack.enter_context(_connected(port)) for _ in range(CONNECTIONS)]
+            self.sockets = [stack.enter_context(_connected(port)) for _ in range(connections)]
             self._close = stack.pop_all().close
 
     def __enter__(self) -> Self:
@@ -40,17 +42,17 @@ class Client:
         self._close()
 
     def load(self, requests: int, between: Callable[[], None] = lambda: None) -> None:
-        for begun in range(0, requests, CONNECTIONS):
+        for begun in range(0, requests, len(self.sockets)):
             sockets = self.sockets[: requests - begun]
             for connection in sockets:
-                _ask(connection, "/")
+                ask(connection, "/")
             for connection in sockets:
-                _answer(connection)
+                answer(connection)
             between()
 
     def mark(self) -> Mark:
-        _ask(self.sockets[0], "/mark")
-        return Mark(*map(int, _answer(self.sockets[0]).split()))
+        ask(self.sockets[0], "/mark")
+        return Mark(*map(int, answer(self.sockets[0]).split()))
 
 
 def _connected(port: int) -> socket.socket:
@@ -59,29 +61,29 @@ def _connected(port: int) -> socket.socket:
     return connection
 
 
-def _ask(connection: socket.socket, path: str) -> None:
+def ask(connection: socket.socket, path: str) -> None:
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
-def _answer(connection: socket.socket) -> bytes:
-    head, body = _head(connection)
-    length = _content_length(head)
-    while len(body) < length:
-        body += _receive(connection)
-    return body
+def answer(connection: socket.socket) -> bytes:
+    """Wait for an answer, and return its body."""
+    received = receive(connection)
+    while not is_whole(received):
+        received += receive(connection)
+    return received.partition(END)[2]
 
 
-def _head(connection: socket.socket) -> tuple[bytes, bytes]:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += _receive(connection)
-    head, _, body = received.partition(b"\r\n\r\n")
+def is_whole(received: bytes) -> bool:
+    """Is this an answer to its end? Raise if it is not the one that was expected."""
+    head, end, body = received.partition(END)
+    if not end:
+        return False
     if not head.startswith(b"HTTP/1.1 200 "):
         raise ConnectionError(f"the server answered {head.splitlines()[0]!r}, expected 200")
-    return head, body
+    return len(body) >= _content_length(head)
 
 
-def _receive(connection: socket.socket) -> bytes:
+def receive(connection: socket.socket) -> bytes:
     received = connection.recv(65536)
     if not received:
         raise ConnectionError("the server closed the connection before it had answered")

@@ -4,7 +4,7 @@ Only the loop thread is counted (`--separate-threads=yes`). A server under callg
 times slower than life, so what goes by the clock happens that many times too often per request. A
 watchdog's true cost is therefore in the CPU time and the idle cost, not here; the server's own
 housekeeping is put off; and no step may look slow that is not: the performance counters tick
-evenly (see server.py), other thresholds in seconds are multiplied by DILATION.
+evenly (see evenclock.py), other thresholds in seconds are multiplied by DILATION.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ def per_request(setup: Setup, requests: int, batches: int) -> list[float]:
             _start_counting(child)
             _drive(child, requests, batches)
             return _figures(out, requests, batches)
+
+
+def over(base: Setup, other: Setup, requests: int, batches: int) -> list[float]:
+    """`other` over `base`, once per batch."""
+    one, two = (per_request(setup, requests, batches) for setup in (base, other))
+    return [mine / its for its, mine in zip(one, two, strict=True)]
 
 
 def _callgrind(out: Path) -> list[str]:

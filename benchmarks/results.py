@@ -1,4 +1,4 @@
-"""The figures that were measured, and what is made of them: tables, JSON, a verdict."""
+"""The figures that were measured, and what is made of them: tables, JSON."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from table import label, markdown, percent, spread
 
 Figures: TypeAlias = list[float]
 Cell: TypeAlias = Callable[[str, str, str], str]  # of app, loop and variant
-BOUNDS = {
-    ("fastapi", "asyncio"): 1.04,
-    ("starlette", "asyncio"): 1.06,
-    ("fastapi", "uvloop"): 1.04,
-    ("starlette", "uvloop"): 1.08,
-}
 
 
 @dataclass
@@ -39,9 +33,17 @@ class Results:
         return median(mine) / median(base) if base and mine else None
 
     def tables(self) -> str:
-        made = {"instructions": self._instructions, "cpu": self._cpu, "idle": self._idle}
-        parts = [made[measure]() for measure in made if measure in self.plan.measures]
+        made = {
+            "instructions": self._instructions,
+            "step": self._step,
+            "cpu": self._cpu,
+            "idle": self._idle,
+        }
+        parts = [made[measure]() for measure in made if self._wanted(measure)]
         return "\n\n".join([*parts, *self._notes()])
+
+    def _wanted(self, measure: str) -> bool:
+        return measure in self.plan.measures and bool(self.plan.setups(measure))
 
     def json(self) -> str:
         rows = [
@@ -51,19 +53,8 @@ class Results:
         missing = [{**vars(setup), "reason": why} for setup, why in self.reasons.items()]
         return json.dumps({"measured": rows, "not_measured": missing}, indent=1)
 
-    def over(self) -> list[str]:
-        """A sentence for each bound that loopwatch does not keep, or that was not measured."""
-        checked = [(c, self.ratio(*c, "loopwatch"), BOUNDS[c]) for c in self.plan.columns()]
-        return [
-            f"loopwatch costs {percent(ratio)} on {app}/{loop}, at most {percent(bound)} allowed"
-            if ratio
-            else f"loopwatch was not measured on {app}/{loop}"
-            for (app, loop), ratio, bound in checked
-            if ratio is None or ratio > bound
-        ]
-
     def _table(self, measure: str, title: str, cell: Cell) -> str:
-        columns = self.plan.columns()
+        columns = self.plan.columns(measure)
         head = [title, *(f"{app}, {loop}" for app, loop in columns)]
         rows = self.plan.rows(measure)
         return markdown(head, [[label(row), *(cell(*at, row) for at in columns)] for row in rows])
@@ -79,6 +70,13 @@ class Results:
 
     def _absolute(self, app: str, loop: str) -> str:
         return f"{median(self.get('instructions', app, loop, 'bare') or []):,.0f}"
+
+    def _step(self) -> str:
+        def cell(app: str, loop: str, variant: str) -> str:
+            ratios = self.get("step", app, loop, variant)
+            return percent(median(ratios)) if ratios else "n/a"
+
+        return self._table("step", "instructions of a route with a step of 2 ms, over short", cell)
 
     def _cpu(self) -> str:
         def cell(app: str, loop: str, variant: str) -> str:

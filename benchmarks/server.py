@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import itertools
 import json
+import os
 import socket
-import time
+import sys
 from collections.abc import Callable
 
+import evenclock
 import uvicorn
 from apps import APPS, App
-from variants import VARIANTS, NotApplicableError
+from refusal import NotApplicableError
+from variants import VARIANTS
 
 NEVER = 86_400.0
 
@@ -41,17 +43,6 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().remove_reader(0)
         self.stopped.set_result(None)
         self.should_exit = True
-
-
-def even_clocks() -> None:
-    """Each reading of the performance counters is 10 microseconds after the last one.
-
-    So a slowed server's steps last about as long as in life, and nothing takes them for slow ones.
-    A reading costs 30 instructions more than a real one does under callgrind.
-    """
-    start = time.perf_counter()
-    time.perf_counter = itertools.count(start, 1e-5).__next__
-    time.perf_counter_ns = itertools.count(int(start * 1e9), 10_000).__next__
 
 
 def say(**line: object) -> None:
@@ -95,14 +86,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], required=True)
     parser.add_argument("--variant", choices=VARIANTS, required=True)
     parser.add_argument("--dilation", type=float, default=1.0)
+    parser.add_argument("--processor", type=int, help="the only one that it may run on")
     return parser.parse_args()
 
 
 def main() -> None:
     chosen = arguments()
+    if chosen.processor is not None:
+        os.sched_setaffinity(0, {chosen.processor})  # before there are other threads
     if chosen.dilation != 1:
         gc.disable()  # it is chance how many collections fall into a batch: 2 % of noise
-        even_clocks()  # before anything under test takes a clock by name
+        evenclock.install()
     try:
         with asyncio.Runner(loop_factory=loop_factory(chosen.loop)) as runner:
             runner.run(serve(APPS[chosen.app](), chosen.variant, chosen.dilation))
@@ -113,4 +107,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

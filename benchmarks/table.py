@@ -21,8 +21,8 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
 
-def percent(ratio: float) -> str:
-    return f"{(ratio - 1) * 100:+.1f} %"
+def percent(ratio: float, digits: int = 1) -> str:
+    return f"{(ratio - 1) * 100:+.{digits}f} %"
 
 
 def spread(ratios: Sequence[float]) -> str:

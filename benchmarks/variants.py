@@ -12,14 +12,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from apps import App
+from refusal import NotApplicableError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SwitchOn: TypeAlias = Callable[[App, float], None]
 SLOW = 0.1
-
-
-class NotApplicableError(Exception):
-    """The variant does nothing on this loop; the message says why."""
 
 
 class Empty:

@@ -1,0 +1,174 @@
+"""The open load: requests that arrive when they were planned to, however the server is doing.
+
+The moments are a Poisson process, drawn in advance from a seed: the same seed, the same moments. A
+request's latency counts from its planned moment, so one that had to wait for a free connection, or
+that the client was late to send, is not taken for a quick one.
+
+As a program it loads one server once and prints what it saw, as JSON: latencies in seconds, CPU
+seconds of the server a request and a second, how often it searched its whole heap for garbage, and
+what says that the machine was busy otherwise: how long the server waited for a processor, and how
+late the client was with 99 % of the requests while a connection was free.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import random
+import select
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from client import Client, ask, is_whole, receive
+
+CONNECTIONS = 16
+LEAD = 0.3  # s of load that nothing is measured of, at the same rate
+AWAKE = 0.0001  # s before a planned moment from which the client does not sleep
+PATIENCE = 10.0  # s after the last planned moment
+LATE = 0.001  # s; a client that is later than that measures itself
+WAITED = 0.05  # s a second; a server that waits longer has a part of a processor
+clock = time.perf_counter
+
+
+def planned(rate: float, seconds: float, seed: int) -> list[float]:
+    """Return when requests arrive, s from the beginning; at least one does."""
+    draw = random.Random(seed).expovariate
+    moments, at = [], draw(rate)
+    while at < seconds:
+        moments.append(at)
+        at += draw(rate)
+    return moments or [seconds]
+
+
+@dataclass
+class Asked:
+    due: float
+    received: bytes = b""
+
+
+class Load:
+    """Each request is sent at its moment, or as soon after as a connection is free."""
+
+    def __init__(self, connections: Sequence[socket.socket], moments: Sequence[float]) -> None:
+        self.began = clock()
+        self.due = deque(self.began + moment for moment in moments)
+        self.until = self.due[-1] + PATIENCE
+        self.free, self.freed = deque(connections), self.began
+        self.asked: dict[socket.socket, Asked] = {}
+        self.latencies: list[float] = []
+        self.lateness: list[float] = []
+
+    def run(self) -> None:
+        while self.due or self.asked:
+            for connection in self._ready():
+                self._take(connection)
+            while self.free and self.due and self.due[0] <= clock():
+                self._send()
+
+    def _ready(self) -> list[socket.socket]:
+        now = clock()
+        if now > self.until:
+            raise TimeoutError(f"{len(self.due) + len(self.asked)} requests had no answer in time")
+        next_look = self.due[0] - AWAKE if self.free and self.due else self.until
+        return select.select(self.asked, [], [], max(0.0, next_look - now))[0]
+
+    def _take(self, connection: socket.socket) -> None:
+        asked = self.asked[connection]
+        asked.received += receive(connection)
+        if is_whole(asked.received):
+            now = clock()
+            self.latencies.append(now - asked.due)
+            del self.asked[connection]
+            self.freed = self.freed if self.free else now
+            self.free.append(connection)
+
+    def _send(self) -> None:
+        connection, due = self.free.popleft(), self.due.popleft()
+        self.lateness.append(clock() - max(due, self.freed))
+        ask(connection, "/")
+        self.asked[connection] = Asked(due)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client saw of one server in one turn."""
+
+    requests: int
+    p50: float  # s
+    p99: float  # s
+    cpu: float  # s a request, of the server
+    busy: float  # s a second, of the server
+    collections: float  # a second, of the server's whole heap
+    waited: float  # s a second, of the server's threads: for a processor that others had
+    late: float  # s, of the client
+
+    def disturbed(self) -> bool:
+        """Had somebody else the processors?"""
+        return self.late > LATE or self.waited > WAITED
+
+
+def seen(client: Client, given: argparse.Namespace) -> Seen:
+    Load(client.sockets, planned(given.rate, LEAD, given.seed)).run()
+    moments = planned(given.rate, given.seconds, given.seed)
+    before, waited = client.mark(), waits(given.pid)
+    load = Load(client.sockets, moments)
+    load.run()
+    took, waited, after = clock() - load.began, waits(given.pid) - waited, client.mark()
+    collections = after.collections - before.collections - 1
+    used = (after.ended - before.began) / 1e9
+    return Seen(
+        requests=len(moments),
+        p50=quantile(load.latencies, 0.5),
+        p99=quantile(load.latencies, 0.99),
+        cpu=used / len(moments),
+        busy=used / took,
+        collections=collections / took,
+        waited=waited / took,
+        late=quantile(load.lateness, 0.99),
+    )
+
+
+def waits(pid: int) -> float:
+    """Return how long a process's threads have waited for a processor, s; 0.0 if nobody tells."""
+    told = [path.read_text().split() for path in Path("/proc").glob(f"{pid}/task/*/schedstat")]
+    return sum(int(waited) for _, waited, _ in told) / 1e9
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
+
+
+def main() -> None:
+    given = arguments()
+    if given.processor is not None:
+        os.sched_setaffinity(0, {given.processor})
+    gc.disable()  # it would make the client late
+    with Client(given.port, CONNECTIONS) as client:
+        print(json.dumps(asdict(seen(client, given))))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pid", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--processor", type=int, help="the only one that it may run on")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(f"benchmarks/arrivals.py: {error}")

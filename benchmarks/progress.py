@@ -1,0 +1,9 @@
+"""What a benchmark says while it is at work."""
+
+from __future__ import annotations
+
+import sys
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
