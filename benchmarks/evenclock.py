@@ -28,10 +28,10 @@ TWIN = "loopwatch._speedups"
 
 def install() -> None:
     """Replace the performance counters, before anything under test takes one by name."""
+    twin: Any = _loaded_twin()  # first: it compares its clock with the counter
     start = time.perf_counter()
     time.perf_counter = itertools.count(start, TICK).__next__
     time.perf_counter_ns = itertools.count(int(start * 1e9), round(TICK * 1e9)).__next__
-    twin: Any = _loaded_twin()
     if hasattr(twin, "set_clock_step") and hasattr(twin, "clock"):
         sys.modules[TWIN] = twin
         twin.set_clock_step(TICK)

@@ -51,10 +51,11 @@ def running_owner(pulse: Pulse) -> tuple[Context | None, str | None]:
     task = asyncio.current_task(pulse.loop)
     if task is not None:
         return context or copied(task_context(task)), coroutine_name(task.get_coro())
-    handle = pulse.running
-    if handle is None:
+    running = pulse.running  # a handle; without the compiled twin a callback itself
+    if running is None:
         return context, None
-    return context or copied(handle._context), callable_name(handle._callback)
+    name = callable_name(getattr(running, "_callback", running))
+    return context or copied(getattr(running, "_context", None)), name
 
 
 def task_context(task: Any) -> Context | None:

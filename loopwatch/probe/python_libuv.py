@@ -2,8 +2,8 @@
 
 A callback of Python's before and after each poll would cost as much as a small request. So nothing is
 hooked in: libuv is asked, for its idle time and its number of turns, when a step begins more than
-`LONG` after the last one ended, or after its tick began. Ticks shorter than that are not told apart,
-and a long one begins with its first step, or with what ran in the poll phase before.
+`LONG` after its tick began. Ticks shorter than that are not told apart, and a long one begins with its
+first step, or with what ran in the poll phase before.
 """
 
 from __future__ import annotations
@@ -75,15 +75,13 @@ class LibuvPoll:
         if turns != pulse.turns:
             pulse.mark = ended
             end_tick(pulse, ended)
-            pulse.turns, pulse.idle, pulse.tick = turns, idle, now - rest
+            pulse.turns, pulse.idle = turns, idle
+            pulse.tick = now - rest
         pulse.mark = now
         if pulse.entered is not None:
             share_step(pulse, None, None, rest)
         elif rest >= LONG:
             end_gap(pulse, rest)
-
-    def note_time(self) -> None:
-        """The loop's own time is about to be set: nothing here depends on it for long."""
 
     def detach(self) -> None:
         """Read nothing more; on any thread."""

@@ -1,120 +1,97 @@
-"""What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped."""
+"""What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
+
+When a callback was scheduled is known to the step that did it, unless another thread did. How many are
+ready is not counted.
+"""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
-from loopwatch.probe.pulse import CROWD, LONG, Pulse, clock
+from loopwatch.probe.pulse import LONG, Pulse, clock
 from loopwatch.probe.python_steps import end_step
-from loopwatch.request import REQUEST, Request
+from loopwatch.request import REQUEST
 
 
-class Scheduled:
-    """Stands for a callback towards the loop, and for the loop's handle towards us."""
+class Scheduled(partial[Any]):
+    """Stands for a callback towards the loop: `run` with that callback."""
 
-    __slots__ = ("__weakref__", "_callback", "_context", "_due", "_made", "_pulse", "_waits")
-
-    def __init__(self, pulse: Pulse, callback: Any, delay: Any) -> None:
-        self._pulse, self._callback = pulse, callback
-        self._context: Context | None = None  # once a step was long
-        self._made = clock()
-        self._due = 0.0
-        self._waits = delay is None
-        if self._waits:
-            pulse.ready += 1
-        elif isinstance(delay, int | float):
-            self._due = self._made + max(0.0, delay)
-
-    def __call__(self, *args: Any) -> Any:
-        pulse = self._pulse
-        if self._waits:
-            self._waits = False
-            pulse.ready -= 1
-        if pulse.closed or pulse.running is not None:  # stopped, or one within another
-            return self._callback(*args)
-        ended, pulse.mark = pulse.mark, clock()
-        if (
-            pulse.mark - ended >= LONG or pulse.mark - pulse.tick >= LONG or pulse.entered
-        ) and pulse.poll is not None:
-            pulse.poll.catch_up(pulse, ended, pulse.mark)
-            pulse.mark = clock()
-        if pulse.ready > CROWD:
-            pulse.limit = 0.0
-        pulse.running = self
-        try:
-            return self._callback(*args)
-        finally:
-            pulse.running = None
-            now = clock()
-            took = now - pulse.mark
-            pulse.mark = now
-            request = REQUEST.get(None)
-            if (
-                request is None
-                or took >= pulse.limit
-                or pulse.entered is not None
-                or now - pulse.tick >= OLD
-            ):
-                self._end(pulse, request, took)
-            else:
-                request.steps += 1
-                request.seconds += took
-                request.stepped = now
-
-    def _end(self, pulse: Pulse, request: Request | None, took: float) -> None:
-        """End a step that is not simply a short one of a request."""
-        if not pulse.closed:
-            if took >= pulse.limit:
-                self._context = copy_context()
-            end_step(pulse, self, request, took)
-
-    def __del__(self) -> None:
-        if self._waits:
-            self._pulse.ready -= 1
+    __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._callback, name)
+        return getattr(self.args[1], name)
 
     def __repr__(self) -> str:
-        return repr(self._callback)
+        return repr(self.args[1])
+
+
+class Ran:
+    """Stands for a handle towards us, where a step is not simply a short one."""
+
+    __slots__ = ("_callback", "_context", "_due", "_made")
+
+    def __init__(self, callback: Any, context: Context, made: float, due: float) -> None:
+        self._callback, self._context = callback, context
+        self._made = made  # when it was scheduled, clock, s
+        self._due = due  # of a timer; else 0.0
+
+
+def run(pulse: Pulse, callback: Any, made: float, due: float, *args: Any) -> Any:
+    """Call a callback, and time its step."""
+    if pulse.closed or pulse.running is not None:  # stopped, or one within another
+        return callback(*args)
+    ended, now = pulse.mark, clock()
+    pulse.mark = now
+    if now - pulse.tick >= LONG and pulse.poll is not None:
+        pulse.poll.catch_up(pulse, ended, now)
+        pulse.mark = clock()
+    pulse.running = callback
+    try:
+        return callback(*args)
+    finally:
+        pulse.running = None
+        now = clock()
+        took = now - pulse.mark
+        pulse.mark = now
+        request = REQUEST.get(None)
+        if (
+            request is None
+            or took >= pulse.limit
+            or pulse.entered is not None
+            or now - pulse.tick >= OLD
+        ):
+            if not pulse.closed:
+                end_step(pulse, Ran(callback, copy_context(), made, due), request, took)
+        else:
+            request.steps += 1
+            request.seconds += took
+            request.stepped = now
 
 
 def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
     """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
-    -1 it is `time`, which sets libuv's."""
+    -1 it is `time`, which needs nothing here."""
 
-    def soon(callback: Any, *args: Any, **named: Any) -> Any:
-        if pulse.closed or is_refused(callback):
-            return original(callback, *args, **named)
-        return original(Scheduled(pulse, callback, None), *args, **named)
+    def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
+        if pulse.closed or type(callback) is Scheduled:
+            return original(callback, *args, context=context)
+        made = clock() if pulse.running is None else pulse.mark
+        return original(Scheduled(run, pulse, callback, made, 0.0), *args, context=context)
 
-    def later(delay: Any, callback: Any, *args: Any, **named: Any) -> Any:
-        note_time(pulse)
-        if pulse.closed or is_refused(callback):
-            return original(delay, callback, *args, **named)
-        return original(delay, Scheduled(pulse, callback, delay), *args, **named)
+    def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        if pulse.closed or type(callback) is Scheduled or not isinstance(delay, int | float):
+            return original(delay, callback, *args, context=context)
+        made = clock()
+        due = made + delay if delay > 0 else made
+        return original(delay, Scheduled(run, pulse, callback, made, due), *args, context=context)
 
     def time() -> Any:
-        note_time(pulse)
         return original()
 
     timed: Any = (soon, later, time)[at]
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]
-
-
-def note_time(pulse: Pulse) -> None:
-    """uvloop is about to set the loop's own time."""
-    if pulse.poll is not None and pulse.polling:
-        pulse.poll.note_time()
-
-
-def is_refused(callback: Any) -> bool:
-    """Return whether a loop should see a callback as it is: what it refuses, it refuses itself."""
-    if inspect.isfunction(callback) or inspect.ismethod(callback):
-        return inspect.iscoroutinefunction(callback)
-    return not callable(callback) or type(callback) is Scheduled
