@@ -1,8 +1,8 @@
 """The ASGI middleware: it says whose turn it is.
 
 Pure ASGI: whatever is not `http` or `websocket` leaves on the first lines, and so does everything
-where there is no asyncio loop. The app is simply awaited, since every callback is timed anyway. With
-the compiled twin an ordinary request never gets here: `native/exchange.c` does the same.
+where there is no asyncio loop. The app is simply awaited, since every callback is timed anyway.
+With the compiled twin an ordinary request never gets here: `native/exchange.c` does the same.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ if TYPE_CHECKING or speedups is None:
     class Request:
         """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
-        There is no `__init__`, since the call costs more than all else about a request: `begin` sets
-        what is marked (1), the ledger what is marked (2) as the request ends.
+        There is no `__init__`, since the call costs more than all else about a request: `begin`
+        sets what is marked (1), the ledger what is marked (2) as the request ends.
         """
 
         __slots__ = (
@@ -76,7 +76,11 @@ if TYPE_CHECKING or speedups is None:
 
         def take_steps(self, row: Any) -> float:
             """Move the steps so far to a row of steps; return their seconds."""
-            took, row.steps, row.seconds = self.seconds, row.steps + self.steps, row.seconds + self.seconds
+            took, row.steps, row.seconds = (
+                self.seconds,
+                row.steps + self.steps,
+                row.seconds + self.seconds,
+            )
             self.steps, self.seconds = 0, 0.0
             if self._times:
                 took += sum(self._times)

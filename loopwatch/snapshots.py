@@ -53,7 +53,7 @@ def take(
 
 def threads(loops: Collection[WatchedLoop]) -> ThreadPoolReading:
     """Return the worker threads of all loops, added up."""
-    pools = [w.threadpool() for w in loops]
+    pools = [w.threads.reading() for w in loops]
     return ThreadPoolReading(
         busy=sum(p.busy for p in pools),
         idle=sum(p.idle for p in pools),

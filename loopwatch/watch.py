@@ -243,6 +243,7 @@ class Watch:
                 LOOPS[loop] = watched
                 _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
                 watched.announce()
+                watched.pulse.begin()
             return self._loops[loop]
 
     def _adopt(self, loop: Any) -> None:

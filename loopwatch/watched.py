@@ -30,7 +30,7 @@ from loopwatch.probe.photograph import task_context
 from loopwatch.probe.proxy import since_proxy
 from loopwatch.probe.pulse import Pulse, clock
 from loopwatch.probe.threadpool import ThreadPool
-from loopwatch.records import LoopReading, ThreadPoolReading
+from loopwatch.records import LoopReading
 from loopwatch.request import REQUEST, Request
 from loopwatch.server_timing import with_server_timing
 from loopwatch.version import __version__
@@ -274,10 +274,6 @@ class WatchedLoop:
             request_start=self.nonsense,
             victims=self.pulse.aftermath.cut,
         )
-
-    def threadpool(self) -> ThreadPoolReading:
-        """Return the threads of anyio's limiter and the default executor."""
-        return self.threads.reading()
 
 
 LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch

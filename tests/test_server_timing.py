@@ -154,7 +154,6 @@ def test_the_parts_are_those_until_the_response_begins(loop: str, make_watch: Ma
     assert sum(found.values()) == pytest.approx(took, abs=TOLERANCE)
     assert found["running"] == pytest.approx(0.02, abs=TOLERANCE)
     assert found["queued"] == 0.0
-    exact = loop == "asyncio"  # elsewhere it is an expectation, within these bounds
-    assert found["stalled"] == pytest.approx(0.1, abs=0.015 if exact else 0.1)
+    assert found["stalled"] == pytest.approx(0.1, abs=0.015)
     assert found["stalled"] + found["waiting"] == pytest.approx(0.2, abs=0.015)
     assert any(name == b"content-length" for name, _ in start["headers"])

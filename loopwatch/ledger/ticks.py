@@ -14,7 +14,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-
 from typing import Protocol
 
 from loopwatch.histogram import SECONDS_EDGES, Histogram

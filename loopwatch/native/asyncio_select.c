@@ -45,11 +45,30 @@ wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *name
     return events;
 }
 
+/* The step in which the watch began is nobody's, for it began before; as long as it lasts since. */
+static int
+end_first_step(Pulse *pulse)
+{
+    double now = read_clock(), took = now - pulse->mark;
+    pulse->mark = now;
+    if (took < wired.first) {
+        return 0;
+    }
+    PyObject *seconds = PyFloat_FromDouble(took);
+    PyObject *done = seconds ? PyObject_CallFunctionObjArgs(wired.end_gap, pulse, seconds, NULL) : NULL;
+    Py_XDECREF(seconds);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static PyObject *
 timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
 {
     int has = PyVectorcall_NARGS(count) > 0 || (names != NULL && PyTuple_GET_SIZE(names) > 0);
     int zero = is_zero(has ? args[0] : NULL);
+    if (self->pulse->turns == 0 && end_first_step(self->pulse) < 0) {
+        return NULL;
+    }
     if (zero < 0 || end_tick(self->pulse, self->pulse->mark) < 0) {
         return NULL;
     }

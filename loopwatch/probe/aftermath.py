@@ -164,9 +164,7 @@ class Aftermath:
         ready = made_ready(handle, hold.ended)
         if ready is not None:
             least = seconds = most = min(most, hold.ended - ready)
-        elif not hasattr(handle, "_made") and (
-            at.turns == chase.at.turns or request in chase.line
-        ):
+        elif not hasattr(handle, "_made") and (at.turns == chase.at.turns or request in chase.line):
             least = seconds = most
         elif (when := self._due(handle)) is not None:
             least = seconds = most = min(most, hold.ended - when)
@@ -178,7 +176,8 @@ class Aftermath:
         return Wait(hold, request, seconds, least, most, after, queued=False)
 
     def _due(self, handle: Any) -> float | None:
-        """Return the moment (clock, s) a timer's handle of asyncio's was due; None if it is none."""
+        """Return the moment (clock, s) a timer's handle of asyncio's was due; None if it is
+        none."""
         when = getattr(handle, "_when", None)
         if not isinstance(when, float):
             return None

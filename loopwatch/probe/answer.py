@@ -1,7 +1,7 @@
 """The `send` that an app gets in place of the server's: it sees when the response is complete.
 
-The compiled twin is in `native/response.c`. Nothing is awaited here and no message is changed, but for
-the first, where `start` may add to it.
+The compiled twin is in `native/response.c`. Nothing is awaited here and no message is changed, but
+for the first, where `start` may add to it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ class Answer:
     """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
 
     __slots__ = ("_pulse", "_request", "_send", "_start")
+
+    def __init__(
+        self, pulse: Pulse, request: Request, send: Any, start: Callable[[Any, Any], Any] | None
+    ) -> None:
+        self._pulse, self._request, self._send, self._start = pulse, request, send, start
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
         request = self._request
@@ -52,9 +57,7 @@ def answering(
     waited in its socket."""
     if request.started < pulse.behind:
         late(request, receive)
-    answer = Answer()
-    answer._pulse, answer._request, answer._send, answer._start = pulse, request, send, start
-    return answer
+    return Answer(pulse, request, send, start)
 
 
 def settle(pulse: Pulse, request: Request) -> None:

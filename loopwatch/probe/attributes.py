@@ -1,8 +1,8 @@
 """Methods set on an instance, and put back as they were.
 
 Whoever asks an instance for its `__dict__` makes CPython keep one from then on, and look up every
-attribute of that instance the slow way: for a loop, 6 % more instructions a request. So nothing here
-does.
+attribute of that instance the slow way: for a loop, 6 % more instructions a request. So nothing
+here does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 def of_instance(thing: Any, name: str) -> Any:
     """Return what an instance has under a name by itself; None if it is its class's method."""
     found = getattr(thing, name)
-    method = getattr(type(thing), name, None)
+    method: Any = getattr(type(thing), name, None)
     bound = method.__get__(thing, type(thing)) if hasattr(method, "__get__") else method
     return None if found == bound else found
 
 
 class Replaced:
-    """One method of an instance, with ours in its place. Raises AttributeError if it cannot be set."""
+    """One method of an instance, with ours in its place. Raises AttributeError if it cannot be
+    set."""
 
     def __init__(self, thing: Any, name: str, ours: Any) -> None:
         self._thing, self._name, self._ours = thing, name, ours

@@ -2,8 +2,8 @@
 
 Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the tick
 is `OLD`, or where the loop had a crowd ready (`limit` of the pulse, which sends every step the slow
-way). So what is noted of a tick that began with few ready callbacks, each under a millisecond, lacks
-its first moments.
+way). So what is noted of a tick that began with few ready callbacks, each under a millisecond,
+lacks its first moments.
 """
 
 from __future__ import annotations

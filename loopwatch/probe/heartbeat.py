@@ -1,5 +1,5 @@
-"""A loop nobody knows (rloop, winloop): its callbacks as they are scheduled, its ticks by a timer that
-should fire every 25 ms, and how late that is.
+"""A loop nobody knows (rloop, winloop): its callbacks as they are scheduled, its ticks by a timer
+that should fire every 25 ms, and how late that is.
 
 A late beat means that the loop was busy from the moment the beat was due. A heartbeat lies if its
 lateness is simply averaged (one 1 s block in 6 s gives 240 beats on time and one late); so a beat

@@ -25,5 +25,8 @@ def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
         try:
             return UvloopProbe(pulse)
         except (OSError, AttributeError, ImportError) as error:
-            logger.warning("uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only", error)
+            logger.warning(
+                "uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only",
+                error,
+            )
     return HeartbeatProbe(pulse, ticked)

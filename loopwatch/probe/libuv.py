@@ -1,7 +1,7 @@
 """libuv's functions, through the symbols that uvloop's shared object exports.
 
-`uv_loop_configure(UV_METRICS_IDLE_TIME)` has libuv count the time it waits; prepare and check handles
-of our own tell where a poll begins and ends (`native/libuv_poll.c`, `python_libuv`).
+`uv_loop_configure(UV_METRICS_IDLE_TIME)` has libuv count the time it waits; prepare and check
+handles of our own tell where a poll begins and ends (`native/libuv_poll.c`, `python_libuv`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ DEPTH = 128  # frames kept, innermost first
 
 
 def photograph(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
-    """Return what a thread is doing, innermost first, down to the first frame of code in `floor`."""
+    """Return what a thread is doing, innermost first, down to the first frame of code in
+    `floor`."""
     frame: FrameType | None = sys._current_frames().get(thread_id)
     spots: list[Spot] = []
     while frame is not None and frame.f_globals.get("__name__") in WATCHERS:

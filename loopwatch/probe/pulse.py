@@ -4,9 +4,9 @@ Rule: only the loop's thread writes here; any thread may read. Every write is on
 so a reader under the GIL sees old or new, never half. `mark`, where the step in progress began, is
 the proof of movement: a photograph counts only if it is the same before and after.
 
-A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or by
-`long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's thread
-explains: the loop's thread looks up no source and writes no log.
+A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or
+by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's
+thread explains: the loop's thread looks up no source and writes no log.
 """
 
 from __future__ import annotations
@@ -147,6 +147,10 @@ class Pulse(PulseNumbers):
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.long_tick = self.end_long_tick
         self.here()
+
+    def begin(self) -> None:
+        """Judge from now on: what has run until now was loopwatch's own start."""
+        self.mark = self.tick = clock()
 
     def here(self) -> None:
         """Take the calling thread as the loop's own."""

@@ -1,15 +1,14 @@
 """What `native/libuv_poll.c` does, in Python: where a libuv loop is.
 
-A callback of Python's before and after each poll would cost as much as a small request. So nothing is
-hooked in: libuv is asked, for its idle time and its number of turns, when a step begins more than
-`LONG` after its tick began. Ticks shorter than that are not told apart, and a long one begins with its
-first step, or with what ran in the poll phase before.
+A callback of Python's before and after each poll would cost as much as a small request. So nothing
+is hooked in: libuv is asked, for its idle time and its number of turns, when a step begins more
+than `LONG` after its tick began. Ticks shorter than that are not told apart, and a long one begins
+with its first step, or with what ran in the poll phase before.
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 from loopwatch.probe.long_steps import end_gap, share_step
 from loopwatch.probe.pulse import LONG, Pulse

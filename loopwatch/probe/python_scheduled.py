@@ -1,7 +1,7 @@
 """What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
 
-When a callback was scheduled is known to the step that did it, unless another thread did. How many are
-ready is not counted.
+When a callback was scheduled is known to the step that did it, unless another thread did. How many
+are ready is not counted.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
-from loopwatch.probe.long_steps import end_long_step, end_other_step, share_step
-from loopwatch.probe.pulse import CROWD, Pulse, clock
+from loopwatch.probe.long_steps import end_gap, end_long_step, end_other_step, share_step
+from loopwatch.probe.pulse import CROWD, LONG, Pulse, clock
 from loopwatch.request import REQUEST, Request
 
 Run = Callable[[Any], None]
@@ -95,6 +95,8 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
     waiting = () if ready is None else ready
 
     def timed(timeout: float | None = None) -> Any:
+        if not pulse.turns:
+            end_first_step(pulse)
         end = pulse.mark
         end_tick(pulse, end)
         if timeout == 0:
@@ -112,6 +114,15 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
         return events
 
     return timed
+
+
+def end_first_step(pulse: Pulse) -> None:
+    """The step in which the watch began is nobody's, for it began before; as long as it lasts
+    since."""
+    now = clock()
+    took, pulse.mark = now - pulse.mark, now
+    if took >= LONG:
+        end_gap(pulse, took)
 
 
 def end_tick(pulse: Pulse, ended: float) -> None:

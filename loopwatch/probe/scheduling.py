@@ -1,16 +1,15 @@
 """Steps of a loop whose handles cannot be wrapped: its methods that schedule are.
 
 `call_soon`, `call_soon_threadsafe` and `call_later` are set on the loop's instance, where asyncio's
-tasks and futures look them up; `call_at` calls `call_later` on the instance by itself. Each callback
-is timed by an object that stands for its handle (`native/scheduled.c`, `python_scheduled`), while the
-handle stays the loop's own. What the loop schedules within itself is not seen: what a transport
-tells its protocol, readers and writers, signal handlers.
+tasks and futures look them up; `call_at` calls `call_later` on the instance by itself. Each
+callback is timed by an object that stands for its handle (`native/scheduled.c`,
+`python_scheduled`), while the handle stays the loop's own. What the loop schedules within itself is
+not seen: what a transport tells its protocol, readers and writers, signal handlers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from loopwatch.probe.attributes import Replaced
 from loopwatch.probe.pulse import Pulse

@@ -3,14 +3,14 @@
 asyncio: `timed_run` wraps `asyncio.Handle._run`, the one place through which that loop runs every
 callback, and `timed_select` its poll. A step starts where the one before it ended, a tick's first
 where the poll returned: one clock read a step. Loops whose handles cannot be wrapped: `timed_soon`
-wraps the methods that schedule, and reads the clock before and after each callback; `LibuvPoll` sees
-uvloop's poll. Either way the owner is read from the context that the step ran in, *after* the step,
-which serves child tasks (they copy the context) and the very step that began the request.
+wraps the methods that schedule, and reads the clock before and after each callback; `LibuvPoll`
+sees uvloop's poll. Either way the owner is read from the context that the step ran in, *after* the
+step, which serves child tasks (they copy the context) and the very step that began the request.
 
 Tried and dropped: driving the request's coroutine step by step where callbacks cannot be wrapped
 (child tasks, timers and plain callbacks were lost, and a tick was all that was known of a hold);
-reading the owner from `current_task` (wrong for plain callbacks, gone after the step); wrapping every
-task's coroutine (it breaks libraries); wrappers in Python around the compiled twin.
+reading the owner from `current_task` (wrong for plain callbacks, gone after the step); wrapping
+every task's coroutine (it breaks libraries); wrappers in Python around the compiled twin.
 
 There are two twins, in C and in Python. They give the same results, call the same Python functions
 for whatever is long or rare, and are told apart by `COMPILED` alone.
@@ -34,7 +34,7 @@ COMPILED = speedups is not None
 
 def report(handle: Any, error: BaseException) -> None:
     """Report what a callback has raised, as `asyncio.Handle._run` does."""
-    source: Any = format_helpers._format_callback_source  # type: ignore[attr-defined]
+    source: Any = format_helpers._format_callback_source
     try:
         text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
     except TypeError:  # before 3.14 it takes no `debug`

@@ -1,10 +1,10 @@
 """The uvloop loop: every tick, by libuv's own prepare and check; every callback, by `call_soon`.
 
-uvloop never calls `asyncio.Handle._run`, has no selector, and its handles hide what they run. So what
-is scheduled is timed (`scheduling`), and the poll is (`libuv`): a tick, as on asyncio, is what passes
-between two polls. What remains are callbacks of uvloop's own, such as a protocol's `data_received`,
-which run in the poll phase after the poll itself, or between two steps. A remainder of `LONG` is
-a step that nobody owns, whose line the watchdog sees.
+uvloop never calls `asyncio.Handle._run`, has no selector, and its handles hide what they run. So
+what is scheduled is timed (`scheduling`), and the poll is (`libuv`): a tick, as on asyncio, is what
+passes between two polls. What remains are callbacks of uvloop's own, such as a protocol's
+`data_received`, which run in the poll phase after the poll itself, or between two steps. A
+remainder of `LONG` is a step that nobody owns, whose line the watchdog sees.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class UvloopProbe(Probe):
 
     kind = "uvloop"
     layers = ("ticks", "callbacks", *LAYERS)
-    blind = ("where one callback of a transport, reader or signal handler ends and the next begins",)
+    blind = (
+        "where one callback of a transport, reader or signal handler ends and the next begins",
+    )
 
     def __init__(self, pulse: Pulse) -> None:
         super().__init__(pulse)

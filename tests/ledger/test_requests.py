@@ -79,7 +79,7 @@ class History:
 
     def long_step(self) -> None:
         took = self.dice.random() + 0.001
-        self.request.times = [*self.request.times, took]
+        self.request.add_long_step(took)
         self.used += took
         self.now += took
 
@@ -112,8 +112,8 @@ def outcomes(seed: int) -> list[Any]:
         numbers = [getattr(row, name) for name in NUMBERS]
         of_request = [request.settled, request.stalled, request.ended, request.scope]
         recent = array("d", row.recent()).tolist()[-PARTS:]
-        steps = [row.steps.steps, row.steps.seconds, *row.steps.long.counts]
-        found.append([numbers, row.counts[:], row.sums[:], of_request, recent, steps])
+        steps = [row.steps.steps, row.steps.seconds, *row.steps.counts, *row.steps.sums]
+        found.append([numbers, [*row.counts], [*row.sums], of_request, recent, steps])
         history = History(dice, requests, history.now + dice.random())
     return found
 
@@ -193,9 +193,10 @@ def only(requests: RequestTable) -> RequestReading:
 
 def test_what_is_done_after_the_response_is_background_and_no_latency() -> None:
     requests, request = table(), begun(10.0)
-    request.queued, request.times = 0.125, [0.25]
+    request.queued = 0.125
+    request.add_long_step(0.25)
     request.responded, request.settled = 10.5, 0.25
-    request.times = [0.25, 2.0]
+    request.add_long_step(2.0)
     requests.finish(request, 13.0, 0.0)
     reading = only(requests)
     assert reading.latency.sum == 0.625
@@ -205,12 +206,13 @@ def test_what_is_done_after_the_response_is_background_and_no_latency() -> None:
 
 def test_a_stream_is_charged_while_it_lasts() -> None:
     requests, request = table(), begun(10.0)
-    request.queued, request.times = 0.5, [0.25]
+    request.queued = 0.5
+    request.add_long_step(0.25)
     requests.take(request, 11.0)
     reading = only(requests)
     assert (reading.queued, reading.running, reading.waiting) == (0.5, 0.25, 0.75)
     assert reading.latency.count == 0
-    request.times = [0.5]
+    request.add_long_step(0.5)
     requests.take(request, 12.0)
     reading = only(requests)
     assert (reading.queued, reading.running, reading.waiting) == (0.5, 0.75, 1.25)
@@ -225,7 +227,8 @@ def test_a_stream_is_charged_while_it_lasts() -> None:
 def test_no_part_is_more_than_was_left_for_it() -> None:
     """An expectation may be too much: then it is cut, and the sum still holds."""
     requests, request = table(), begun(10.0)
-    request.times, request.stalled, request.pooled = [0.75], 5.0, 5.0
+    request.stalled, request.pooled = 5.0, 5.0
+    request.add_long_step(0.75)
     requests.finish(request, 11.0, 0.0)
     reading = only(requests)
     assert (reading.running, reading.stalled, reading.threadpool) == (0.75, 0.25, 0.0)
@@ -237,7 +240,7 @@ def test_a_charged_expectation_that_is_cut_later_takes_nothing_back() -> None:
     requests, request = table(), begun(10.0)
     request.stalled = 0.875
     requests.take(request, 11.0)
-    request.times = [1.0]  # a task of its own had been running meanwhile
+    request.add_long_step(1.0)  # a task of its own had been running meanwhile
     requests.finish(request, 11.5, 0.0)
     reading = only(requests)
     parts = reading.queued + reading.running + reading.stalled + reading.waiting
@@ -298,7 +301,8 @@ def test_who_waited_is_told_with_all_parts_as_it_ends() -> None:
     hold = Hold(0.0, 1.0, None, lambda _: True)
     for waits in (None, [], [1]):
         request = begun(10.0)
-        request.queued, request.stalled, request.times = 0.25, 0.125, [0.5]
+        request.queued, request.stalled = 0.25, 0.125
+        request.add_long_step(0.5)
         wait = Wait(hold, request, 0.25, 0.25, 0.25, 0.0, queued=True)
         request.waits = waits and [wait]
         requests.finish(request, 11.0, 0.0)
@@ -367,7 +371,6 @@ def test_the_compiled_twin_refuses_what_is_no_row() -> None:
             speedups.add_request(*wrong)
     with pytest.raises(TypeError):
         speedups.add_to_known({}, 1, 2.0, 3.0)
-    assert speedups.finish(1, 2, 3) is False
     bare: Any = RequestRow.__new__(RequestRow)
     request = begun(1.0)
     with pytest.raises(TypeError, match="steps must be"):

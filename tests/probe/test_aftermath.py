@@ -235,7 +235,7 @@ def test_a_hold_s_own_moment_is_bounded_by_the_ticks_after_it(
 
 
 def test_a_loop_that_does_not_tell_has_holds_without_victims() -> None:
-    aftermath, request = Aftermath(0.1), a_request()
+    aftermath, request = Aftermath(), a_request()
     hold = aftermath.begin(1.0, 1.5, None)
     aftermath.note(request, 1.5)
     assert (hold.victims, request.waits) == (0, None)

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from loopwatch.probe.crowd import KINDS, Crowd
-from loopwatch.records import NONE, Stall
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
@@ -34,7 +33,7 @@ async def call_many() -> None:
 
 
 @in_calm
-def test_every_step_of_a_crowd_is_counted(make_watch: MakeWatch) -> None:
+def test_every_step_of_a_crowd_is_counted(loop: str, make_watch: MakeWatch) -> None:
     watch = make_watch()
 
     async def main() -> None:
@@ -44,7 +43,7 @@ def test_every_step_of_a_crowd_is_counted(make_watch: MakeWatch) -> None:
         await call_many()
         await watchdog_round()
 
-    run_on("asyncio", main())
+    run_on(loop, main())
     assert [s.cause for s in watch.stalls] == ["many_callbacks"] * 2
     gathered, calls = watch.stalls
     first, second, *_ = gathered.contributors
@@ -58,27 +57,20 @@ def test_every_step_of_a_crowd_is_counted(make_watch: MakeWatch) -> None:
     assert sum(c.seconds for c in calls.contributors) == pytest.approx(calls.duration, rel=0.1)
 
 
-@in_calm
-def test_on_uvloop_photographs_tell_who_took_part(make_watch: MakeWatch) -> None:
-    watch = make_watch()
-
-    async def main() -> None:
-        watch.start()
-        await watchdog_round()
-        await call_many()
-        await watchdog_round()
-
-    run_on("uvloop", main())
-    stall: Stall = watch.stalls[-1]
-    assert stall.cause in ("many_callbacks", "unknown")  # where photographs lie too far apart
-    assert (stall.site.function, stall.route) == (NONE, None)
-    assert [(c.coroutine, c.count) for c in stall.contributors] == [(f"{__name__}.called", None)]
-    assert stall.contributors[0].seconds == pytest.approx(stall.duration)
-
-
 def handles(loop: asyncio.AbstractEventLoop, kinds: int) -> list[asyncio.Handle]:
     """Return handles of so many kinds: a kind is known by its code."""
     return [loop.call_soon(eval(f"lambda: {n}")) for n in range(kinds)]
+
+
+def test_notes_of_steps_that_were_filed_elsewhere_take_part_as_well() -> None:
+    crowd, code = Crowd(), called.__code__
+    loop = asyncio.new_event_loop()
+    crowd.add(loop.call_soon(called, 0.0), None, 0.001)
+    first, second = crowd.parts([(code, None, 0.002), (turn.__code__, None, 0.001)])
+    assert (first.coroutine, first.count) == (f"{__name__}.called", 2)
+    assert (second.coroutine, second.count) == (f"{__name__}.turn", 1)
+    assert first.seconds == pytest.approx(0.003)
+    loop.close()
 
 
 def test_steps_left_out_of_a_slow_tick_are_counted() -> None:
@@ -106,14 +98,14 @@ def test_what_is_left_out_of_a_short_tick_is_no_loss() -> None:
     loop.close()
 
 
-def test_short_steps_of_a_short_crowd_are_filed_as_ever(make_watch: MakeWatch) -> None:
+def test_short_steps_of_a_short_crowd_are_filed_as_ever(loop: str, make_watch: MakeWatch) -> None:
     watch = make_watch()
 
     async def main() -> None:
         watch.start()
         await asyncio.gather(*(turn(0.0) for _ in range(300)))
 
-    run_on("asyncio", main())
+    run_on(loop, main())
     steps = dict(watch.snapshot().steps)[f"{__name__}.turn"]
     assert steps.count == 300
     assert watch.stalls == ()

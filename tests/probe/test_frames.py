@@ -94,7 +94,7 @@ CRASHES = """
     seen, end = 0, time.monotonic() + 4
     while time.monotonic() < end:
         with STILL:
-            seen += len(photograph(thread.ident).spots)
+            seen += len(photograph(thread.ident))
         garbage = [[] for _ in range(30)]
     going = False
     thread.join()

@@ -1,14 +1,11 @@
 """The numbers of one loop, by both twins."""
 
-import sys
-
 import pytest
 
 from loopwatch.probe.aftermath import SLACK, WAITED
 from loopwatch.probe.pulse import BEHIND, Pulse
 from loopwatch.request import Request
 
-from ..conftest import run_script
 from .test_aftermath import a_request
 
 
@@ -68,17 +65,3 @@ def test_ticks_are_filed_by_their_duration(pulse: Pulse) -> None:
     assert [*pulse.tick_counts] == [1, *(0,) * 6, 2, *(0,) * 5, 1]
     assert pulse.tick_sums[7] == pytest.approx(0.45)
     assert pulse.tick_squares[7] == pytest.approx(0.2**2 + 0.25**2)
-
-
-def test_the_twin_in_python_counts_the_same() -> None:
-    printed = run_script(
-        """
-        import sys
-        sys.modules["loopwatch._speedups"] = None
-        import pytest
-        sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", sys.argv[1], "-k", "not twin"]))
-        """,
-        __file__,
-    )
-    assert " passed" in printed
-    assert "loopwatch._speedups" in sys.modules
