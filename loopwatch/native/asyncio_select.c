@@ -27,12 +27,24 @@ is_zero(PyObject *timeout)
     return truth < 0 ? -1 : !truth;
 }
 
+/* Returns for how long a poll waits at most, s; 0.0: that is not known, or for ever. */
+static double
+most_wait(PyObject *timeout)
+{
+    double seconds = timeout == NULL || timeout == Py_None ? 0.0 : PyFloat_AsDouble(timeout);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear(); /* the selector will say so */
+    }
+    return seconds > 0.0 ? seconds : 0.0;
+}
+
 /* Polls, and takes the time for idle; what the poll raises is kept. */
 static PyObject *
-wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
+wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names, double most)
 {
     Pulse *pulse = self->pulse;
     double end = pulse->mark;
+    pulse->until = most > 0.0 ? end + most : 0.0;
     pulse->polling = 1;
     PyObject *events = PyObject_Vectorcall(self->select, args, count, names);
     double back = read_clock();
@@ -73,7 +85,7 @@ timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObje
         return NULL;
     }
     PyObject *events = zero ? PyObject_Vectorcall(self->select, args, count, names)
-                            : wait_idle(self, args, count, names);
+                            : wait_idle(self, args, count, names, most_wait(has ? args[0] : NULL));
     if (events != NULL && self->ready != NULL) {
         Py_ssize_t ready = PyObject_Size(self->ready);
         if (ready < 0) {

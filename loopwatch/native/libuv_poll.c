@@ -14,8 +14,9 @@
    let it go: handles are closed before the loop is, or libuv would refuse to close. Their `data` stays
    NULL, since uvloop takes that of any open handle for an object of its own as it closes.
 
-   Readers on other threads hold the GIL, and find `loop` NULL once the handles are closed: what they
-   ask of a closed loop would crash. */
+   Readers on other threads find `loop` NULL once the handles are closed: what they ask of a closed
+   loop would crash. They hold the GIL, as who closes does, or `guard`, which whoever closes takes as
+   well: the watchdog reads without the GIL, and nobody keeps the guard for more than such a reading. */
 
 #include "native.h"
 
@@ -48,6 +49,8 @@ typedef void (*unref_function)(void *);
 typedef uint64_t (*time_function)(const void *);
 
 #define PREFIX 16 /* bytes before a handle, for our pointer; keeps the handle aligned */
+
+static PyThread_type_lock guard; /* there once a poll is */
 
 static LibuvPoll *
 poll_of(void *handle)
@@ -87,8 +90,8 @@ note_libuv_time(LibuvPoll *poll)
     }
 }
 
-/* Returns when a poll in progress came back; while it waits, `now`. For readers, with the GIL. */
-double
+/* Returns when a poll in progress came back; while it waits, `now`. For readers, with the guard. */
+static double
 since_poll(LibuvPoll *poll, double now, int *waits)
 {
     uint64_t before, after;
@@ -103,6 +106,36 @@ since_poll(LibuvPoll *poll, double now, int *waits)
     }
     *waits = 0;
     return came_back(poll, idle, now);
+}
+
+/* The same of a pulse, whose poll may be closed meanwhile. Needs no GIL. */
+double
+since_poll_of(Pulse *pulse, double now, int *waits)
+{
+    PyThread_acquire_lock(guard, WAIT_LOCK);
+    double since = pulse->poll != NULL ? since_poll(pulse->poll, now, waits) : now;
+    PyThread_release_lock(guard);
+    return since;
+}
+
+/* In a forked child, where nobody has the guard who could give it back. */
+void
+guard_polls_anew(void)
+{
+    guard = guard != NULL ? PyThread_allocate_lock() : NULL;
+}
+
+/* Parts a poll from its pulse: nobody reads it any more. */
+static void
+part(LibuvPoll *poll)
+{
+    PyThread_acquire_lock(guard, WAIT_LOCK);
+    poll->loop = NULL;
+    if (poll->pulse != NULL) {
+        poll->pulse->poll = NULL;
+        poll->pulse = NULL;
+    }
+    PyThread_release_lock(guard);
 }
 
 /* ---------------------------------------------------------------- called by libuv, without the GIL */
@@ -244,11 +277,7 @@ close_handle(LibuvPoll *poll, void **handle, int stop)
 static void
 close_poll(LibuvPoll *poll)
 {
-    poll->loop = NULL;
-    if (poll->pulse != NULL) {
-        poll->pulse->poll = NULL;
-        poll->pulse = NULL;
-    }
+    part(poll);
     close_handle(poll, &poll->prepare, PREPARE_STOP);
     close_handle(poll, &poll->check, CHECK_STOP);
 }
@@ -266,12 +295,7 @@ static PyObject *
 libuv_poll_detach(LibuvPollObject *self, PyObject *unused)
 {
     (void)unused;
-    LibuvPoll *poll = self->poll;
-    poll->loop = NULL;
-    if (poll->pulse != NULL) {
-        poll->pulse->poll = NULL;
-        poll->pulse = NULL;
-    }
+    part(self->poll);
     Py_RETURN_NONE;
 }
 
@@ -281,10 +305,7 @@ libuv_poll_dealloc(LibuvPollObject *self)
     LibuvPoll *poll = self->poll;
     if (poll != NULL) {
         poll->owner = NULL;
-        if (poll->pulse != NULL) {
-            poll->pulse->poll = NULL;
-            poll->pulse = NULL;
-        }
+        part(poll);
         if (poll->open == 0) {
             PyMem_RawFree(poll);
         } /* else libuv still has our handles */
@@ -355,6 +376,9 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (PyTuple_GET_SIZE(addresses) < FUNCTIONS || prepare_size < 64 || check_size < 64) {
         PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
         return NULL;
+    }
+    if (guard == NULL && (guard = PyThread_allocate_lock()) == NULL) {
+        return PyErr_NoMemory();
     }
     LibuvPollObject *self = is_wired() ? (LibuvPollObject *)type->tp_alloc(type, 0) : NULL;
     if (self == NULL) {

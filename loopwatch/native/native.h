@@ -15,7 +15,8 @@
    libuv_poll.c         probe/python_libuv.py      libuv's poll
    response.c           probe/answer.py            the `send` that an app gets
    exchange.c           middleware.py              the call of an app, awaited
-   watcher.c            probe/watchdog.py          the watchdog's sleep
+   watcher.c            probe/sleep.py             the watchdog's sleep
+   glance.c             probe/clocks.py            what it reads of the loops meanwhile
 
    Rule: a fast step is arithmetic on two structs. Whatever is long, rare or undecided goes to the
    Python functions that `wire` was given, the same for both twins. Their errors are theirs to catch;
@@ -91,6 +92,7 @@ typedef struct LibuvPoll LibuvPoll;
 typedef struct {
     PyObject_HEAD
     double mark, tick, idle, limit, threshold, behind, busy_since, idle_before, other_seconds;
+    double until; /* when the poll in progress ends by itself; 0.0: not known */
     Py_ssize_t other_steps, turns, ready;
     char polling, eager, closed, asleep;
     PyObject *running; /* the handle whose step is in progress, or NULL; borrowed: its loop has it */
@@ -106,6 +108,13 @@ typedef struct {
     int noted;
     unsigned int version; /* odd while a poll's end is being written without the GIL */
 } Pulse;
+
+/* Where a loop is. */
+typedef struct {
+    double mark, idle, tick; /* of a poll that waits: `idle` until now, and when the poll began */
+    Py_ssize_t turns;
+    int polling, waits; /* between `prepare` and `check`, or in `select`; and nothing runs there */
+} Position;
 
 typedef struct {
     PyObject_HEAD
@@ -361,8 +370,11 @@ PyObject *timed_select(PyObject *module, PyObject *args); /* asyncio_select.c */
 PyObject *timed_soon(PyObject *module, PyObject *args);   /* scheduled.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
-double since_poll(LibuvPoll *poll, double now, int *waits);
 void abandon_poll(LibuvPoll *poll);
+double since_poll_of(Pulse *pulse, double now, int *waits);
+void guard_polls_anew(void);
+
+void read_position(Pulse *pulse, double now, Position *position); /* pulse.c; needs no GIL */
 
 int ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late); /* response.c */
 PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start);

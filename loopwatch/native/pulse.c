@@ -93,30 +93,42 @@ pulse_fall_behind(Pulse *self, PyObject *seconds)
     Py_RETURN_NONE;
 }
 
+/* Reads where a loop is at `now`, with or without the GIL. Without it a reading may be torn by a
+   thread that is off the CPU for long; it is then of a moment just before or after. */
+void
+read_position(Pulse *self, double now, Position *found)
+{
+    unsigned int version, tries = 0;
+    do { /* libuv's poll ends without the GIL */
+        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
+        found->polling = found->waits = __atomic_load_n(&self->polling, __ATOMIC_ACQUIRE);
+        __atomic_load(&self->mark, &found->mark, __ATOMIC_RELAXED);
+        __atomic_load(&self->tick, &found->tick, __ATOMIC_RELAXED);
+        __atomic_load(&self->idle, &found->idle, __ATOMIC_RELAXED);
+        found->turns = __atomic_load_n(&self->turns, __ATOMIC_RELAXED);
+        if (found->polling) {
+            double back = self->poll != NULL ? since_poll_of(self, now, &found->waits) : now;
+            found->idle += back > found->tick ? back - found->tick : 0.0;
+            found->tick = found->waits ? found->tick : back;
+        }
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED) ||
+              found->polling != __atomic_load_n(&self->polling, __ATOMIC_RELAXED)) &&
+             ++tries < 10000);
+}
+
 /* position(now) -> (turns, s idle until now, when the tick in progress began; None: in the poll) */
 static PyObject *
 pulse_position(Pulse *self, PyObject *moment)
 {
-    double now, idle, since;
-    Py_ssize_t turns;
-    int waits;
-    unsigned int version, tries = 0;
+    double now;
+    Position is;
     if (to_float(moment, &now) < 0) {
         return NULL;
     }
-    do { /* libuv's poll ends without the GIL; a thread that is off the CPU meanwhile is not awaited */
-        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
-        turns = self->turns, idle = self->idle, since = self->tick, waits = self->polling;
-        if (waits) {
-            double began = since;
-            since = self->poll != NULL ? since_poll(self->poll, now, &waits) : now;
-            idle += since > began ? since - began : 0.0;
-        }
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED)) &&
-             ++tries < 10000);
-    return waits ? Py_BuildValue("(ndO)", turns, idle, Py_None)
-                 : Py_BuildValue("(ndd)", turns, idle, since);
+    read_position(self, now, &is);
+    return is.waits ? Py_BuildValue("(ndO)", is.turns, is.idle, Py_None)
+                    : Py_BuildValue("(ndd)", is.turns, is.idle, is.tick);
 }
 
 static PyObject *

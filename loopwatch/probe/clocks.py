@@ -1,32 +1,35 @@
-"""Where a loop thread's time goes, from readings at each wake of the watchdog.
+"""Where a loop thread's time goes, from readings at each look of the watchdog.
 
 Rule: readings come from the watchdog's thread, never from the loop's; a few microseconds each.
 
 Theory: wall time = CPU + run queue + throttled + waiting for the GIL + waiting in a call. The
 first three are counted by the system. A thread waiting for the GIL asks again each switch interval
-(5 ms), which costs it a slice of CPU time each: its slices times the interval bound that wait. The
-watchdog itself is the witness of who kept the GIL: it says when it means to look next, and if it
-comes late then it waited for the GIL (many slices), or for a CPU (its own run queue), or nothing
-of the process ran at all (few slices: stopped, throttled, or a machine that stood still).
+(5 ms), which costs it a slice of CPU time each: its slices times the interval bound that wait.
 
-A step begins and ends between two readings. What the loop did in those gaps is bounded by its busy
-time there; in the middle of the bounds is what is reported.
+The watchdog itself is the witness of who kept the GIL. The compiled one times its own wait for it;
+what it was late before it asked, it was without a CPU (its own run queue), or nothing of the
+process ran at all (stopped, throttled, or a machine that stood still). The one in Python says when
+it means to look next, and if it comes late, many slices say that it waited for the GIL, and few
+that it did not run.
+
+A step begins and ends between two readings. The compiled watchdog takes one more in its sleep, from
+before the tick that it looks at (`native/glance.c`). What the loop did in those gaps is bounded by
+its busy time there; in the middle of the bounds is what is reported.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections import deque
 from itertools import pairwise
-from typing import NamedTuple
 
 from loopwatch.evidence import OutsideSample, Usage
 from loopwatch.probe.base import Probe
-from loopwatch.probe.kernel import Schedule, ThreadCall, ThreadSchedule, Throttling
+from loopwatch.probe.kernel import ThreadCall, ThreadSchedule
 from loopwatch.probe.pauses import collecting
-from loopwatch.probe.pulse import clock, cpu_clock, cpu_seconds
+from loopwatch.probe.pulse import clock
+from loopwatch.probe.witness import Observer, Reading, Witness
 
 LONGEST = 0.08  # s between two wakes of the watchdog, as it means to
 SIGHTINGS = 64  # samples from outside kept
@@ -36,26 +39,6 @@ LATE = 0.02  # s behind its time from which a wake of the watchdog counts as lat
 WAITED = 0.012  # s: a GIL that Python code holds is had within two switch intervals
 ASKED = 4  # slices between two wakes of the watchdog; more than a wake takes by itself
 POLLED = 0.8  # of the time between two wakes: then the loop was in its poll
-
-
-class Witness(NamedTuple):
-    """The process and the watchdog's own thread, as of one wake."""
-
-    due: float | None  # when the watchdog meant to wake; None: it is somebody else who asks
-    process: float  # CPU s of all threads
-    cpu: float  # CPU s of the watchdog
-    schedule: Schedule | None  # of the watchdog
-    throttled: float | None  # s
-
-
-class Reading(NamedTuple):
-    """One loop thread and its witness at one moment."""
-
-    at: float  # clock, s
-    witness: Witness
-    idle: float | None  # s the loop has spent in the poll
-    cpu: float  # CPU s
-    schedule: Schedule | None
 
 
 class Clocks:
@@ -74,15 +57,27 @@ class Clocks:
         self._schedule.close()
         self.call.close()
 
+    @property
+    def schedule_descriptor(self) -> int:
+        """The open file of the thread's schedule, -1 if there is none."""
+        return self._schedule.descriptor
+
     def begin(self) -> None:
         """Take a first reading, in the very step that began the watch."""
         reading = self._reading(Witness(None, time.process_time(), 0.0, None, None))
         self._readings.append(reading._replace(at=self.probe.pulse.installed))
 
     def read(self, witness: Witness, observer: Observer) -> None:
-        """Take a reading, at a wake of the watchdog."""
+        """Take a reading at a look of the watchdog, after what it has read in its sleep."""
         self._observer = observer
+        self._readings.extend(self._asleep())
         self._readings.append(self._reading(witness))
+
+    def _asleep(self) -> list[Reading]:
+        """Return what the watchdog has read in its sleep, if that is later than all there is."""
+        found = self._observer.before(self.probe.pulse) if self._observer is not None else None
+        latest = self._readings[-1].at if self._readings else 0.0
+        return [found] if found is not None and found.at > latest else []
 
     def _reading(self, witness: Witness) -> Reading:
         at, pulse = clock(), self.probe.pulse
@@ -93,11 +88,11 @@ class Clocks:
 
         `cpu_at_end` are the loop thread's CPU seconds then, where they are known.
         """
-        readings = [*self._readings]
+        readings = [*self._readings, *self._asleep()]
         if not readings or self._observer is None:
             return None
         if readings[-1].at < ended:
-            readings.append(self._reading(self._observer.look(self._observer.overdue())))
+            readings.append(self._reading(self._observer.overdue()))
         before = next((r for r in reversed(readings) if r.at <= started), None)
         after = next((r for r in readings if r.at >= ended), readings[-1])
         if before is None or not before.cpu:
@@ -126,9 +121,16 @@ class Clocks:
         ]
 
     def others_busy(self) -> bool:
-        """Return whether other threads have used the CPU since the wake before this one."""
+        """Return whether other threads have used the CPU between the last two readings."""
         before, after = self._last_two()
         return other_threads(before, after) >= BUSY * (after.at - before.at)
+
+    def others_at_work(self) -> bool:
+        """Return whether they have since the last reading. Lets no other thread run."""
+        before = next(iter(self._asleep()), self._readings[-1])
+        at, process, cpu = clock(), time.process_time(), self.probe.pulse.cpu()
+        ours = cpu - before.cpu + time.thread_time() - before.witness.cpu
+        return process - before.witness.process - ours >= BUSY * (at - before.at)
 
     def held_back(self) -> float:
         """Return for how long the loop, in its poll since the last wake, could not have run, s."""
@@ -188,61 +190,40 @@ def other_threads(before: Reading, after: Reading) -> float:
 
 def witnessed(usage: Usage, readings: list[Reading], started: float, ended: float) -> None:
     """Add what the watchdog's own lateness tells of a step."""
-    first_due = ended
+    first_asked = ended
     for before, after in pairwise(readings):
-        if after.witness.due is None:
+        witness = after.witness
+        if witness.due is None:
             continue
-        due = max(before.at, after.witness.due)
+        due = max(before.at, witness.due)
         if after.at < started or due > ended:
             continue
-        first_due = min(first_due, max(started, due))
-        late = min(ended, after.at) - max(started, due)
+        asked = due if witness.waited is None else max(due, after.at - witness.waited)
+        first_asked = min(first_asked, max(started, asked))
+        late, kept = (min(ended, after.at) - max(started, since) for since in (due, asked))
         waited, frozen = lateness(before, after, after.at - due)
-        if min(late, waited) >= WAITED:
-            usage.kept += min(late, waited)
+        if min(kept, waited) >= WAITED:
+            usage.kept += min(kept, waited)
         if frozen > 0:
             usage.frozen += max(0.0, min(late, frozen)) + max(0.0, due - max(started, before.at))
     usage.frozen = min(usage.frozen, max(0.0, ended - started - usage.cpu))
-    usage.watched = ended - first_due
+    usage.watched = ended - first_asked
 
 
 def lateness(before: Reading, after: Reading, late: float) -> tuple[float, float]:
-    """Return how much of a late wake was waiting for the GIL, and how much was not running.
+    """Return how much of a late look was waiting for the GIL, and how much was not running.
 
     Where slices are not counted, a process that used the CPU meanwhile was not stopped.
     """
-    old, new = before.witness.schedule, after.witness.schedule
+    old, new, timed = before.witness.schedule, after.witness.schedule, after.witness.waited
     used = after.witness.process - before.witness.process
     if old is None or new is None:
+        if timed is not None:
+            return min(late, timed), max(0.0, late - timed - used)
         return (late, 0.0) if used >= late / 2 else (0.0, 0.0)
     slices = new.slices - old.slices
     asking = slices * sys.getswitchinterval()
     frozen = max(0.0, late - asking - used - (new.queued - old.queued))
+    if timed is not None:
+        return max(0.0, min(timed, late - frozen)), frozen
     return (late - frozen if slices >= ASKED else 0.0), frozen
-
-
-class Observer:
-    """Makes witnesses, for the watchdog's thread (where it is made) and for others."""
-
-    def __init__(self) -> None:
-        self._schedule = ThreadSchedule(threading.get_native_id())
-        self._throttling = Throttling()
-        self._cpu_clock = cpu_clock()
-        self.due = clock()  # when the watchdog means to look next
-
-    def overdue(self) -> float | None:
-        """Return when the watchdog should have looked, None if it is not late."""
-        return self.due if self.due < clock() else None
-
-    def close(self) -> None:
-        self._schedule.close()
-        self._throttling.close()
-
-    def look(self, due: float | None) -> Witness:
-        return Witness(
-            due,
-            time.process_time(),
-            cpu_seconds(self._cpu_clock),
-            self._schedule.read(),
-            self._throttling.read(),
-        )

@@ -37,6 +37,11 @@ class Heart:
         self._own = True
         self.rest()
 
+    @property
+    def due(self) -> memoryview[float]:
+        """Where it stands when the next beat is due, for who beats without Python."""
+        return self._slots[DUE : DUE + 1]
+
     def beat(self, due: float) -> None:
         """Say when the next beat is due (clock, s)."""
         if self._own:

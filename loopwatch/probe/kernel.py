@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path("/")
 FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
-AFRESH = 400  # readings, one a wake of the watchdog: some 30 s
+AFRESH = 60  # readings, one a look of the watchdog: some 30 s while a loop does anything
 GROUPS = 4  # of a process's control group and its parents, those nearest to it
 
 
@@ -37,6 +37,11 @@ class File:
     def __init__(self, path: Path) -> None:
         self._descriptor = -1
         self._descriptor = os.open(path, os.O_RDONLY)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for who reads it without Python; -1 once it is closed."""
+        return self._descriptor
 
     def read(self) -> bytes:
         """Return the first 512 bytes; b"" once it is closed or what it tells of is gone."""
@@ -65,6 +70,11 @@ class ThreadSchedule:
 
     def __init__(self, native_id: int, root: Path = ROOT) -> None:
         self._file = opened(root / f"proc/self/task/{native_id}/schedstat")
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for who reads it without Python; -1: there is none."""
+        return self._file.descriptor if self._file is not None else -1
 
     def read(self) -> Schedule | None:
         fields = self._file.read().split() if self._file is not None else ()
@@ -123,6 +133,15 @@ class Throttling:
             return None
         self._total = max(self._total, stats.offset + stats.seconds())
         return self._total
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The open `cpu.stat` of each group with a quota, for who adds them up without Python."""
+        return tuple(file.descriptor for file in self._stats.files)
+
+    def total(self, seconds: float) -> float:
+        """Return what `read` would have, had it found the files to add up to so much."""
+        return self._stats.offset + seconds
 
     def _look(self) -> None:
         """Take the groups that have a quota now; the total goes on from where it is."""

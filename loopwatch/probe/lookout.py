@@ -11,6 +11,7 @@ import threading
 from loopwatch.evidence import OutsideSample
 from loopwatch.guard import logger
 from loopwatch.probe.clocks import LONGEST, Clocks
+from loopwatch.probe.heart import Heart
 from loopwatch.probe.outside import Outside
 
 
@@ -28,6 +29,11 @@ class Lookout:
         was back too soon, or nothing legible was read."""
         outside = self._outside
         return self._lost_before + (sum(dict(outside.lost).values()) if outside is not None else 0)
+
+    @property
+    def heart(self) -> Heart | None:
+        """What is to beat while there is a helper."""
+        return self._outside.heart if self._outside is not None else None
 
     def add(self, clocks: Clocks) -> None:
         """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""

@@ -34,13 +34,34 @@ class Stand(NamedTuple):
     spots: tuple[Spot, ...]  # innermost first
 
 
+class Culprit(NamedTuple):
+    """A thread that may have been at it."""
+
+    native_id: int
+    picture: ThreadPicture
+
+
 class OtherThreads:
-    """Knows what each thread had used a second or two ago; belongs to the watchdog's thread."""
+    """Knows what each thread had used a second or two ago; belongs to the watchdog's thread.
+
+    However many loops ask at one wake, the threads are looked at once.
+    """
 
     def __init__(self) -> None:
         self._read_at, self._process = 0.0, 0.0
         self._before: dict[int, float] = {}  # the reading before the latest: 1 to 2 periods old
         self._latest: dict[int, float] = {}
+        self._stands: list[Stand] | None = None  # as of this wake
+        self._culprits: tuple[list[Culprit], list[Culprit]] | None = None
+
+    def wake(self) -> None:
+        """Forget where the threads stood at the wake before."""
+        self._stands = self._culprits = None
+
+    def stand(self) -> None:
+        """Look where the threads stand, while nothing runs."""
+        if self._stands is None:
+            self._stands = where_threads_stand(threading.get_ident())
 
     def glance(self, now: float, process: float) -> None:
         """Read the threads' times if that is due; `process` is the CPU time of them all."""
@@ -48,19 +69,30 @@ class OtherThreads:
             self._read_at, self._process = now, process
             self._before, self._latest = self._latest, cpu_times()
 
-    def pictures(self, stands: list[Stand]) -> tuple[ThreadPicture, ...]:
-        """Return those threads that have used the CPU since, most first.
+    def pictures(self, loop: int) -> tuple[ThreadPicture, ...]:
+        """Return those threads that have used the CPU since, most first, but for a loop's own.
 
         Where none of those that live has, it was those that have ended meanwhile.
         """
-        times = cpu_times()
-        living = [s for s in stands if s.native_id in times]
-        used = {s: times[s.native_id] - self._before.get(s.native_id, 0.0) for s in living}
-        busiest = sorted((s for s in used if used[s] >= LEAST), key=lambda s: -used[s])
-        ended = [s for s in stands if s.native_id not in times]
-        return tuple(
-            ThreadPicture(s.name, used.get(s, 0.0), s.spots) for s in (busiest or ended)[:NAMED]
+        if self._culprits is None:
+            self._culprits = self._found(self._stands or [])
+        busiest, ended = (
+            [c.picture for c in found if c.native_id != loop][:NAMED] for found in self._culprits
         )
+        return tuple(busiest or ended)
+
+    def _found(self, stands: list[Stand]) -> tuple[list[Culprit], list[Culprit]]:
+        """Return the busiest NAMED threads and one more, and those that have ended."""
+        times, busiest, ended = cpu_times(), list[Culprit](), list[Culprit]()
+        for name, native_id, spots in stands:
+            used = times.get(native_id, 0.0) - self._before.get(native_id, 0.0)
+            culprit = Culprit(native_id, ThreadPicture(name, max(0.0, used), spots))
+            if native_id not in times:
+                ended.append(culprit)
+            elif used >= LEAST:
+                busiest.append(culprit)
+        busiest.sort(key=lambda culprit: -culprit.picture.cpu)
+        return busiest[: NAMED + 1], ended[: NAMED + 1]
 
 
 def where_threads_stand(*besides: int) -> list[Stand]:

@@ -1,0 +1,156 @@
+/* The bells that wake watchers from deep sleep: a pipe each, never closed while somebody may write.
+
+   Who finds a pulse `asleep` rings, on any thread, with the GIL or without: a write to a pipe that does
+   not block. A descriptor that is closed may be another file's a moment later, so bells are rung, made
+   and taken away under one lock, which nobody keeps for longer than that. */
+
+#include "watcher.h"
+
+#ifdef _WIN32
+
+void
+wake_watcher(void)
+{
+}
+
+#else
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+int posted; /* the main thread has our call before it */
+
+static Watcher *watchers;
+static PyThread_type_lock ringing;
+
+void
+ring_bell(Watcher *self)
+{
+    ssize_t written = write(self->bell[1], "", 1); /* full: it is rung already */
+    (void)written;
+}
+
+/* Empties a bell. */
+void
+hear_bell(Watcher *self)
+{
+    char rung[64];
+    while (read(self->bell[0], rung, sizeof(rung)) == (ssize_t)sizeof(rung)) {
+    }
+}
+
+/* Wakes whoever is in deep sleep. Any thread, with or without the GIL. */
+void
+wake_watcher(void)
+{
+    if (ringing == NULL) {
+        return;
+    }
+    PyThread_acquire_lock(ringing, WAIT_LOCK);
+    for (Watcher *each = watchers; each != NULL; each = each->next) {
+        if (each->armed) {
+            ring_bell(each);
+        }
+    }
+    PyThread_release_lock(ringing);
+}
+
+/* What the main thread is asked to call as it runs bytecode. */
+int
+on_main_thread(void *unused)
+{
+    (void)unused;
+    __atomic_store_n(&posted, 0, __ATOMIC_RELEASE);
+    wake_watcher();
+    return 0;
+}
+
+static void
+close_bell(Watcher *self)
+{
+    for (int n = 0; n < 2; n++) {
+        if (self->bell[n] >= 0) {
+            close(self->bell[n]);
+            self->bell[n] = -1;
+        }
+    }
+}
+
+static int
+open_bell(Watcher *self)
+{
+    if (pipe(self->bell) < 0) {
+        self->bell[0] = self->bell[1] = -1;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    for (int n = 0; n < 2; n++) {
+        fcntl(self->bell[n], F_SETFD, FD_CLOEXEC);
+        fcntl(self->bell[n], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+/* In a forked child: the threads that waited are not here, nor whoever had a lock. */
+static void
+forget_all(void)
+{
+    for (Watcher *each = watchers; each != NULL; each = each->next) {
+        disarm(each);
+        close_bell(each);
+        each->waiting = 0;
+        each->asked = NEVER;
+    }
+    watchers = NULL;
+    posted = 0;
+    ringing = PyThread_allocate_lock();
+    guard_polls_anew();
+}
+
+/* Prepares what all watchers share, once. */
+static int
+prepare(void)
+{
+    if (ringing == NULL) {
+        if ((ringing = PyThread_allocate_lock()) == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        pthread_atfork(NULL, NULL, forget_all);
+    }
+    return 0;
+}
+
+/* Gives a watcher a bell that is rung. */
+int
+join_watchers(Watcher *self)
+{
+    if (prepare() < 0 || open_bell(self) < 0) {
+        return -1;
+    }
+    PyThread_acquire_lock(ringing, WAIT_LOCK);
+    self->next = watchers;
+    watchers = self;
+    PyThread_release_lock(ringing);
+    return 0;
+}
+
+/* Takes its bell away: nobody rings it any more. */
+void
+leave_watchers(Watcher *self)
+{
+    if (ringing == NULL) {
+        return;
+    }
+    PyThread_acquire_lock(ringing, WAIT_LOCK);
+    for (Watcher **at = &watchers; *at != NULL; at = &(*at)->next) {
+        if (*at == self) {
+            *at = self->next;
+            break;
+        }
+    }
+    close_bell(self);
+    PyThread_release_lock(ringing);
+}
+#endif

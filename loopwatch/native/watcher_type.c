@@ -1,0 +1,374 @@
+/* The watcher as Python has it: what it is given, and what its sleep comes to. */
+
+#include "watcher.h"
+
+#ifdef _WIN32
+
+PyTypeObject WatcherType = { /* has no `wait`: Python waits by itself */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.Watcher",
+    .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+};
+
+#else
+
+/* Returns the places of those loops for which `is_so`. */
+static PyObject *
+places(Watcher *self, int (*is_so)(const Loop *))
+{
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t n = 0; list != NULL && n < self->count; n++) {
+        if (!is_so(&self->loops[n])) {
+            continue;
+        }
+        PyObject *place = PyLong_FromSsize_t(n);
+        if (place == NULL || PyList_Append(list, place) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(place);
+    }
+    return list;
+}
+
+static int
+has_moved(const Loop *loop)
+{
+    return loop->moved || !loop->is.waits || loop->stirred != 0.0;
+}
+
+static int
+asks(const Loop *loop)
+{
+    return loop->asks;
+}
+
+/* Begins anew: Python looks now. */
+static void
+be_looked_at(Loop *loop, double now)
+{
+    if (!loop->is.waits) {
+        double step = since_step(loop);
+        loop->step = now - step >= loop->early ? step : loop->step;
+        loop->tick = now - loop->is.tick >= loop->early ? loop->is.tick : loop->tick;
+    }
+    loop->moved = loop->asks = 0;
+    loop->fresh |= loop->stirred != 0.0;
+    loop->stirred = 0.0;
+}
+
+/* wait(wish) -> (when it meant to look, when it asked for the GIL, places of loops that have moved,
+   places of those it looks for): sleeps until Python is needed, at the latest at `wish` (clock, s) */
+static PyObject *
+watcher_wait(Watcher *self, PyObject *moment)
+{
+    double wish;
+    if (to_float(moment, &wish) < 0) {
+        return NULL;
+    }
+    if (self->waiting || self->bell[0] < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "this watcher is closed, or somebody waits by it");
+        return NULL;
+    }
+    self->waiting = 1;
+    self->wait_began = NEVER;
+    self->state = PyEval_SaveThread();
+    sleep_while_quiet(self, wish);
+    double asked = take_gil(self);
+    asked = self->wait_began < asked ? self->wait_began : asked;
+    self->waiting = 0;
+    __atomic_store_n(&self->rung, 0, __ATOMIC_RELEASE);
+    PyObject *moved = places(self, has_moved), *asking = places(self, asks);
+    for (Py_ssize_t n = 0; n < self->count; n++) {
+        be_looked_at(&self->loops[n], self->now);
+    }
+    self->looked = 0.0;
+    if (moved == NULL || asking == NULL) {
+        Py_XDECREF(moved);
+        Py_XDECREF(asking);
+        return NULL;
+    }
+    double meant = self->meant < asked ? self->meant : asked;
+    return Py_BuildValue("(ddNN)", meant, asked, moved, asking);
+}
+
+static void
+release_loops(Loop *loops, Py_ssize_t count)
+{
+    for (Py_ssize_t n = 0; n < count; n++) {
+        loops[n].pulse->asleep = 0;
+        Py_DECREF(loops[n].pulse);
+    }
+    PyMem_Free(loops);
+}
+
+/* Takes over what is known of a loop already. */
+static void
+carry_over(const Watcher *self, Loop *loop)
+{
+    for (Py_ssize_t n = 0; n < self->count; n++) {
+        const Loop *known = &self->loops[n];
+        if (known->pulse == loop->pulse) {
+            Loop before = *loop;
+            *loop = *known;
+            loop->descriptor = before.descriptor;
+            loop->schedule = before.schedule;
+            return;
+        }
+    }
+}
+
+static int
+take_loop(Watcher *self, Loop *loop, PyObject *entry)
+{
+    PyObject *pulse, *clock;
+    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &PulseType, &pulse, &loop->early, &clock,
+                          &loop->schedule, &loop->descriptor)) {
+        return -1;
+    }
+    if (clock != Py_None) {
+        long id = PyLong_AsLong(clock);
+        if (id == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+        loop->clock = (clockid_t)id;
+        loop->timed = 1;
+    }
+    loop->pulse = (Pulse *)pulse;
+    carry_over(self, loop);
+    return 0;
+}
+
+/* watch(entries, period, main): look after these loops from now on, at least once in `period` s; each
+   is (pulse, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
+   on the main thread */
+static PyObject *
+watcher_watch(Watcher *self, PyObject *args)
+{
+    PyObject *entries;
+    double period;
+    int main;
+    if (!PyArg_ParseTuple(args, "O!dp:watch", &PyTuple_Type, &entries, &period, &main)) {
+        return NULL;
+    }
+    if (self->waiting) {
+        PyErr_SetString(PyExc_RuntimeError, "somebody waits by this watcher");
+        return NULL;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(entries), taken = 0;
+    Loop *loops = PyMem_Calloc(count + 1, sizeof(Loop));
+    struct pollfd *polled = PyMem_Calloc(count + 1, sizeof(struct pollfd));
+    while (loops != NULL && polled != NULL && taken < count &&
+           take_loop(self, &loops[taken], PyTuple_GET_ITEM(entries, taken)) == 0) {
+        Py_INCREF(loops[taken].pulse);
+        polled[taken + 1] = (struct pollfd){loops[taken].descriptor, POLLIN, 0};
+        taken++;
+    }
+    if (loops == NULL || polled == NULL || taken < count) {
+        PyMem_Free(polled);
+        if (loops != NULL) {
+            release_loops(loops, taken);
+        }
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    polled[0] = (struct pollfd){self->bell[0], POLLIN, 0};
+    Loop *old_loops = self->loops;
+    Py_ssize_t old_count = self->count;
+    PyMem_Free(self->polled);
+    self->loops = loops, self->polled = polled, self->count = count;
+    self->period = period, self->main = (char)main;
+    if (old_loops != NULL) {
+        release_loops(old_loops, old_count);
+    }
+    Py_RETURN_NONE;
+}
+
+/* read_from(schedstat of the thread that waits, descriptors of `cpu.stat`) */
+static PyObject *
+watcher_read_from(Watcher *self, PyObject *args)
+{
+    PyObject *files;
+    int schedule, found[FILES];
+    if (!PyArg_ParseTuple(args, "iO!:read_from", &schedule, &PyTuple_Type, &files)) {
+        return NULL;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(files);
+    if (count > FILES) {
+        PyErr_Format(PyExc_ValueError, "at most %d files are read, got %zd", FILES, count);
+        return NULL;
+    }
+    for (Py_ssize_t n = 0; n < count; n++) {
+        found[n] = (int)PyLong_AsLong(PyTuple_GET_ITEM(files, n));
+        if (found[n] == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+    }
+    self->schedule = schedule;
+    self->file_count = (int)count;
+    memcpy(self->files, found, count * sizeof(int));
+    Py_RETURN_NONE;
+}
+
+static void
+let_heart_go(Watcher *self)
+{
+    if (self->timer >= 0) {
+        self->timer = -1;
+        PyBuffer_Release(&self->heart);
+    }
+}
+
+/* keep_heart(memory of a double, timer, stops): write when it is due, and have the timer go off `stops`
+   seconds later, whenever the GIL is asked for; keep_heart(None, -1, 0.0): no more */
+static PyObject *
+watcher_keep_heart(Watcher *self, PyObject *args)
+{
+    PyObject *memory;
+    int timer;
+    double stops;
+    if (!PyArg_ParseTuple(args, "Oid:keep_heart", &memory, &timer, &stops)) {
+        return NULL;
+    }
+    let_heart_go(self);
+    if (memory == Py_None) {
+        Py_RETURN_NONE;
+    }
+    if (PyObject_GetBuffer(memory, &self->heart, PyBUF_WRITABLE) < 0) {
+        return NULL;
+    }
+    if (self->heart.len < (Py_ssize_t)sizeof(double) || timer < 0) {
+        PyBuffer_Release(&self->heart);
+        PyErr_SetString(PyExc_ValueError, "a heart is a double and a timer");
+        return NULL;
+    }
+    self->timer = timer;
+    self->stops = stops;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+watcher_ring(Watcher *self, PyObject *unused)
+{
+    (void)unused;
+    __atomic_store_n(&self->rung, 1, __ATOMIC_RELEASE);
+    if (self->bell[1] >= 0) {
+        ring_bell(self);
+    }
+    Py_RETURN_NONE;
+}
+
+/* before(pulse) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
+   slices of the loop's thread), from before the tick in progress; None if there is no such reading */
+static PyObject *
+watcher_before(Watcher *self, PyObject *pulse)
+{
+    Reading found = {0};
+    unsigned int version, tries = 0;
+    do { /* another thread may be writing, or be off the CPU meanwhile */
+        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
+        found.around.at = 0.0;
+        for (Py_ssize_t n = 0; n < self->count; n++) {
+            if ((PyObject *)self->loops[n].pulse == pulse && self->loops[n].known) {
+                found = self->loops[n].before;
+            }
+        }
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED)) &&
+             ++tries < 1000);
+    if (found.around.at == 0.0 || tries == 1000) {
+        Py_RETURN_NONE;
+    }
+    const Around *around = &found.around;
+    return Py_BuildValue("(dddddLdddL)", around->at, around->process, around->throttled, around->cpu,
+                         around->queued, around->slices, found.idle, found.cpu, found.queued,
+                         found.slices);
+}
+
+static void
+let_go(Watcher *self)
+{
+    leave_watchers(self);
+    let_heart_go(self);
+    Loop *loops = self->loops;
+    Py_ssize_t count = self->count;
+    self->loops = NULL;
+    self->count = 0;
+    if (loops != NULL) {
+        release_loops(loops, count);
+    }
+}
+
+static PyObject *
+watcher_close(Watcher *self, PyObject *unused)
+{
+    (void)unused;
+    if (self->waiting) {
+        PyErr_SetString(PyExc_RuntimeError, "somebody waits by this watcher");
+        return NULL;
+    }
+    let_go(self);
+    Py_RETURN_NONE;
+}
+
+static void
+watcher_dealloc(Watcher *self)
+{
+    let_go(self);
+    PyMem_Free(self->polled);
+    Py_TYPE(self)->tp_free(self);
+}
+
+/* Watcher(patience): a wake that is so late, in s, is told to Python */
+static PyObject *
+watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    double patience;
+    (void)keywords;
+    if (!PyArg_ParseTuple(args, "d:Watcher", &patience)) {
+        return NULL;
+    }
+    Watcher *self = (Watcher *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->bell[0] = self->bell[1] = self->timer = self->schedule = -1;
+    self->patience = patience;
+    self->period = 1.0;
+    self->asked = NEVER;
+    self->polled = PyMem_Calloc(1, sizeof(struct pollfd));
+    if (self->polled == NULL || join_watchers(self) < 0) {
+        Py_DECREF(self);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    self->polled[0] = (struct pollfd){self->bell[0], POLLIN, 0};
+    return (PyObject *)self;
+}
+
+static PyMemberDef watcher_members[] = {
+    {"asked", T_DOUBLE, offsetof(Watcher, asked), READONLY,
+     "when it asked for the GIL, which it has not got yet; else far away"},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef watcher_methods[] = {
+    {"before", (PyCFunction)watcher_before, METH_O, "Return a reading from before a loop's tick."},
+    {"close", (PyCFunction)watcher_close, METH_NOARGS, "Let everything go, for good."},
+    {"keep_heart", (PyCFunction)watcher_keep_heart, METH_VARARGS, "Say when the GIL is asked for."},
+    {"read_from", (PyCFunction)watcher_read_from, METH_VARARGS, "Take the files to read."},
+    {"ring", (PyCFunction)watcher_ring, METH_NOARGS, "Have `wait` return; any thread."},
+    {"wait", (PyCFunction)watcher_wait, METH_O, "Sleep until Python is needed."},
+    {"watch", (PyCFunction)watcher_watch, METH_VARARGS, "Take the loops to look after."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject WatcherType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.Watcher",
+    .tp_basicsize = sizeof(Watcher),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = watcher_new,
+    .tp_dealloc = (destructor)watcher_dealloc,
+    .tp_members = watcher_members,
+    .tp_methods = watcher_methods,
+};
+#endif
