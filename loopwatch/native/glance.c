@@ -92,9 +92,10 @@ read_thread(Loop *loop, const Around *around)
     loop->fresh = loop->is.waits && around->at - loop->is.tick < SETTLED;
 }
 
-/* It waits: in the poll of the glance before, or in another. */
+/* It waits: in the poll of the glance before, or in another. Of what happened before a late glance a
+   reading from then tells nothing. */
 static void
-glance_at_waiting(Loop *loop, const Around *around, int same)
+glance_at_waiting(Loop *loop, const Around *around, int same, int late)
 {
     if (!same || loop->fresh) {
         read_thread(loop, around);
@@ -108,7 +109,7 @@ glance_at_waiting(Loop *loop, const Around *around, int same)
     if (loop->stirred == 0.0) {
         loop->latest.around = *around;
         loop->latest.idle = loop->is.idle;
-        loop->before = loop->latest;
+        loop->before = late ? loop->before : loop->latest;
     }
 }
 
@@ -134,7 +135,7 @@ glance_at_running(Loop *loop, const Around *around, int same)
 }
 
 void
-glance_at(Loop *loop, const Around *around)
+glance_at(Loop *loop, const Around *around, int late)
 {
     Position was = loop->is;
     read_position(loop->pulse, around->at, &loop->is);
@@ -144,7 +145,7 @@ glance_at(Loop *loop, const Around *around)
         loop->moved = 1;
     }
     if (is->waits) {
-        glance_at_waiting(loop, around, same && is->mark == was.mark);
+        glance_at_waiting(loop, around, same && is->mark == was.mark, late);
     }
     else {
         glance_at_running(loop, around, same);

@@ -35,7 +35,7 @@
 
 #define SHORTEST 0.002 /* s between two glances */
 #define STUCK 0.012    /* s awake in a poll: two switch intervals, in which Python code gives the GIL up */
-#define OFTEN 0.5      /* s between two looks of Python's while any loop moves */
+#define OFTEN 0.5      /* s between two looks of Python's while any loop moves, and before the first */
 #define LULL 1.0       /* s between two wakes from deep sleep; and between two looks if others work */
 #define QUIET 0.01     /* CPU s of the process since Python looked: as little is nobody's work */
 
@@ -103,7 +103,10 @@ glance(Watcher *self, double meant)
     read_around(&around, self->now, self->schedule, self->files, self->file_count);
     for (Py_ssize_t n = 0; n < self->count && clock_step == 0.0; n++) {
         Loop *loop = &self->loops[n];
-        glance_at(loop, &around);
+        glance_at(loop, &around, self->now - meant > self->patience);
+        if (loop->moved && self->now < self->moving) {
+            self->moving = self->now;
+        }
         if (!loop->is.waits && loop->is.tick > slept && loop->is.tick < rang) {
             rang = loop->is.tick;
         }
@@ -132,11 +135,12 @@ needed(Watcher *self, double wish)
 {
     double now = self->now;
     int any = now >= wish || __atomic_load_n(&self->rung, __ATOMIC_ACQUIRE) ||
-              now - self->meant > self->patience || self->wait_began < NEVER || self->others;
+              now - self->meant > self->patience || now - self->moving >= OFTEN ||
+              self->wait_began < NEVER || self->others;
     for (Py_ssize_t n = 0; n < self->count; n++) {
         Loop *loop = &self->loops[n];
         loop->asks = is_old(loop, now) || (loop->stirred != 0.0 && now - loop->stirred >= STUCK);
-        any |= loop->asks || (loop->moved && now - self->looked >= OFTEN);
+        any |= loop->asks;
     }
     return any;
 }

@@ -63,6 +63,7 @@ typedef struct Watcher {
     double asked;            /* for the GIL, which we have not got; NEVER: we have not */
     double wait_began;       /* for the GIL, in between; NEVER: it was had at once */
     double looked, process;  /* when Python last looked, and CPU s of all threads as of then */
+    double moving;           /* since when a loop moves that it has not looked at; NEVER: none does */
     int schedule, files[FILES], file_count;
     unsigned int version;    /* odd while the loops' readings are written */
     Py_buffer heart;         /* one double: when the next beat is due */
@@ -79,7 +80,7 @@ int on_main_thread(void *unused);
 extern int posted;
 
 void read_around(Around *around, double now, int schedule, const int *files, int count);
-void glance_at(Loop *loop, const Around *around);
+void glance_at(Loop *loop, const Around *around, int late);
 double since_step(const Loop *loop); /* when the step in progress began; of a loop that does not wait */
 
 void disarm(Watcher *watcher); /* watcher.c */

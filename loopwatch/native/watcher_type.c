@@ -83,6 +83,7 @@ watcher_wait(Watcher *self, PyObject *moment)
         be_looked_at(&self->loops[n], self->now);
     }
     self->looked = 0.0;
+    self->moving = NEVER;
     if (moved == NULL || asking == NULL) {
         Py_XDECREF(moved);
         Py_XDECREF(asking);
@@ -334,7 +335,7 @@ watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->bell[0] = self->bell[1] = self->timer = self->schedule = -1;
     self->patience = patience;
     self->period = 1.0;
-    self->asked = NEVER;
+    self->asked = self->moving = NEVER;
     self->polled = PyMem_Calloc(1, sizeof(struct pollfd));
     if (self->polled == NULL || join_watchers(self) < 0) {
         Py_DECREF(self);

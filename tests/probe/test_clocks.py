@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from loopwatch.evidence import Usage
-from loopwatch.probe.clocks import Clocks, Reading, Witness
+from loopwatch.probe.clocks import Clocks
 from loopwatch.probe.kernel import Schedule
+from loopwatch.probe.witness import Reading, Witness
 
 
 class FakePulse:
@@ -19,8 +20,11 @@ class FakeProbe:
 
 
 class FakeObserver:
-    def look(self, due: float | None) -> Witness:
+    def overdue(self) -> Witness:
         raise AssertionError("the readings reach far enough")
+
+    def before(self, pulse: Any) -> None:
+        """It has read nothing in its sleep."""
 
 
 def reading(at: float, due: float | None = None, **values: Any) -> Reading:
