@@ -168,6 +168,7 @@ static PyMemberDef pulse_members[] = {
     {"polling", T_BOOL, offsetof(Pulse, polling), 0, NULL},
     {"eager", T_BOOL, offsetof(Pulse, eager), 0, NULL},
     {"closed", T_BOOL, offsetof(Pulse, closed), 0, NULL},
+    {"asleep", T_BOOL, offsetof(Pulse, asleep), READONLY, NULL}, /* for tests */
     {"running", T_OBJECT, offsetof(Pulse, running), READONLY, NULL},
     {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
     {"long_tick", T_OBJECT, offsetof(Pulse, long_tick), 0, NULL},

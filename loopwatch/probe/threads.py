@@ -65,9 +65,12 @@ class OtherThreads:
 
     def glance(self, now: float, process: float) -> None:
         """Read the threads' times if that is due; `process` is the CPU time of them all."""
-        if now - self._read_at >= PERIOD and process - self._process >= QUIET:
-            self._read_at, self._process = now, process
-            self._before, self._latest = self._latest, cpu_times()
+        if now - self._read_at < PERIOD:
+            return
+        self._read_at, self._before = now, self._latest
+        if process - self._process >= QUIET:
+            self._process, self._latest = process, cpu_times()
+        self._before = self._before or self._latest
 
     def pictures(self, loop: int) -> tuple[ThreadPicture, ...]:
         """Return those threads that have used the CPU since, most first, but for a loop's own.
