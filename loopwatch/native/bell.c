@@ -22,7 +22,8 @@ wake_watcher(void)
 int posted; /* the main thread has our call before it */
 
 static Watcher *watchers;
-static PyThread_type_lock ringing;
+static PyThread_type_lock ringing, spare; /* the spare one is for a forked child, which may not allocate */
+static int prepared;
 
 void
 ring_bell(Watcher *self)
@@ -31,13 +32,18 @@ ring_bell(Watcher *self)
     (void)written;
 }
 
-/* Empties a bell. */
-void
+/* Empties a bell, and returns when a loop first rang it; NEVER: none did. */
+double
 hear_bell(Watcher *self)
 {
     char rung[64];
+    PyThread_acquire_lock(ringing, WAIT_LOCK);
+    double rang = self->rang;
+    self->rang = NEVER;
     while (read(self->bell[0], rung, sizeof(rung)) == (ssize_t)sizeof(rung)) {
     }
+    PyThread_release_lock(ringing);
+    return rang;
 }
 
 /* Wakes whoever is in deep sleep. Any thread, with or without the GIL. */
@@ -50,6 +56,7 @@ wake_watcher(void)
     PyThread_acquire_lock(ringing, WAIT_LOCK);
     for (Watcher *each = watchers; each != NULL; each = each->next) {
         if (each->armed) {
+            each->rang = each->rang < NEVER ? each->rang : read_system_clock();
             ring_bell(each);
         }
     }
@@ -104,19 +111,23 @@ forget_all(void)
     }
     watchers = NULL;
     posted = 0;
-    ringing = PyThread_allocate_lock();
+    ringing = spare;
+    spare = NULL;
     guard_polls_anew();
 }
 
-/* Prepares what all watchers share, once. */
+/* Prepares what all watchers share. */
 static int
 prepare(void)
 {
-    if (ringing == NULL) {
-        if ((ringing = PyThread_allocate_lock()) == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
+    ringing = ringing != NULL ? ringing : PyThread_allocate_lock();
+    spare = spare != NULL ? spare : PyThread_allocate_lock();
+    if (ringing == NULL || spare == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!prepared) {
+        prepared = 1;
         pthread_atfork(NULL, NULL, forget_all);
     }
     return 0;

@@ -50,7 +50,7 @@ typedef uint64_t (*time_function)(const void *);
 
 #define PREFIX 16 /* bytes before a handle, for our pointer; keeps the handle aligned */
 
-static PyThread_type_lock guard; /* there once a poll is */
+static PyThread_type_lock guard, spare_guard; /* there once a poll is; the spare one is for a fork */
 
 static LibuvPoll *
 poll_of(void *handle)
@@ -108,34 +108,59 @@ since_poll(LibuvPoll *poll, double now, int *waits)
     return came_back(poll, idle, now);
 }
 
+static int
+make_guards(void)
+{
+    guard = guard != NULL ? guard : PyThread_allocate_lock();
+    spare_guard = spare_guard != NULL ? spare_guard : PyThread_allocate_lock();
+    return guard != NULL && spare_guard != NULL ? 0 : -1;
+}
+
+static void
+take_guard(void)
+{
+    if (guard != NULL) { /* else nobody reads here: a child's child */
+        PyThread_acquire_lock(guard, WAIT_LOCK);
+    }
+}
+
+static void
+give_guard(void)
+{
+    if (guard != NULL) {
+        PyThread_release_lock(guard);
+    }
+}
+
+/* In a forked child, where nobody has the guard who could give it back, and nothing is allocated. */
+void
+guard_polls_anew(void)
+{
+    guard = spare_guard;
+    spare_guard = NULL;
+}
+
 /* The same of a pulse, whose poll may be closed meanwhile. Needs no GIL. */
 double
 since_poll_of(Pulse *pulse, double now, int *waits)
 {
-    PyThread_acquire_lock(guard, WAIT_LOCK);
+    take_guard();
     double since = pulse->poll != NULL ? since_poll(pulse->poll, now, waits) : now;
-    PyThread_release_lock(guard);
+    give_guard();
     return since;
-}
-
-/* In a forked child, where nobody has the guard who could give it back. */
-void
-guard_polls_anew(void)
-{
-    guard = guard != NULL ? PyThread_allocate_lock() : NULL;
 }
 
 /* Parts a poll from its pulse: nobody reads it any more. */
 static void
 part(LibuvPoll *poll)
 {
-    PyThread_acquire_lock(guard, WAIT_LOCK);
+    take_guard();
     poll->loop = NULL;
     if (poll->pulse != NULL) {
         poll->pulse->poll = NULL;
         poll->pulse = NULL;
     }
-    PyThread_release_lock(guard);
+    give_guard();
 }
 
 /* ---------------------------------------------------------------- called by libuv, without the GIL */
@@ -377,7 +402,7 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
         return NULL;
     }
-    if (guard == NULL && (guard = PyThread_allocate_lock()) == NULL) {
+    if (make_guards() < 0) {
         return PyErr_NoMemory();
     }
     LibuvPollObject *self = is_wired() ? (LibuvPollObject *)type->tp_alloc(type, 0) : NULL;

@@ -91,33 +91,28 @@ post(Watcher *self)
 
 /* ---------------------------------------------------------------- a glance */
 
-/* Looks at all loops. `meant`: when we meant to; NEVER: we were woken before that. */
+/* Looks at all loops, which we meant to do at `meant`. */
 static void
 glance(Watcher *self, double meant)
 {
     Around around;
-    double slept = self->now, rang = NEVER;
-    self->now = read_system_clock();
+    double now = self->now = read_system_clock();
+    self->meant = meant < now ? meant : now;
     __atomic_store_n(&self->version, self->version + 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    read_around(&around, self->now, self->schedule, self->files, self->file_count);
+    read_around(&around, now, self->schedule, self->files, self->file_count);
     for (Py_ssize_t n = 0; n < self->count && clock_step == 0.0; n++) {
-        Loop *loop = &self->loops[n];
-        glance_at(loop, &around, self->now - meant > self->patience);
-        if (loop->moved && self->now < self->moving) {
-            self->moving = self->now;
-        }
-        if (!loop->is.waits && loop->is.tick > slept && loop->is.tick < rang) {
-            rang = loop->is.tick;
+        glance_at(&self->loops[n], &around, now - self->meant > self->patience);
+        if (self->loops[n].moved && now < self->moving) {
+            self->moving = now;
         }
     }
     __atomic_store_n(&self->version, self->version + 1, __ATOMIC_RELEASE);
-    self->meant = meant < NEVER ? meant : rang < self->now ? rang : self->now;
     if (self->looked == 0.0) {
-        self->looked = self->now;
+        self->looked = now;
         self->process = around.process;
     }
-    self->others = self->now - self->looked >= LULL && around.process - self->process >= QUIET;
+    self->others = now - self->looked >= LULL && around.process - self->process >= QUIET;
 }
 
 /* Says whether a step or a tick is old, and Python has not looked at it. */
@@ -224,11 +219,11 @@ plan(Watcher *self, double wish, int *deep)
     return self->wait_began < NEVER ? now : next;
 }
 
-/* Sleeps until then, or until woken: says which. */
+/* Sleeps until `next`, or until woken: then that is when, as far as is known. Says whether it was. */
 static int
-sleep_until(Watcher *self, double next, int deep)
+sleep_until(Watcher *self, double *next, int deep)
 {
-    double seconds = next - read_system_clock();
+    double seconds = *next - read_system_clock();
     nfds_t count = deep ? (nfds_t)self->count + 1 : 1;
     seconds = seconds > 0.0 ? seconds : 0.0;
 #ifdef __linux__
@@ -238,7 +233,9 @@ sleep_until(Watcher *self, double next, int deep)
     int found = poll(self->polled, count, (int)(seconds * 1e3) + 1);
 #endif
     if (found > 0) {
-        hear_bell(self);
+        double now = read_system_clock(), rang = hear_bell(self);
+        rang = rang < now ? rang : now;
+        *next = rang < *next ? rang : *next;
     }
     return found > 0;
 }
@@ -268,8 +265,8 @@ sleep_while_quiet(Watcher *self, double wish)
     while (!needed(self, wish)) {
         int deep;
         double next = plan(self, wish, &deep);
-        int woken = sleep_until(self, next, deep);
-        glance(self, woken && read_system_clock() < next ? NEVER : next);
+        int woken = sleep_until(self, &next, deep);
+        glance(self, next);
         if (woken && deep) {
             note_events(self);
         }

@@ -50,6 +50,7 @@ typedef struct Watcher {
     PyObject_HEAD
     struct Watcher *next; /* of those there are */
     int bell[2];          /* a pipe */
+    double rang;          /* when a loop rang it first since it was heard; NEVER: none has */
     int rung;             /* by Python */
     char waiting;         /* a thread is in `wait` */
     char armed;           /* the pulses are told that we are asleep */
@@ -75,7 +76,7 @@ typedef struct Watcher {
 int join_watchers(Watcher *watcher); /* bell.c: 0, or -1 with an exception set */
 void leave_watchers(Watcher *watcher);
 void ring_bell(Watcher *watcher);
-void hear_bell(Watcher *watcher);
+double hear_bell(Watcher *watcher); /* returns when it was rung */
 int on_main_thread(void *unused);
 extern int posted;
 

@@ -335,7 +335,7 @@ watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->bell[0] = self->bell[1] = self->timer = self->schedule = -1;
     self->patience = patience;
     self->period = 1.0;
-    self->asked = self->moving = NEVER;
+    self->asked = self->moving = self->rang = NEVER;
     self->polled = PyMem_Calloc(1, sizeof(struct pollfd));
     if (self->polled == NULL || join_watchers(self) < 0) {
         Py_DECREF(self);
