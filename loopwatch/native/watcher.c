@@ -158,7 +158,7 @@ is_quiet(const Watcher *self)
         const Loop *loop = &self->loops[n];
         double until;
         __atomic_load(&loop->pulse->until, &until, __ATOMIC_RELAXED);
-        if (!loop->is.waits || loop->moved || loop->stirred != 0.0 ||
+        if (!loop->is.waits || loop->stirred != 0.0 ||
             self->now - loop->is.tick < self->period ||
             (until != 0.0 && until - self->now < self->period)) {
             return 0;
@@ -201,6 +201,7 @@ plan(Watcher *self, double wish, int *deep)
     else {
         disarm(self);
     }
+    sooner(&next, self->moving + OFTEN, now);
     for (Py_ssize_t n = 0; n < self->count; n++) {
         const Loop *loop = &self->loops[n];
         if (!loop->is.waits) {

@@ -123,6 +123,10 @@ static int
 take_loop(Watcher *self, Loop *loop, PyObject *entry)
 {
     PyObject *pulse, *clock;
+    if (!PyTuple_Check(entry)) {
+        PyErr_Format(PyExc_TypeError, "a loop to watch is a tuple, got %R", entry);
+        return -1;
+    }
     if (!PyArg_ParseTuple(entry, "O!dOii:watch", &PulseType, &pulse, &loop->early, &clock,
                           &loop->schedule, &loop->descriptor)) {
         return -1;
