@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loopwatch.exemplars import Exemplar, Exemplars
 from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.holds import Hold, Wait, blames
-from loopwatch.ledger.steps import StepRow
+from loopwatch.ledger.steps import FIRST, StepRow
 from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
 from loopwatch.records import NONE, RequestReading
 from loopwatch.request import Request, unix_time
@@ -49,6 +49,17 @@ if TYPE_CHECKING or speedups is None:
             self.queued = self.stalled = self.pooled = 0.0
             self.counts = [0] * (len(SECONDS_EDGES) + 1)
             self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        def add(self, started: float, latency: float, running: float, own: float) -> None:
+            """Count a request that waited for nothing and was not counted in part."""
+            bucket = bisect_left(SECONDS_EDGES, latency) if latency > FIRST else 0
+            self.counts[bucket] += 1  # type: ignore[index]
+            self.sums[bucket] += latency  # type: ignore[index]
+            self.running += running
+            self.background += running - own
+            self.time += latency
+            self._recent.append((started, latency, 0.0, own, 0.0))
+            self.finished += 1
 
         def add_latency(self, latency: float) -> None:
             bucket = bisect_left(SECONDS_EDGES, latency)

@@ -75,8 +75,9 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
 
 
 def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
-    """Count a request that ends within a step, if it is like most: its endpoint's row is known, and
-    none of its steps was long. False, and nothing done, if not; the compiled twin has its own."""
+    """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
+    step of it was long, and it waited for nothing. False, and nothing done, if not; the compiled
+    twin has its own."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
@@ -84,35 +85,26 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
             return False
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
-    now, mark, started = clock(), pulse.mark, request.started
-    step = now - (mark if mark > started else started)
-    if pulse.limit == 0.0 or step >= FIRST or request.times or request.stalled or request.pooled:
+    now, since, started = clock(), pulse.mark, request.started
+    step = now - (since if since > started else started)
+    if request.rare is not None or request.times or step >= FIRST or pulse.limit == 0.0:
         return False
-    running = request.seconds + step
-    whole = request.taken + running
-    own = settled = request.settled if request.responded else whole
-    if whole < own:
-        own = whole
-    age = (request.responded or now) - started
+    running = own = request.seconds + step
+    responded = request.responded
+    if responded:
+        age = responded - started
+        if request.settled < own:
+            own = request.settled
+    else:
+        age = now - started
     if age < own:
         own = age
-    if own != settled:
-        request.settled = own
-    request.row, request.ended, request.stepped, request.scope = row, now, now, None
+    request.row, request.settled, request.scope = row, own, None
+    request.ended = request.stepped = now
     steps = row.steps
     steps.steps += request.steps + 1
     steps.seconds += running
-    queued, charged = request.queued, request.charged
-    latency = age + queued
-    row.add_latency(latency)
-    row.running += running
-    row.background += whole - own - request.charged_background
-    row.time += latency - charged
-    if queued and not charged:
-        row.queued += queued
-    row.add_recent(started - queued, latency, queued, own, 0.0)
-    if request.waits is not None or request.span is not None:
-        row.note(request)
+    row.add(started, age, running, own)
     return True
 
 

@@ -15,6 +15,8 @@ from loopwatch.request import REQUEST, SLOW, Request
 NOTHING: Any = object()  # no argument at all
 BODY, START = "http.response.body", "http.response.start"
 
+owner = REQUEST.get
+
 
 class Answer:
     """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
@@ -22,18 +24,16 @@ class Answer:
     __slots__ = ("_pulse", "_request", "_send", "_start")
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
-        request = self._request
-        if request.responded or type(message) is not dict or more or named:
-            if message is NOTHING:
-                return self._send(*more, **named)
-            return self._send(message, *more, **named)
+        if more or named or type(message) is not dict or self._request.responded:
+            given = more if message is NOTHING else (message, *more)
+            return self._send(*given, **named)
         kind = message.get("type")
-        if isinstance(kind, str):
+        if type(kind) is str or isinstance(kind, str):
             if kind == BODY:
                 if not message.get("more_body"):
-                    settle(self._pulse, request)
-            elif kind == START and self._start is not None:
-                message = self._start(request, message)
+                    settle(self._pulse, self._request)
+            elif self._start is not None and kind == START:
+                message = self._start(self._request, message)
         return self._send(message)
 
     def __getattr__(self, name: str) -> Any:
@@ -60,19 +60,18 @@ def answering(
 def settle(pulse: Pulse, request: Request) -> None:
     """Note that the response is complete, what the request has used by now, and its span if it
     was slow: here it is the current one, on whichever side of us the instrumentation is."""
-    now = clock()
+    request.responded = now = clock()
     request.settled = used(pulse, request, now)
-    request.responded = now
     if pulse.span is not None and now - request.started + request.queued >= SLOW:
         request.span = pulse.span()
 
 
 def used(pulse: Pulse, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
+    so_far, times = request.taken + request.seconds, request.times
+    if times:
+        so_far += sum(times)
+    if owner(None) is not request:  # in a step of somebody else's
+        return so_far
     since, started = pulse.mark, request.started
-    if since < started:
-        since = started
-    if REQUEST.get(None) is not request:
-        since = now  # in a step of somebody else's
-    times = request.times
-    return request.taken + request.seconds + (sum(times) if times else 0.0) + now - since
+    return so_far + (now - (since if since > started else started))

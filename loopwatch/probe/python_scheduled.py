@@ -8,68 +8,64 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from functools import partial
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
 from loopwatch.probe.pulse import LONG, Pulse, clock
-from loopwatch.probe.python_steps import end_step
+from loopwatch.probe.python_steps import end_short_other, end_step
 from loopwatch.request import REQUEST
 
+owner = REQUEST.get
 
-class Scheduled(partial[Any]):
-    """Stands for a callback towards the loop: `run` with that callback."""
+UNSET = {"_context": None, "_due": 0.0}
 
-    __slots__ = ()
+
+class Scheduled:
+    """Stands for a callback towards the loop, and for the loop's handle towards us."""
+
+    __slots__ = ("_callback", "_context", "_due", "_made", "_pulse")
+
+    _callback: Any
+    _pulse: Pulse
+    _made: float  # when it was scheduled, clock, s
+    _due: float  # of a timer
+    _context: Context  # once a step was long
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the callback, and time its step."""
+        pulse = self._pulse
+        if pulse.closed or pulse.running is not None:  # stopped, or one within another
+            return self._callback(*args)
+        ended, pulse.mark = pulse.mark, clock()
+        if pulse.mark - pulse.tick >= LONG and pulse.poll is not None:
+            pulse.poll.catch_up(pulse, ended, pulse.mark)
+            pulse.mark = clock()
+        pulse.running = self
+        try:
+            return self._callback(*args)
+        finally:
+            pulse.running = None
+            now = clock()
+            took = now - pulse.mark
+            pulse.mark = now
+            request = owner(None)
+            if took >= pulse.limit or pulse.entered is not None or now - pulse.tick >= OLD:
+                if not pulse.closed:
+                    self._context = copy_context()
+                    end_step(pulse, self, request, took)
+            elif request is not None:
+                request.steps += 1
+                request.seconds += took
+                request.stepped = now
+            else:
+                end_short_other(pulse, self, took)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.args[1], name)
+        """Whatever else is asked of it is asked of the callback."""
+        return UNSET[name] if name in UNSET else getattr(self._callback, name)
 
     def __repr__(self) -> str:
-        return repr(self.args[1])
-
-
-class Ran:
-    """Stands for a handle towards us, where a step is not simply a short one."""
-
-    __slots__ = ("_callback", "_context", "_due", "_made")
-
-    def __init__(self, callback: Any, context: Context, made: float, due: float) -> None:
-        self._callback, self._context = callback, context
-        self._made = made  # when it was scheduled, clock, s
-        self._due = due  # of a timer; else 0.0
-
-
-def run(pulse: Pulse, callback: Any, made: float, due: float, *args: Any) -> Any:
-    """Call a callback, and time its step."""
-    if pulse.closed or pulse.running is not None:  # stopped, or one within another
-        return callback(*args)
-    ended, now = pulse.mark, clock()
-    pulse.mark = now
-    if now - pulse.tick >= LONG and pulse.poll is not None:
-        pulse.poll.catch_up(pulse, ended, now)
-        pulse.mark = clock()
-    pulse.running = callback
-    try:
-        return callback(*args)
-    finally:
-        pulse.running = None
-        now = clock()
-        took = now - pulse.mark
-        pulse.mark = now
-        request = REQUEST.get(None)
-        if (
-            request is None
-            or took >= pulse.limit
-            or pulse.entered is not None
-            or now - pulse.tick >= OLD
-        ):
-            if not pulse.closed:
-                end_step(pulse, Ran(callback, copy_context(), made, due), request, took)
-        else:
-            request.steps += 1
-            request.seconds += took
-            request.stepped = now
+        return repr(self._callback)
 
 
 def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
@@ -79,15 +75,26 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
     def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
         if pulse.closed or type(callback) is Scheduled:
             return original(callback, *args, context=context)
-        made = clock() if pulse.running is None else pulse.mark
-        return original(Scheduled(run, pulse, callback, made, 0.0), *args, context=context)
+        scheduled = Scheduled()
+        scheduled._callback, scheduled._pulse = callback, pulse
+        scheduled._made = clock() if pulse.running is None else pulse.mark
+        if not args:
+            return original(scheduled, context=context)
+        if len(args) == 1:
+            return original(scheduled, args[0], context=context)
+        return original(scheduled, *args, context=context)
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if pulse.closed or type(callback) is Scheduled or not isinstance(delay, int | float):
+        if pulse.closed or type(callback) is Scheduled or not isinstance(delay, (int, float)):
             return original(delay, callback, *args, context=context)
-        made = clock()
-        due = made + delay if delay > 0 else made
-        return original(delay, Scheduled(run, pulse, callback, made, due), *args, context=context)
+        scheduled = Scheduled()
+        scheduled._callback, scheduled._pulse = callback, pulse
+        scheduled._made = scheduled._due = made = clock()
+        if delay > 0:
+            scheduled._due = made + delay
+        if not args:
+            return original(delay, scheduled, context=context)
+        return original(delay, scheduled, *args, context=context)
 
     def time() -> Any:
         return original()

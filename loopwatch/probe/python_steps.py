@@ -6,6 +6,7 @@ Rule: arithmetic on the pulse and the request; no strings, locks, metrics or all
 from __future__ import annotations
 
 import asyncio
+from asyncio import Task, format_helpers
 from collections.abc import Callable, Mapping, Sized
 from types import BuiltinFunctionType, MethodType
 from typing import Any
@@ -17,6 +18,37 @@ from loopwatch.request import REQUEST, Request
 
 Run = Callable[[Any], None]
 Select = Callable[[Any], Any]
+
+PLAIN_RUN: Run = asyncio.Handle._run
+
+
+def report(handle: Any, error: BaseException) -> None:
+    """Report what a callback has raised, as `asyncio.Handle._run` does."""
+    source: Any = format_helpers._format_callback_source  # type: ignore[attr-defined]
+    try:
+        text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
+    except TypeError:  # before 3.14 it takes no `debug`
+        text = source(handle._callback, handle._args)
+    context = {"message": f"Exception in callback {text}", "exception": error, "handle": handle}
+    if handle._source_traceback:
+        context["source_traceback"] = handle._source_traceback
+    handle._loop.call_exception_handler(context)
+
+
+def run_plainly(handle: Any) -> None:
+    """Do what `asyncio.Handle._run` does, at a lower cost: few callbacks have many arguments."""
+    try:
+        args = handle._args
+        if not args:
+            handle._context.run(handle._callback)
+        elif len(args) == 1:
+            handle._context.run(handle._callback, args[0])
+        else:
+            handle._context.run(handle._callback, *args)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        report(handle, error)
 
 
 def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
@@ -36,11 +68,16 @@ def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) ->
         request.steps += 1
         request.seconds += took
         request.stepped = pulse.mark
-        return
+    else:
+        end_short_other(pulse, handle, took)
+
+
+def end_short_other(pulse: Pulse, handle: Any, took: float) -> None:
+    """Count a short step that no request owns."""
     callback = handle._callback
     kind = type(callback)
     if kind is MethodType or (
-        kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
+        kind is BuiltinFunctionType and type(callback.__self__) is not Task
     ):  # a transport's, most likely, or a set's `discard`
         pulse.other_steps += 1
         pulse.other_seconds += took
@@ -56,6 +93,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
     """
     find = pulses.get
     only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
+    step = run_plainly if run is PLAIN_RUN else run
 
     def _run(self: Any) -> None:
         pulse = its_pulse if self._loop is only else find(self._loop)
@@ -63,18 +101,20 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
             run(self)
             return
         pulse.running = self
-        run(self)
+        step(self)
         pulse.running = None
         now = clock()
         took = now - pulse.mark
         pulse.mark = now
         request = self._context.get(REQUEST)
-        if request is None or eager or took >= pulse.limit or now - pulse.tick >= OLD:
+        if eager or took >= pulse.limit or now - pulse.tick >= OLD:
             end_step(pulse, self, request, took)
-        else:
+        elif request is not None:
             request.steps += 1
             request.seconds += took
             request.stepped = now
+        else:
+            end_short_other(pulse, self, took)
 
     def forget() -> None:
         nonlocal only, its_pulse
@@ -96,7 +136,11 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
 
     def timed(timeout: float | None = None) -> Any:
         end = pulse.mark
-        end_tick(pulse, end)
+        took = end - pulse.tick
+        pulse.turns += 1
+        if took >= pulse.limit:
+            end_long_tick(pulse, took)
+        pulse.tick = end
         if timeout == 0:
             events = select(timeout)
         else:
@@ -118,7 +162,11 @@ def end_tick(pulse: Pulse, ended: float) -> None:
     took = ended - pulse.tick
     pulse.turns += 1
     if took >= pulse.limit:
-        pulse.count_tick(took)
-        pulse.fall_behind(took)
-        pulse.long_tick(took)
+        end_long_tick(pulse, took)
     pulse.tick = ended
+
+
+def end_long_tick(pulse: Pulse, took: float) -> None:
+    pulse.count_tick(took)
+    pulse.fall_behind(took)
+    pulse.long_tick(took)
