@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loopwatch.exemplars import Exemplar, Exemplars
 from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.holds import Hold, Wait, blames
-from loopwatch.ledger.steps import FIRST, StepRow
+from loopwatch.ledger.steps import StepRow
 from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
 from loopwatch.records import NONE, RequestReading
 from loopwatch.request import Request, unix_time
@@ -26,7 +26,7 @@ if TYPE_CHECKING or speedups is None:
 
         __slots__ = (
             *("background", "counts", "door", "finished", "method", "pooled", "queued"),
-            *("_recent", "running", "stalled", "steps", "sums", "time"),
+            *("latest", "running", "stalled", "steps", "sums", "time"),
         )
 
         method: str
@@ -41,25 +41,15 @@ if TYPE_CHECKING or speedups is None:
         sums: Sequence[float]
         steps: StepRow
         finished: int  # requests
+        latest: deque[tuple[float, ...]]  # `PARTS` of each
 
         def __init__(self) -> None:
-            self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT)
+            self.latest = deque(maxlen=RECENT)
             self.finished = 0
             self.running = self.time = self.background = 0.0
             self.queued = self.stalled = self.pooled = 0.0
             self.counts = [0] * (len(SECONDS_EDGES) + 1)
             self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
-
-        def add(self, started: float, latency: float, running: float, own: float) -> None:
-            """Count a request that waited for nothing and was not counted in part."""
-            bucket = bisect_left(SECONDS_EDGES, latency) if latency > FIRST else 0
-            self.counts[bucket] += 1  # type: ignore[index]
-            self.sums[bucket] += latency  # type: ignore[index]
-            self.running += running
-            self.background += running - own
-            self.time += latency
-            self._recent.append((started, latency, 0.0, own, 0.0))
-            self.finished += 1
 
         def add_latency(self, latency: float) -> None:
             bucket = bisect_left(SECONDS_EDGES, latency)
@@ -67,12 +57,12 @@ if TYPE_CHECKING or speedups is None:
             self.sums[bucket] += latency  # type: ignore[index]
 
         def add_recent(self, *parts: float) -> None:
-            self._recent.append(parts)
+            self.latest.append(parts)
             self.finished += 1
 
         def recent(self) -> bytes:
             """Return `PARTS` doubles of each of the latest requests, oldest first."""
-            return array("d", chain.from_iterable([*self._recent])).tobytes()
+            return array("d", chain.from_iterable([*self.latest])).tobytes()
 
 else:
     RowNumbers = speedups.RowNumbers

@@ -7,6 +7,7 @@ What its tasks still do after that is not in these sums; a stall of theirs keeps
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -104,7 +105,14 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     steps = row.steps
     steps.steps += request.steps + 1
     steps.seconds += running
-    row.add(started, age, running, own)
+    row.running += running
+    row.background += running - own
+    row.time += age
+    bucket = bisect_left(SECONDS_EDGES, age) if age > FIRST else 0
+    row.counts[bucket] += 1  # type: ignore[index]
+    row.sums[bucket] += age  # type: ignore[index]
+    row.latest.append((started, age, 0.0, own, 0.0))
+    row.finished += 1
     return True
 
 

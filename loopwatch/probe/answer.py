@@ -24,16 +24,17 @@ class Answer:
     __slots__ = ("_pulse", "_request", "_send", "_start")
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
-        if more or named or type(message) is not dict or self._request.responded:
+        request = self._request
+        if more or named or type(message) is not dict or request.responded:
             given = more if message is NOTHING else (message, *more)
             return self._send(*given, **named)
-        kind = message.get("type")
+        kind = message["type"] if "type" in message else None
         if type(kind) is str or isinstance(kind, str):
             if kind == BODY:
-                if not message.get("more_body"):
-                    settle(self._pulse, self._request)
+                if "more_body" not in message or not message["more_body"]:
+                    settle(self._pulse, request)
             elif self._start is not None and kind == START:
-                message = self._start(self._request, message)
+                message = self._start(request, message)
         return self._send(message)
 
     def __getattr__(self, name: str) -> Any:
@@ -61,7 +62,12 @@ def settle(pulse: Pulse, request: Request) -> None:
     """Note that the response is complete, what the request has used by now, and its span if it
     was slow: here it is the current one, on whichever side of us the instrumentation is."""
     request.responded = now = clock()
-    request.settled = used(pulse, request, now)
+    if request.times or owner(None) is not request:
+        request.settled = used(pulse, request, now)
+    else:
+        since, started = pulse.mark, request.started
+        so_far = request.taken + request.seconds
+        request.settled = so_far + now - (since if since > started else started)
     if pulse.span is not None and now - request.started + request.queued >= SLOW:
         request.span = pulse.span()
 

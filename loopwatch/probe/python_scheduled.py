@@ -1,19 +1,22 @@
 """What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
 
 When a callback was scheduled is known to the step that did it, unless another thread did. How many are
-ready is not counted.
+ready is not counted. A task's step is passed to the loop as an argument of `run`, which costs less than
+an object for each: what a task raises is its own, and nobody else has the handle.
 """
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from types import BuiltinFunctionType
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
 from loopwatch.probe.pulse import LONG, Pulse, clock
 from loopwatch.probe.python_steps import end_short_other, end_step
-from loopwatch.request import REQUEST
+from loopwatch.request import REQUEST, Request
 
 owner = REQUEST.get
 
@@ -23,42 +26,16 @@ UNSET = {"_context": None, "_due": 0.0}
 class Scheduled:
     """Stands for a callback towards the loop, and for the loop's handle towards us."""
 
-    __slots__ = ("_callback", "_context", "_due", "_made", "_pulse")
+    __slots__ = ("_callback", "_context", "_due", "_made", "_run")
 
     _callback: Any
-    _pulse: Pulse
-    _made: float  # when it was scheduled, clock, s
-    _due: float  # of a timer
     _context: Context  # once a step was long
+    _due: float  # of a timer
+    _made: float  # when it was scheduled, clock, s
+    _run: Callable[..., Any]
 
     def __call__(self, *args: Any) -> Any:
-        """Call the callback, and time its step."""
-        pulse = self._pulse
-        if pulse.closed or pulse.running is not None:  # stopped, or one within another
-            return self._callback(*args)
-        ended, pulse.mark = pulse.mark, clock()
-        if pulse.mark - pulse.tick >= LONG and pulse.poll is not None:
-            pulse.poll.catch_up(pulse, ended, pulse.mark)
-            pulse.mark = clock()
-        pulse.running = self
-        try:
-            return self._callback(*args)
-        finally:
-            pulse.running = None
-            now = clock()
-            took = now - pulse.mark
-            pulse.mark = now
-            request = owner(None)
-            if took >= pulse.limit or pulse.entered is not None or now - pulse.tick >= OLD:
-                if not pulse.closed:
-                    self._context = copy_context()
-                    end_step(pulse, self, request, took)
-            elif request is not None:
-                request.steps += 1
-                request.seconds += took
-                request.stepped = now
-            else:
-                end_short_other(pulse, self, took)
+        return self._run(self._callback, self._made, args, self)
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else is asked of it is asked of the callback."""
@@ -68,16 +45,100 @@ class Scheduled:
         return repr(self._callback)
 
 
+class NoLoop:
+    """Takes the first step of a task."""
+
+    step: Any
+
+    def call_soon(self, step: Any, *, context: Any = None) -> None:
+        self.step = step
+
+    def get_debug(self) -> bool:
+        return False
+
+
+async def nothing() -> None: ...
+
+
+def step_kind() -> type:
+    """Return the type of what steps a task for the first time, and whenever it does not wait."""
+    loop, coroutine = NoLoop(), nothing()
+    task: Any = Task(coroutine, loop=loop)  # type: ignore[arg-type]
+    task._log_destroy_pending = False
+    coroutine.close()
+    return type(loop.step)
+
+
+STEP = step_kind()
+
+
+def timed_step(pulse: Pulse) -> Callable[..., Any]:
+    """Return what calls a callback, and times its step; `handle` is None for a task's."""
+
+    def run(callback: Any, made: float, args: Any, handle: Scheduled | None = None) -> Any:
+        if pulse.running is not None:  # one within another
+            return callback(*args)
+        ended = pulse.mark
+        pulse.mark = now = clock()
+        if now >= pulse.ask:
+            look(pulse, ended, now)
+        pulse.running = callback if handle is None else handle
+        try:
+            return callback(*args)
+        finally:
+            pulse.running = None
+            now = clock()
+            took = now - pulse.mark
+            pulse.mark = now
+            request = owner(None)
+            if took >= pulse.limit or pulse.entered is not None:
+                end_slowly(pulse, handle or task_handle(callback, made), request, took)
+            elif request is not None:
+                request.steps += 1
+                request.seconds += took
+                request.stepped = now
+            elif not pulse.closed:
+                end_short_other(pulse, callback, took)
+
+    return run
+
+
+def task_handle(callback: Any, made: float) -> Scheduled:
+    handle = Scheduled()
+    handle._callback, handle._made = callback, made
+    return handle
+
+
+def end_slowly(pulse: Pulse, handle: Scheduled, request: Request | None, took: float) -> None:
+    if not pulse.closed:
+        handle._context = copy_context()
+        end_step(pulse, handle, request, took)
+
+
+def look(pulse: Pulse, ended: float, now: float) -> None:
+    """A step begins now, long after its tick: has that ended? In an old one short steps are noted."""
+    if pulse.poll is not None:
+        pulse.poll.catch_up(pulse, ended, now)
+        pulse.mark = clock()
+    if pulse.mark - pulse.tick >= OLD:
+        pulse.limit = 0.0
+    pulse.ask = pulse.tick + (OLD if pulse.poll is None else LONG)
+
+
 def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
     """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
     -1 it is `time`, which needs nothing here."""
+    run = timed_step(pulse)
 
     def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if pulse.closed or type(callback) is Scheduled:
+        if pulse.closed:
             return original(callback, *args, context=context)
+        made = clock() if pulse.running is None else pulse.mark
+        kind = type(callback)
+        if kind is STEP or (kind is BuiltinFunctionType and type(callback.__self__) is Task):
+            return original(run, callback, made, args, context=context)
         scheduled = Scheduled()
-        scheduled._callback, scheduled._pulse = callback, pulse
-        scheduled._made = clock() if pulse.running is None else pulse.mark
+        scheduled._callback, scheduled._made, scheduled._run = callback, made, run
         if not args:
             return original(scheduled, context=context)
         if len(args) == 1:
@@ -85,10 +146,10 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
         return original(scheduled, *args, context=context)
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if pulse.closed or type(callback) is Scheduled or not isinstance(delay, (int, float)):
+        if pulse.closed or not is_number(delay):
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
-        scheduled._callback, scheduled._pulse = callback, pulse
+        scheduled._callback, scheduled._run = callback, run
         scheduled._made = scheduled._due = made = clock()
         if delay > 0:
             scheduled._due = made + delay
@@ -102,3 +163,8 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
     timed: Any = (soon, later, time)[at]
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]
+
+
+def is_number(delay: Any) -> bool:
+    kind = type(delay)
+    return kind is float or kind is int or isinstance(delay, int | float)

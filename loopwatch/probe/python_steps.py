@@ -12,7 +12,7 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
-from loopwatch.probe.long_steps import end_long_step, end_other_step, share_step
+from loopwatch.probe.long_steps import end_long_step, end_other_call, share_step
 from loopwatch.probe.pulse import CROWD, Pulse, clock
 from loopwatch.request import REQUEST, Request
 
@@ -35,20 +35,10 @@ def report(handle: Any, error: BaseException) -> None:
     handle._loop.call_exception_handler(context)
 
 
-def run_plainly(handle: Any) -> None:
-    """Do what `asyncio.Handle._run` does, at a lower cost: few callbacks have many arguments."""
-    try:
-        args = handle._args
-        if not args:
-            handle._context.run(handle._callback)
-        elif len(args) == 1:
-            handle._context.run(handle._callback, args[0])
-        else:
-            handle._context.run(handle._callback, *args)
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        report(handle, error)
+def report_beyond(handle: Any, error: BaseException) -> None:
+    """Report it without our own frame, which would keep the handle."""
+    trace = error.__traceback__
+    report(handle, error.with_traceback(trace and trace.tb_next))
 
 
 def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
@@ -69,12 +59,11 @@ def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) ->
         request.seconds += took
         request.stepped = pulse.mark
     else:
-        end_short_other(pulse, handle, took)
+        end_short_other(pulse, handle._callback, took)
 
 
-def end_short_other(pulse: Pulse, handle: Any, took: float) -> None:
+def end_short_other(pulse: Pulse, callback: Any, took: float) -> None:
     """Count a short step that no request owns."""
-    callback = handle._callback
     kind = type(callback)
     if kind is MethodType or (
         kind is BuiltinFunctionType and type(callback.__self__) is not Task
@@ -82,7 +71,7 @@ def end_short_other(pulse: Pulse, handle: Any, took: float) -> None:
         pulse.other_steps += 1
         pulse.other_seconds += took
     else:
-        end_other_step(pulse, handle, took)
+        end_other_call(pulse, callback, took)
 
 
 def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
@@ -93,7 +82,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
     """
     find = pulses.get
     only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
-    step = run_plainly if run is PLAIN_RUN else run
+    plain = run is PLAIN_RUN
 
     def _run(self: Any) -> None:
         pulse = its_pulse if self._loop is only else find(self._loop)
@@ -101,7 +90,21 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
             run(self)
             return
         pulse.running = self
-        step(self)
+        if not plain:
+            run(self)
+        else:
+            try:
+                args = self._args
+                if not args:
+                    self._context.run(self._callback)
+                elif len(args) == 1:
+                    self._context.run(self._callback, args[0])
+                else:
+                    self._context.run(self._callback, *args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                report_beyond(self, error)
         pulse.running = None
         now = clock()
         took = now - pulse.mark
@@ -114,7 +117,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
             request.seconds += took
             request.stepped = now
         else:
-            end_short_other(pulse, self, took)
+            end_short_other(pulse, self._callback, took)
 
     def forget() -> None:
         nonlocal only, its_pulse
