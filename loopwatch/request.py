@@ -7,7 +7,7 @@ step is judged after it; a reset would have wiped the culprit's name. `ended` te
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.speedups import speedups
@@ -50,8 +50,8 @@ if TYPE_CHECKING or speedups is None:
         """
 
         __slots__ = (
-            *("door", "ended", "outer", "rare", "responded", "row", "scope", "seconds", "settled"),
-            *("started", "stepped", "steps", "taken", "times"),
+            *("door", "ended", "outer", "queued", "rare", "responded", "row", "scope", "seconds"),
+            *("settled", "started", "stepped", "steps", "taken", "times"),
         )
 
         scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
@@ -63,12 +63,12 @@ if TYPE_CHECKING or speedups is None:
         row: Any  # (2) of the ledger
         stepped: float  # (1) the end of its last step
         ended: float  # (2)
+        queued: float  # (1) s in its socket before it began
         responded: float  # (1) when its response was complete, if it is; else 0.0
         settled: float  # (1) s in its own steps until then
         times: tuple[float, ...]  # (1) s of each long step since its row last took them
         taken: float  # (1) s in its own steps that its row has
         rare: dict[str, Any] | None  # (1) what follows, as far as it was set
-        queued: float = rare("queued", 0.0)  # s in its socket before it began
         stalled: float = rare("stalled", 0.0)  # s ready to run, while others held the loop
         pooled: float = rare("pooled", 0.0)  # s waiting for a thread of a pool
         charged: float = rare("charged", 0.0)  # s of its latency that its row has
@@ -99,7 +99,6 @@ else:
     Request = speedups.Request
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
-MISSING: Any = Token.MISSING
 
 
 def begin(door: Any, scope: Any) -> Request:
@@ -108,10 +107,11 @@ def begin(door: Any, scope: Any) -> Request:
     request.door = door
     request.scope = scope
     request.steps, request.times, request.rare = 0, NO_TIMES, None
-    request.seconds = request.taken = request.responded = request.settled = 0.0
+    request.seconds = request.taken = request.responded = request.settled = request.queued = 0.0
     request.started = request.stepped = clock()  # before any thread can find it
-    outer = REQUEST.set(request).old_value
-    request.outer = None if outer is MISSING or outer.scope is None else outer
+    outer = REQUEST.get(None)
+    request.outer = None if outer is None or outer.scope is None else outer
+    REQUEST.set(request)
     return request
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING or speedups is None:
         """What the end of a request reads and adds to."""
 
         __slots__ = (
-            *("background", "counts", "door", "finished", "method", "pooled", "queued"),
+            *("background", "counts", "door", "method", "pooled", "queued"),
             *("latest", "running", "stalled", "steps", "sums", "time"),
         )
 
@@ -40,16 +40,19 @@ if TYPE_CHECKING or speedups is None:
         counts: Sequence[int]  # of latencies, by bucket
         sums: Sequence[float]
         steps: StepRow
-        finished: int  # requests
         latest: deque[tuple[float, ...]]  # `PARTS` of each
 
         def __init__(self) -> None:
             self.latest = deque(maxlen=RECENT)
-            self.finished = 0
             self.running = self.time = self.background = 0.0
             self.queued = self.stalled = self.pooled = 0.0
             self.counts = [0] * (len(SECONDS_EDGES) + 1)
             self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        @property
+        def finished(self) -> int:
+            """How many requests."""
+            return sum(self.counts)
 
         def add_latency(self, latency: float) -> None:
             bucket = bisect_left(SECONDS_EDGES, latency)
@@ -58,7 +61,6 @@ if TYPE_CHECKING or speedups is None:
 
         def add_recent(self, *parts: float) -> None:
             self.latest.append(parts)
-            self.finished += 1
 
         def recent(self) -> bytes:
             """Return `PARTS` doubles of each of the latest requests, oldest first."""

@@ -88,7 +88,9 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
         return False
     now, since, started = clock(), pulse.mark, request.started
     step = now - (since if since > started else started)
-    if request.rare is not None or request.times or step >= FIRST or pulse.limit == 0.0:
+    if step >= FIRST or request.rare is not None or request.times or request.queued:
+        return False
+    if pulse.limit == 0.0:
         return False
     running = own = request.seconds + step
     responded = request.responded
@@ -112,7 +114,6 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     row.counts[bucket] += 1  # type: ignore[index]
     row.sums[bucket] += age  # type: ignore[index]
     row.latest.append((started, age, 0.0, own, 0.0))
-    row.finished += 1
     return True
 
 

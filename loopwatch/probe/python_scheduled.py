@@ -146,7 +146,10 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
         return original(scheduled, *args, context=context)
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if pulse.closed or not is_number(delay):
+        kind = type(delay)
+        if pulse.closed or (
+            kind is not float and kind is not int and not isinstance(delay, int | float)
+        ):
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._run = callback, run
@@ -163,8 +166,3 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
     timed: Any = (soon, later, time)[at]
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]
-
-
-def is_number(delay: Any) -> bool:
-    kind = type(delay)
-    return kind is float or kind is int or isinstance(delay, int | float)
