@@ -29,7 +29,7 @@ MANY = 256  # long steps kept in a request before its row takes them
 
 if TYPE_CHECKING or speedups is None:
 
-    def rare(name: str, usual: Any) -> Any:
+    def seldom(name: str, usual: Any) -> Any:
         """Return an attribute that few requests have: it costs nothing until it is set."""
 
         def get(self: Request) -> Any:
@@ -45,8 +45,8 @@ if TYPE_CHECKING or speedups is None:
     class Request:
         """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
-        There is no `__init__`, since the call costs more than all else about a request: `begin` sets
-        what is marked (1), the ledger what is marked (2) as the request ends.
+        There is no `__init__`, since the call costs more than all else about a request: `begin`
+        sets what is marked (1), the ledger what is marked (2) as the request ends.
         """
 
         __slots__ = (
@@ -69,13 +69,13 @@ if TYPE_CHECKING or speedups is None:
         times: tuple[float, ...]  # (1) s of each long step since its row last took them
         taken: float  # (1) s in its own steps that its row has
         rare: dict[str, Any] | None  # (1) what follows, as far as it was set
-        stalled: float = rare("stalled", 0.0)  # s ready to run, while others held the loop
-        pooled: float = rare("pooled", 0.0)  # s waiting for a thread of a pool
-        charged: float = rare("charged", 0.0)  # s of its latency that its row has
-        charged_background: float = rare("charged_background", 0.0)  # s of it after `responded`
-        charged_stalled: float = rare("charged_stalled", 0.0)  # s
-        span: tuple[str, str] | None = rare("span", None)  # ids of trace and span, if it was slow
-        waits: list[Any] | None = rare("waits", None)  # for others, see `holds`
+        stalled: float = seldom("stalled", 0.0)  # s ready to run, while others held the loop
+        pooled: float = seldom("pooled", 0.0)  # s waiting for a thread of a pool
+        charged: float = seldom("charged", 0.0)  # s of its latency that its row has
+        charged_background: float = seldom("charged_background", 0.0)  # s of it after `responded`
+        charged_stalled: float = seldom("charged_stalled", 0.0)  # s
+        span: tuple[str, str] | None = seldom("span", None)  # ids of trace and span, if it was slow
+        waits: list[Any] | None = seldom("waits", None)  # for others, see `holds`
 
         def add_long_step(self, took: float) -> bool:
             """Keep one; return whether they are many, and its row should take them."""
@@ -100,6 +100,8 @@ else:
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
 
+find, make = REQUEST.get, REQUEST.set
+
 
 def begin(door: Any, scope: Any) -> Request:
     """Return a new request, whose turn it is from now on in the caller's context."""
@@ -109,9 +111,9 @@ def begin(door: Any, scope: Any) -> Request:
     request.steps, request.times, request.rare = 0, NO_TIMES, None
     request.seconds = request.taken = request.responded = request.settled = request.queued = 0.0
     request.started = request.stepped = clock()  # before any thread can find it
-    outer = REQUEST.get(None)
+    outer = find(None)
     request.outer = None if outer is None or outer.scope is None else outer
-    REQUEST.set(request)
+    make(request)
     return request
 
 

@@ -121,6 +121,9 @@ if speedups is not None:
     speedups.wire_ledger(SECONDS_EDGES)
     add_request, add_to_known = speedups.add_request, speedups.add_to_known
 
+    def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+        return False
+
 
 class RequestTable:
     """The rows of one loop.

@@ -23,6 +23,11 @@ class Answer:
 
     __slots__ = ("_pulse", "_request", "_send", "_start")
 
+    _pulse: Pulse
+    _request: Request
+    _send: Any
+    _start: Callable[[Any, Any], Any] | None
+
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
         request = self._request
         if more or named or type(message) is not dict or request.responded:
@@ -62,13 +67,13 @@ def settle(pulse: Pulse, request: Request) -> None:
     """Note that the response is complete, what the request has used by now, and its span if it
     was slow: here it is the current one, on whichever side of us the instrumentation is."""
     request.responded = now = clock()
+    started = request.started
     if request.times or owner(None) is not request:
         request.settled = used(pulse, request, now)
     else:
-        since, started = pulse.mark, request.started
-        so_far = request.taken + request.seconds
+        since, so_far = pulse.mark, request.taken + request.seconds
         request.settled = so_far + now - (since if since > started else started)
-    if pulse.span is not None and now - request.started + request.queued >= SLOW:
+    if pulse.span is not None and now - started + request.queued >= SLOW:
         request.span = pulse.span()
 
 

@@ -1,15 +1,18 @@
 """What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
 
 When a callback was scheduled is known to the step that did it, unless another thread did. How many are
-ready is not counted. A task's step is passed to the loop as an argument of `run`, which costs less than
-an object for each: what a task raises is its own, and nobody else has the handle.
+ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is passed to the
+loop as an argument of `run`, which costs less than an object for each: nobody else has the handle.
 """
 
 from __future__ import annotations
 
+import sys
 from asyncio import Task
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
+from traceback import walk_tb
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -43,6 +46,25 @@ class Scheduled:
 
     def __repr__(self) -> str:
         return repr(self._callback)
+
+
+class Named(partial[Any]):
+    """`run`, shown as the callback that has just raised in it."""
+
+    __slots__ = ()
+
+    def _failed(self) -> Any:
+        code = self.func.__code__
+        for frame, _ in walk_tb(sys.exc_info()[2]):
+            if frame.f_code is code:
+                return frame.f_locals["callback"]
+        return self.func
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._failed(), name)
+
+    def __repr__(self) -> str:
+        return repr(self._failed())
 
 
 class NoLoop:
@@ -129,14 +151,17 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
     """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
     -1 it is `time`, which needs nothing here."""
     run = timed_step(pulse)
+    named = Named(run)
 
     def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
         if pulse.closed:
             return original(callback, *args, context=context)
         made = clock() if pulse.running is None else pulse.mark
         kind = type(callback)
-        if kind is STEP or (kind is BuiltinFunctionType and type(callback.__self__) is Task):
+        if kind is STEP:
             return original(run, callback, made, args, context=context)
+        if kind is BuiltinFunctionType and context is not None:
+            return original(named, callback, made, args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._made, scheduled._run = callback, made, run
         if not args:
@@ -146,16 +171,16 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
         return original(scheduled, *args, context=context)
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        kind = type(delay)
-        if pulse.closed or (
-            kind is not float and kind is not int and not isinstance(delay, int | float)
-        ):
+        made = clock()
+        try:
+            due = made + delay if delay > 0 else made
+        except TypeError:  # no number: the loop says so
+            return original(delay, callback, *args, context=context)
+        if pulse.closed:
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._run = callback, run
-        scheduled._made = scheduled._due = made = clock()
-        if delay > 0:
-            scheduled._due = made + delay
+        scheduled._made, scheduled._due = made, due
         if not args:
             return original(delay, scheduled, context=context)
         return original(delay, scheduled, *args, context=context)

@@ -24,7 +24,7 @@ PLAIN_RUN: Run = asyncio.Handle._run
 
 def report(handle: Any, error: BaseException) -> None:
     """Report what a callback has raised, as `asyncio.Handle._run` does."""
-    source: Any = format_helpers._format_callback_source  # type: ignore[attr-defined]
+    source: Any = format_helpers._format_callback_source
     try:
         text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
     except TypeError:  # before 3.14 it takes no `debug`
