@@ -29,6 +29,9 @@ class Answer:
     _start: Callable[[Any, Any], Any] | None
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
+        """Send a message. If it completes the response, note what the request has used by now, and
+        its span if it was slow: here it is the current one, on whichever side of us the
+        instrumentation is."""
         request = self._request
         if more or named or type(message) is not dict or request.responded:
             given = more if message is NOTHING else (message, *more)
@@ -37,7 +40,15 @@ class Answer:
         if type(kind) is str or isinstance(kind, str):
             if kind == BODY:
                 if "more_body" not in message or not message["more_body"]:
-                    settle(self._pulse, request)
+                    pulse, started = self._pulse, request.started
+                    request.responded = now = clock()
+                    if request.times or owner(None) is not request:
+                        request.settled = used(pulse, request, now)
+                    else:
+                        since, so_far = pulse.mark, request.taken + request.seconds
+                        request.settled = so_far + now - (since if since > started else started)
+                    if pulse.span is not None and now - started + request.queued >= SLOW:
+                        request.span = pulse.span()
             elif self._start is not None and kind == START:
                 message = self._start(request, message)
         return self._send(message)
@@ -61,20 +72,6 @@ def answering(
     answer = Answer()
     answer._pulse, answer._request, answer._send, answer._start = pulse, request, send, start
     return answer
-
-
-def settle(pulse: Pulse, request: Request) -> None:
-    """Note that the response is complete, what the request has used by now, and its span if it
-    was slow: here it is the current one, on whichever side of us the instrumentation is."""
-    request.responded = now = clock()
-    started = request.started
-    if request.times or owner(None) is not request:
-        request.settled = used(pulse, request, now)
-    else:
-        since, so_far = pulse.mark, request.taken + request.seconds
-        request.settled = so_far + now - (since if since > started else started)
-    if pulse.span is not None and now - started + request.queued >= SLOW:
-        request.span = pulse.span()
 
 
 def used(pulse: Pulse, request: Request, now: float) -> float:

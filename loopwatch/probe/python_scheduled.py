@@ -119,6 +119,9 @@ def timed_step(pulse: Pulse) -> Callable[..., Any]:
                 request.steps += 1
                 request.seconds += took
                 request.stepped = now
+            elif type(callback) is BuiltinFunctionType and type(callback.__self__) is not Task:
+                pulse.other_steps += 1
+                pulse.other_seconds += took
             elif not pulse.closed:
                 end_short_other(pulse, callback, took)
 
@@ -138,7 +141,7 @@ def end_slowly(pulse: Pulse, handle: Scheduled, request: Request | None, took: f
 
 
 def look(pulse: Pulse, ended: float, now: float) -> None:
-    """A step begins now, long after its tick: has that ended? In an old one short steps are noted."""
+    """A step begins now, long after its tick: has that ended? In an old one each is noted."""
     if pulse.poll is not None:
         pulse.poll.catch_up(pulse, ended, now)
         pulse.mark = clock()
