@@ -1,8 +1,9 @@
 """What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
 
-When a callback was scheduled is known to the step that did it, unless another thread did. How many are
-ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is passed to the
-loop as an argument of `run`, which costs less than an object for each: nobody else has the handle.
+When a callback was scheduled is known to the step that did it, unless another thread did. How many
+are ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is passed
+to the loop as an argument of `run`, which costs less than an object for each: nobody else has the
+handle.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from traceback import walk_tb
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
@@ -82,13 +83,15 @@ class NoLoop:
 async def nothing() -> None: ...
 
 
-def step_kind() -> type:
-    """Return the type of what steps a task for the first time, and whenever it does not wait."""
+def step_kind() -> type | None:
+    """Return the type of what steps a task for the first time, and whenever it does not wait; None
+    where that is a method like any other."""
     loop, coroutine = NoLoop(), nothing()
     task: Any = Task(coroutine, loop=loop)  # type: ignore[arg-type]
     task._log_destroy_pending = False
     coroutine.close()
-    return type(loop.step)
+    kind = type(loop.step)
+    return None if kind is MethodType else kind
 
 
 STEP = step_kind()
