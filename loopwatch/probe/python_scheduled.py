@@ -1,9 +1,9 @@
 """What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
 
 When a callback was scheduled is known to the step that did it, unless another thread did. How many
-are ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is passed
-to the loop as an argument of `run`, which costs less than an object for each: nobody else has the
-handle.
+are ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is
+passed to the loop as an argument of `run`, which costs less than an object for each: nobody else
+has the handle.
 """
 
 from __future__ import annotations
