@@ -94,7 +94,12 @@ def endpoint_of(request: Request | None) -> Any:
 
 def running_task(handle: Any) -> Any:
     """Return the task that a handle steps, None for a plain callback."""
-    task = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return task_of(getattr(handle, "_callback", None))
+
+
+def task_of(callback: Any) -> Any:
+    """Return the task that a callback steps, None for a plain one."""
+    task = getattr(callback, "__self__", None)
     return task if isinstance(task, asyncio.Task) else None
 
 

@@ -12,14 +12,19 @@ from types import CodeType
 from typing import Any
 
 from loopwatch.guard import guarded, tell_once
-from loopwatch.probe.crowd import handle_code, handle_name, running_task
+from loopwatch.probe.crowd import handle_code, handle_name, running_task, task_of
 from loopwatch.probe.pulse import Pulse
 from loopwatch.request import Request
 
 
 def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
     """Count a fast step that no request owns, by coroutine if it is a task's."""
-    task = running_task(handle)
+    end_other_call(pulse, handle._callback, took)
+
+
+def end_other_call(pulse: Pulse, callback: Any, took: float) -> None:
+    """`end_other_step` of what a handle calls."""
+    task = task_of(callback)
     if task is None:
         pulse.other_steps += 1
         pulse.other_seconds += took
