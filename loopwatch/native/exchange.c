@@ -352,11 +352,9 @@ exchange_dealloc(Exchange *self)
     begin_to_end((PyObject *)self);
     exchange_clear(self);
     if (PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
-        PyObject_GC_UnTrack(self);
-        PyObject_GC_Del(self);
+        free_spare((PyObject *)self);
         return;
     }
-    self->state = NEW;
     keep_spare(&spare_exchanges, (PyObject *)self);
 }
 
@@ -395,6 +393,7 @@ new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *se
     if (self == NULL) {
         return NULL;
     }
+    self->state = NEW;
     self->front = (Middleware *)Py_NewRef(front);
     self->pulse = (Pulse *)Py_NewRef(front->pulse);
     self->scope = Py_NewRef(scope);

@@ -18,7 +18,7 @@ typedef struct {
     PyObject *app_function;
 } Middleware;
 
-enum state { NEW, RUNNING, SUSPENDED, ENDED };
+enum state { ENDED, NEW, RUNNING, SUSPENDED }; /* a spare one has ended */
 
 typedef struct {
     PyObject_HEAD

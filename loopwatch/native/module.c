@@ -269,6 +269,18 @@ new_tracked(PyTypeObject *type)
     return self;
 }
 
+/* Frees an empty object that has one reference; else that is let go, and the last one ends it again. */
+void
+free_spare(PyObject *object)
+{
+    if (Py_REFCNT(object) > 1) {
+        Py_DECREF(object);
+        return;
+    }
+    PyObject_GC_UnTrack(object);
+    PyObject_GC_Del(object);
+}
+
 /* Frees what is kept for the next ones. */
 void
 free_spares(void)
@@ -276,9 +288,7 @@ free_spares(void)
     Spares *all[] = {&spare_exchanges, &spare_requests, &spare_responses, &spare_scheduled};
     for (size_t n = 0; n < sizeof(all) / sizeof(*all); n++) {
         while (all[n]->count > 0) {
-            PyObject *spare = all[n]->kept[--all[n]->count];
-            PyObject_GC_UnTrack(spare);
-            PyObject_GC_Del(spare);
+            free_spare(all[n]->kept[--all[n]->count]);
         }
     }
 }

@@ -374,7 +374,9 @@ void wake_watcher(void);                                  /* watcher.c */
 /* Objects of one type that are kept for the next ones, for an allocation costs more than the rest.
 
    They stay known to the collector, with all fields NULL and one reference, which is ours: so an object
-   that is taken is ready, and one that is given back is not taken from its lists. */
+   that is taken is ready, and one that is given back is not taken from its lists. `gc.get_objects()`
+   shows them to anybody: each slot of their types bears such an object, and whoever got hold of one
+   may have it still as it is taken, or when its time is over. */
 #define SPARES 64
 typedef struct {
     PyObject *kept[SPARES];
@@ -400,6 +402,8 @@ begin_to_end(PyObject *object)
     Py_SET_REFCNT(object, 1);
 }
 
+void free_spare(PyObject *object); /* module.c */
+
 /* Takes an object back, all of whose fields are NULL or 0 again. */
 static inline void
 keep_spare(Spares *spares, PyObject *object)
@@ -408,8 +412,7 @@ keep_spare(Spares *spares, PyObject *object)
         spares->kept[spares->count++] = object;
     }
     else {
-        PyObject_GC_UnTrack(object);
-        PyObject_GC_Del(object);
+        free_spare(object);
     }
 }
 

@@ -121,7 +121,8 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
 static PyObject *
 response_getattr(Response *self, PyObject *name)
 {
-    return PyObject_GetAttr(self->send, name);
+    return self->send != NULL ? PyObject_GetAttr(self->send, name)
+                              : PyObject_GenericGetAttr((PyObject *)self, name);
 }
 
 static int
@@ -142,6 +143,7 @@ response_dealloc(Response *self)
     Py_CLEAR(self->start);
     Py_CLEAR(self->pulse);
     Py_CLEAR(self->request);
+    self->call = NULL; /* a spare one cannot be called */
     keep_spare(&spare_responses, (PyObject *)self);
 }
 

@@ -124,7 +124,7 @@ static PyObject *
 scheduled_getattr(Scheduled *self, PyObject *name)
 {
     PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    if (found != NULL || self->callback == NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
         return found;
     }
     PyErr_Clear();
@@ -134,7 +134,7 @@ scheduled_getattr(Scheduled *self, PyObject *name)
 static PyObject *
 scheduled_repr(Scheduled *self)
 {
-    return PyObject_Repr(self->callback);
+    return PyObject_Repr(self->callback); /* a spare one's is "<NULL>" */
 }
 
 static int
@@ -158,7 +158,10 @@ static void
 scheduled_dealloc(Scheduled *self)
 {
     begin_to_end((PyObject *)self);
-    take_from_line(self);
+    self->call = NULL; /* a spare one cannot be called */
+    if (self->waits) {
+        take_from_line(self);
+    }
     Py_CLEAR(self->callback);
     Py_XSETREF(self->context, NULL);
     Py_CLEAR(self->pulse);
