@@ -47,7 +47,8 @@ typedef void (*close_function)(void *, void (*)(void *));
 typedef void (*unref_function)(void *);
 typedef uint64_t (*time_function)(const void *);
 
-#define PREFIX 16 /* bytes before a handle, for our pointer; keeps the handle aligned */
+#define LARGEST 4096 /* bytes that a handle of libuv's may need */
+#define PREFIX 16    /* bytes before a handle, for our pointer; keeps the handle aligned */
 
 static LibuvPoll *
 poll_of(void *handle)
@@ -352,8 +353,13 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
                           &PyTuple_Type, &addresses, &prepare_size, &check_size)) {
         return NULL;
     }
-    if (PyTuple_GET_SIZE(addresses) < FUNCTIONS || prepare_size < 64 || check_size < 64) {
+    if (PyTuple_GET_SIZE(addresses) < FUNCTIONS || prepare_size < 64 || check_size < 64 ||
+        prepare_size > LARGEST || check_size > LARGEST) {
         PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
+        return NULL;
+    }
+    if (((Pulse *)pulse)->poll != NULL) {
+        PyErr_SetString(PyExc_ValueError, "this pulse has a poll already");
         return NULL;
     }
     LibuvPollObject *self = is_wired() ? (LibuvPollObject *)type->tp_alloc(type, 0) : NULL;
