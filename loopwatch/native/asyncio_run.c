@@ -75,6 +75,9 @@ find_pulse(TimedRun *self, PyObject *handle, Pulse **pulse)
         return -1;
     }
     found = loop == self->only ? self->its_pulse : PyDict_GetItemWithError(self->pulses, loop);
+    if (found != NULL && found != self->its_pulse && !PyObject_TypeCheck(found, &PulseType)) {
+        found = NULL; /* the dict has been changed since */
+    }
     *pulse = (Pulse *)Py_XNewRef(found);
     Py_DECREF(loop);
     return found == NULL && PyErr_Occurred() ? -1 : 0;
@@ -169,7 +172,10 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     if (*done == NULL) {
         PyErr_Fetch(&type, &value, &trace);
     }
-    if (find_owner(pulse, &owner) < 0 || PyContext_Exit(context) < 0) {
+    if (find_owner(pulse, &owner) < 0) {
+        PyErr_WriteUnraisable(handle);
+    }
+    if (PyContext_Exit(context) < 0) {
         PyErr_WriteUnraisable(handle);
     }
     if (type != NULL) {
