@@ -198,6 +198,9 @@ answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     Pulse *pulse = (Pulse *)args[0];
     Request *request = (Request *)args[1];
+    if (!is_wired()) {
+        return NULL;
+    }
     if (ask_late(pulse, request, args[2], args[5]) < 0) {
         return NULL;
     }
