@@ -30,19 +30,32 @@ function_of_app(Middleware *front)
     return found;
 }
 
+/* Returns a coroutine for what was returned in its place: any awaitable may be. */
+static PyObject *
+as_coroutine(PyObject *returned)
+{
+    if (returned != NULL && !PyCoro_CheckExact(returned)) {
+        Py_SETREF(returned, PyObject_CallOneArg(wired.awaiting, returned));
+    }
+    return returned;
+}
+
 static PyObject *
 call_app(Exchange *self, PyObject *send)
 {
-    PyObject *function = function_of_app(self->front);
-    PyObject *arguments[] = {NULL, self->front->app, self->scope, self->receive, send};
-    Py_ssize_t first = function != NULL ? 1 : 2;
-    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : self->front->app,
-                                              arguments + first,
-                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    if (coroutine != NULL && !PyCoro_CheckExact(coroutine)) { /* any awaitable may be returned */
-        Py_SETREF(coroutine, PyObject_CallOneArg(wired.awaiting, coroutine));
+    PyObject *app = self->front->app;
+    if (app == NULL) { /* since we looked */
+        PyErr_SetString(PyExc_AttributeError, "app");
+        return NULL;
     }
-    return coroutine;
+    Py_INCREF(app); /* it may be replaced while it is called */
+    PyObject *function = function_of_app(self->front);
+    PyObject *arguments[] = {NULL, app, self->scope, self->receive, send};
+    Py_ssize_t first = function != NULL ? 1 : 2;
+    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : app, arguments + first,
+                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(app);
+    return as_coroutine(coroutine);
 }
 
 /* Begins, in the request's own context; gives the app's coroutine, a new reference. */
@@ -50,9 +63,10 @@ static PyObject *
 begin_exchange(Exchange *self)
 {
     Middleware *front = self->front;
-    if (front->pulse != self->pulse) { /* it serves another loop by now */
+    if (front->pulse != self->pulse || front->app == NULL) { /* it serves another loop by now */
         PyObject *arguments[] = {(PyObject *)front, self->scope, self->receive, self->send};
-        return PyObject_VectorcallMethod(str_serve, arguments, 4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        return as_coroutine(PyObject_VectorcallMethod(str_serve, arguments,
+                                                      4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
     }
     Request *request = begin_request((PyObject *)front, self->scope);
     if (request == NULL) {
@@ -64,15 +78,14 @@ begin_exchange(Exchange *self)
         PyObject *nested = PyObject_VectorcallMethod(str_nested, arguments,
                                                      6 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         Py_DECREF(request);
-        return nested;
+        return as_coroutine(nested);
     }
     self->request = request;
-    PyObject *send = NULL, *coroutine = NULL;
-    if (ask_late(self->pulse, request, self->receive, front->late) == 0) {
-        send = new_response(self->pulse, request, self->send, front->start);
-    }
+    PyObject *coroutine = NULL, *send = new_response(self->pulse, request, self->send, front->start);
     if (send != NULL) {
-        coroutine = call_app(self, send);
+        if (ask_late(self->pulse, request, self->receive, front->late) == 0) {
+            coroutine = call_app(self, send);
+        }
         Py_DECREF(send);
     }
     return coroutine;
@@ -218,13 +231,15 @@ thrown_exception(PyObject *args)
         value = is_there(value) ? Py_NewRef(value) : NULL;
     }
     else {
-        PyErr_SetString(PyExc_TypeError, "what is thrown must be an exception");
+        PyErr_SetString(PyExc_TypeError, PyExceptionInstance_Check(type)
+                                             ? "an exception that is made has no separate value"
+                                             : "what is thrown must be an exception");
         return NULL;
     }
     trace = is_there(trace) ? Py_NewRef(trace) : NULL;
     PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL) {
-        PyException_SetTraceback(value, trace);
+    if (trace != NULL && PyException_SetTraceback(value, trace) < 0) { /* it is none */
+        Py_CLEAR(value);
     }
     Py_XDECREF(type);
     Py_XDECREF(trace);
@@ -251,8 +266,9 @@ exchange_throw(Exchange *self, PyObject *args)
         self->state = RUNNING;
         waiter = PyObject_CallMethodOneArg(self->coroutine, str_throw, thrown);
         self->state = SUSPENDED;
-        if (waiter == NULL) {
-            end_exchange(self, 1);
+        if (waiter == NULL && end_exchange(self, 1) == 0 &&
+            PyErr_ExceptionMatches(PyExc_StopIteration)) { /* an app returns nothing, here as well */
+            PyErr_SetNone(PyExc_StopIteration);
         }
     }
     Py_DECREF(thrown);
