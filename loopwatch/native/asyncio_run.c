@@ -92,7 +92,9 @@ find_owner_of(PyObject *handle, PyObject **owner)
     if (context == NULL) {
         return -1;
     }
-    int known = PySequence_Contains(context, wired.variable); /* a miss makes no KeyError */
+    int known = PyContext_CheckExact(context) /* else its `run` has failed, and that was told */
+                    ? PySequence_Contains(context, wired.variable) /* a miss makes no KeyError */
+                    : 0;
     if (known > 0) {
         *owner = PyObject_GetItem(context, wired.variable);
         known = *owner == NULL ? -1 : known;

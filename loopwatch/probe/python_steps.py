@@ -68,7 +68,10 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
         now = clock()
         took = now - pulse.mark
         pulse.mark = now
-        request = self._context.get(REQUEST)
+        try:
+            request = self._context.get(REQUEST)
+        except AttributeError:  # it is no context, and the step was none
+            request = None
         if request is None or eager or took >= pulse.limit or now - pulse.tick >= OLD:
             end_step(pulse, self, request, took)
         else:
