@@ -377,7 +377,9 @@ void wake_watcher(void);                                  /* watcher.c */
    that is taken is ready, and one that is given back is not taken from its lists. `gc.get_objects()`
    shows them to anybody: each slot of their types bears such an object, and whoever got hold of one
    may have it still as it is taken, or when its time is over. */
+#ifndef SPARES /* fewer for whoever looks for objects that are used after their end */
 #define SPARES 64
+#endif
 typedef struct {
     PyObject *kept[SPARES];
     int count;
