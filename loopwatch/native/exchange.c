@@ -330,6 +330,10 @@ static int
 exchange_clear(Exchange *self)
 {
     self->state = ENDED;
+    if (self->pulse != NULL && self->request != NULL &&
+        self->pulse->owner == (PyObject *)self->request) {
+        self->pulse->owner = NULL;
+    }
     Py_CLEAR(self->coroutine);
     Py_CLEAR(self->request);
     Py_CLEAR(self->scope);
