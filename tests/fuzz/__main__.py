@@ -24,7 +24,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--loop", choices=KINDS, help="only this one")
     parser.add_argument("--play", choices=PLAYS, help="only these")
-    parser.add_argument("--slow", type=float, default=0.1, help="seconds from which a step is slow")
+    parser.add_argument(
+        "--slow", type=float, default=10.0, help="seconds from which a step is slow"
+    )
     wanted = parser.parse_args()
     found = 0
     print("the twin is", "Python's" if speedups is None else "compiled")
