@@ -30,6 +30,11 @@ typedef struct {
     enum state state;
 } Exchange;
 
+/* exchange.c */
+PySendResult exchange_resume(Exchange *self, PyObject *argument, PyObject **result);
+int end_exchange(Exchange *self, int raised);
+
+/* exchange_type.c */
 PyObject *new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *send);
 
 #endif
