@@ -1,4 +1,4 @@
-/* stub */
+/* The watchdog's sleep: nothing yet. */
 #include "native.h"
 void wake_watcher(void) {}
 PyTypeObject WatcherType = {

@@ -8,6 +8,7 @@ loop's own, which are not told apart.
 
 from __future__ import annotations
 
+from contextvars import Context
 from types import CodeType
 from typing import Any
 
@@ -73,6 +74,7 @@ def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> No
     code = handle_code(handle)
     known = code if isinstance(code, CodeType) else None
     context = getattr(handle, "_context", None)
+    context = context if isinstance(context, Context) else None  # a handle may be given anything
     pulse.judge(pulse.mark - took, took, request, handle_name(handle), context, known)
 
 

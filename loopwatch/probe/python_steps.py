@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task, format_helpers
 from collections.abc import Callable, Mapping, Sized
+from contextvars import Context
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
@@ -109,7 +110,8 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
         now = clock()
         took = now - pulse.mark
         pulse.mark = now
-        request = self._context.get(REQUEST)
+        context = self._context
+        request = context.get(REQUEST) if type(context) is Context else None
         if eager or took >= pulse.limit or now - pulse.tick >= OLD:
             end_step(pulse, self, request, took)
         elif request is not None:
