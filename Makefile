@@ -10,12 +10,13 @@ PY = .venv/bin/python
 HARDY = $(addprefix tests/,cli deploy diagnose explain exporters grafana page)
 
 .NOTPARALLEL:
-.PHONY: help demo test check bench dashboards wheel clean
+.PHONY: help demo test test-all check bench dashboards wheel clean
 
 help:
 	@echo "make demo    serve the demo on 127.0.0.1:8000 and name its culprits; Ctrl-C ends it"
 	@echo "             ARGS=\"--seconds 20 --loop uvloop --port 8001\""
 	@echo "make test    run the tests;  ARGS=\"tests/test_architecture.py -v\""
+	@echo "make test-all   the same, the C code by gcc's sanitizers, and many random programs"
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measure what loopwatch costs (wants valgrind);  ARGS=\"--quick\""
 	@echo "make dashboards   make Grafana's dashboards anew from deploy/dashboards/"
@@ -37,6 +38,14 @@ ifeq ($(strip $(ARGS)),)
 else
 	@$(PY) -m pytest $(ARGS)
 endif
+
+test-all:
+	@status=0; \
+	$(MAKE) --no-print-directory test ARGS= || status=$$?; \
+	.ci/sanitize || status=$$?; \
+	$(PY) -m tests.fuzz --seeds 20000 || status=$$?; \
+	$(PY) -m tests.fuzz --seeds 20000 --first 20000 --slow 0.001 || status=$$?; \
+	exit $$status
 
 check:
 	@.ci/venv check

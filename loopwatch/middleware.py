@@ -104,7 +104,7 @@ class LoopWatchMiddleware(Front):
                 enter(pulse, request)
             await self.app(scope, receive, send)
         finally:
-            if speedups is not None or not finish(pulse, watched.rows, request):
+            if not finish(pulse, watched.rows, request):
                 watched.finish(request)
 
     if speedups is None:

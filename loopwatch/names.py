@@ -23,11 +23,19 @@ def module_of(filename: str) -> str:
 
 def callable_name(function: Any) -> str:
     """Return `module.qualname` of a function, method, partial or callable object."""
-    while isinstance(function, partial):
+    while issubclass(type(function), partial):
         function = function.func
-    if not hasattr(function, "__qualname__"):
+    if attribute(function, "__qualname__") is None:
         function = type(function)
-    return f"{getattr(function, '__module__', None) or '?'}.{function.__qualname__}"
+    return f"{attribute(function, '__module__') or '?'}.{function.__qualname__}"
+
+
+def attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """Return an attribute of an object of the app's, whose own code may be asked, and may fail."""
+    try:
+        return getattr(thing, name, default)
+    except Exception:
+        return default
 
 
 def coroutine_name(coroutine: Any) -> str | None:

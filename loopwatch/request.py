@@ -7,7 +7,7 @@ step is judged after it; a reset would have wiped the culprit's name. `ended` te
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.speedups import speedups
@@ -23,7 +23,24 @@ def unix_time(moment: float) -> float:
     return time.time() - (clock() - moment)
 
 
+NO_TIMES: Any = ()  # of a request without long steps, as most are
+MANY = 256  # long steps kept in a request before its row takes them
+
+
 if TYPE_CHECKING or speedups is None:
+
+    def seldom(name: str, usual: Any) -> Any:
+        """Return an attribute that few requests have: it costs nothing until it is set."""
+
+        def get(self: Request) -> Any:
+            return usual if self.rare is None else self.rare.get(name, usual)
+
+        def put(self: Request, value: Any) -> None:
+            if self.rare is None:
+                self.rare = {}
+            self.rare[name] = value
+
+        return property(get, put)
 
     class Request:
         """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
@@ -33,9 +50,8 @@ if TYPE_CHECKING or speedups is None:
         """
 
         __slots__ = (
-            *("_times", "door", "ended", "outer", "row", "scope", "seconds", "started", "stepped"),
-            "steps",
-            "__dict__",  # of what few requests have
+            *("door", "ended", "outer", "queued", "rare", "responded", "row", "scope", "seconds"),
+            *("settled", "started", "stepped", "steps", "taken", "times"),
         )
 
         scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
@@ -47,55 +63,44 @@ if TYPE_CHECKING or speedups is None:
         row: Any  # (2) of the ledger
         stepped: float  # (1) the end of its last step
         ended: float  # (2)
-        queued: float = 0.0  # s in its socket before it began
-        stalled: float = 0.0  # s ready to run, while others held the loop
-        pooled: float = 0.0  # s waiting for a thread of a pool
-        responded: float = 0.0  # when its response was complete, if it is
-        settled: float = 0.0  # s in its own steps until then
-        taken: float = 0.0  # s in its own steps that its row has
-        charged: float = 0.0  # s of its latency that its row has
-        charged_background: float = 0.0  # s, after `responded`, that its row has
-        charged_stalled: float = 0.0  # s
-        span: tuple[str, str] | None = None  # ids of its trace and span, if it was slow
-        waits: list[Any] | None = None  # for others, see `holds`
-
-        @property
-        def times(self) -> tuple[float, ...]:
-            """Seconds of each long step since its row last took them."""
-            return tuple(self._times)
+        queued: float  # (1) s in its socket before it began
+        responded: float  # (1) when its response was complete, if it is; else 0.0
+        settled: float  # (1) s in its own steps until then
+        times: tuple[float, ...]  # (1) s of each long step since its row last took them
+        taken: float  # (1) s in its own steps that its row has
+        rare: dict[str, Any] | None  # (1) what follows, as far as it was set
+        stalled: float = seldom("stalled", 0.0)  # s ready to run, while others held the loop
+        pooled: float = seldom("pooled", 0.0)  # s waiting for a thread of a pool
+        charged: float = seldom("charged", 0.0)  # s of its latency that its row has
+        charged_background: float = seldom("charged_background", 0.0)  # s of it after `responded`
+        charged_stalled: float = seldom("charged_stalled", 0.0)  # s
+        span: tuple[str, str] | None = seldom("span", None)  # ids of trace and span, if it was slow
+        waits: list[Any] | None = seldom("waits", None)  # for others, see `holds`
 
         def add_long_step(self, took: float) -> bool:
             """Keep one; return whether they are many, and its row should take them."""
-            if not self._times:
-                self._times: list[float] = []
-            self._times.append(took)
-            return len(self._times) >= MANY
+            self.times += (took,)
+            return len(self.times) >= MANY
 
         def forget_long_steps(self) -> None:
-            self._times = NO_TIMES
+            self.times = NO_TIMES
 
         def take_steps(self, row: Any) -> float:
             """Move the steps so far to a row of steps; return their seconds."""
-            took, row.steps, row.seconds = (
-                self.seconds,
-                row.steps + self.steps,
-                row.seconds + self.seconds,
-            )
-            self.steps, self.seconds = 0, 0.0
-            if self._times:
-                took += sum(self._times)
-                for each in self._times:
-                    row.add(each)
-                self._times = NO_TIMES
+            took, times = self.seconds + sum(self.times), self.times
+            row.steps += self.steps
+            row.seconds += self.seconds
+            self.steps, self.seconds, self.times = 0, 0.0, NO_TIMES
+            for each in times:
+                row.add(each)
             return took
 
 else:
     Request = speedups.Request
 
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
-MISSING: Any = Token.MISSING
-NO_TIMES: Any = ()  # of a request without long steps, as most are
-MANY = 256  # long steps kept in a request before its row takes them
+
+find, make = REQUEST.get, REQUEST.set
 
 
 def begin(door: Any, scope: Any) -> Request:
@@ -103,10 +108,12 @@ def begin(door: Any, scope: Any) -> Request:
     request = Request()
     request.door = door
     request.scope = scope
-    request.steps, request.seconds, request._times = 0, 0.0, NO_TIMES
+    request.steps, request.times, request.rare = 0, NO_TIMES, None
+    request.seconds = request.taken = request.responded = request.settled = request.queued = 0.0
     request.started = request.stepped = clock()  # before any thread can find it
-    outer = REQUEST.set(request).old_value
-    request.outer = None if outer is MISSING or outer.scope is None else outer
+    outer = find(None)
+    request.outer = None if outer is None or outer.scope is None else outer
+    make(request)
     return request
 
 

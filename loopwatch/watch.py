@@ -242,8 +242,7 @@ class Watch:
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
                 _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
-                watched.announce()
-                watched.pulse.begin()
+                watched.begin()
             return self._loops[loop]
 
     def _adopt(self, loop: Any) -> None:

@@ -56,13 +56,7 @@ class WatchedLoop:
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template, lone)
         self.timed = LabelTable()
-        self.pulse = Pulse(
-            loop,
-            threshold,
-            self._long_step,
-            self._many_steps,
-            self.steps.of_task,
-        )
+        self.pulse = Pulse(loop, threshold, self._long_step, self._many_steps, self.steps.of_task)
         self.probe = probe_for(self.pulse, self.estimated_ticks.add)
         self.clocks = Clocks(self.probe)
         self.threads = ThreadPool(loop, add_pooled)
@@ -106,8 +100,8 @@ class WatchedLoop:
         if waits:
             self.requests.row(request).tell(request, waits, sum(wait.seconds for wait in more))
 
-    def announce(self) -> None:
-        """Say what is seen on this loop, and what is not."""
+    def begin(self) -> None:
+        """Say what is seen on this loop, and what is not; judge from now on."""
         probe = self.probe
         blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
         logger.info(
@@ -119,6 +113,7 @@ class WatchedLoop:
             ", ".join(probe.layers),
             blind,
         )
+        self.pulse.begin()
 
     def uninstall(self) -> None:
         if self._debug is not None:

@@ -15,7 +15,7 @@ from .conftest import MakeWatch, run_on
 def test_a_request_made_in_process_takes_as_long_as_it_takes(
     loop: str, make_watch: MakeWatch
 ) -> None:
-    """Nobody drives it on uvloop: the last mark there is older than itself, or another's."""
+    """The step it begins in is the outer one's, and began before it."""
     watch = make_watch()
     truths: list[float] = []
 

@@ -1,6 +1,6 @@
 """A PDF written by hand: a few pages of plain text, so that the demo carries no binary."""
 
-PAGES = 4
+PAGES = 9
 LINES = 15  # to a page
 SENTENCE = "A step is one uninterrupted run of one callback, and while it runs nobody else does."
 

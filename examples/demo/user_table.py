@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-USERS = 180_000
+USERS = 450_000
 TABLE = "loopwatch_demo_users"
 
 SQLITE_QUERY = f"""

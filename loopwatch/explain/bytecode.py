@@ -136,12 +136,23 @@ def is_call(name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def listing(code: CodeType) -> tuple[Instruction, ...]:
-    """Return the instructions of a code object, as they are specialised now."""
+    """Return the instructions of a code object, as they are specialised now.
+
+    While its lines are watched `dis` may meet an instruction half changed, and take its argument
+    for another's; then they are listed as they were compiled.
+    """
+    try:
+        return instructions(code, adaptive=True)
+    except (IndexError, KeyError, ValueError):
+        return instructions(code, adaptive=False)
+
+
+def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
     return tuple(
         Instruction(
             i.offset, i.opname, i.argrepr or str(i.arg), i.positions.lineno if i.positions else None
         )
-        for i in dis.get_instructions(code, adaptive=True)
+        for i in dis.get_instructions(code, adaptive=adaptive)
         if i.opname != "CACHE"
     )
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING or speedups is None:
         """What the end of a request reads and adds to."""
 
         __slots__ = (
-            *("background", "counts", "door", "finished", "method", "pooled", "queued"),
-            *("_recent", "running", "stalled", "steps", "sums", "time"),
+            *("background", "counts", "door", "method", "pooled", "queued"),
+            *("latest", "running", "stalled", "steps", "sums", "time"),
         )
 
         method: str
@@ -40,15 +40,19 @@ if TYPE_CHECKING or speedups is None:
         counts: Sequence[int]  # of latencies, by bucket
         sums: Sequence[float]
         steps: StepRow
-        finished: int  # requests
+        latest: deque[tuple[float, ...]]  # `PARTS` of each
 
         def __init__(self) -> None:
-            self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT)
-            self.finished = 0
+            self.latest = deque(maxlen=RECENT)
             self.running = self.time = self.background = 0.0
             self.queued = self.stalled = self.pooled = 0.0
             self.counts = [0] * (len(SECONDS_EDGES) + 1)
             self.sums = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        @property
+        def finished(self) -> int:
+            """How many requests."""
+            return sum(self.counts)
 
         def add_latency(self, latency: float) -> None:
             bucket = bisect_left(SECONDS_EDGES, latency)
@@ -56,12 +60,11 @@ if TYPE_CHECKING or speedups is None:
             self.sums[bucket] += latency  # type: ignore[index]
 
         def add_recent(self, *parts: float) -> None:
-            self._recent.append(parts)
-            self.finished += 1
+            self.latest.append(parts)
 
         def recent(self) -> bytes:
             """Return `PARTS` doubles of each of the latest requests, oldest first."""
-            return array("d", chain.from_iterable([*self._recent])).tobytes()
+            return array("d", chain.from_iterable([*self.latest])).tobytes()
 
 else:
     RowNumbers = speedups.RowNumbers

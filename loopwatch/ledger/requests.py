@@ -7,6 +7,7 @@ What its tasks still do after that is not in these sums; a stall of theirs keeps
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -75,8 +76,9 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
 
 
 def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
-    """Count a request that ends within a step, if it is like most: its endpoint's row is known, and
-    none of its steps was long. False, and nothing done, if not; the compiled twin has its own."""
+    """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
+    step of it was long, and it waited for nothing. False, and nothing done, if not; the compiled
+    twin has its own."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
@@ -84,41 +86,43 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
             return False
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
-    now, mark, started = clock(), pulse.mark, request.started
-    step = now - (mark if mark > started else started)
-    if pulse.limit == 0.0 or step >= FIRST or request.times or request.stalled or request.pooled:
+    now, since, started = clock(), pulse.mark, request.started
+    step = now - (since if since > started else started)
+    if step >= FIRST or request.rare is not None or request.times or request.queued:
         return False
-    running = request.seconds + step
-    whole = request.taken + running
-    own = settled = request.settled if request.responded else whole
-    if whole < own:
-        own = whole
-    age = (request.responded or now) - started
+    if pulse.limit == 0.0:
+        return False
+    running = own = request.seconds + step
+    responded = request.responded
+    if responded:
+        age = responded - started
+        if request.settled < own:
+            own = request.settled
+    else:
+        age = now - started
     if age < own:
         own = age
-    if own != settled:
-        request.settled = own
-    request.row, request.ended, request.stepped, request.scope = row, now, now, None
+    request.row, request.settled, request.scope = row, own, None
+    request.ended = request.stepped = now
     steps = row.steps
     steps.steps += request.steps + 1
     steps.seconds += running
-    queued, charged = request.queued, request.charged
-    latency = age + queued
-    row.add_latency(latency)
     row.running += running
-    row.background += whole - own - request.charged_background
-    row.time += latency - charged
-    if queued and not charged:
-        row.queued += queued
-    row.add_recent(started - queued, latency, queued, own, 0.0)
-    if request.waits is not None or request.span is not None:
-        row.note(request)
+    row.background += running - own
+    row.time += age
+    bucket = bisect_left(SECONDS_EDGES, age) if age > FIRST else 0
+    row.counts[bucket] += 1  # type: ignore[index]
+    row.sums[bucket] += age  # type: ignore[index]
+    row.latest.append((started, age, 0.0, own, 0.0))
     return True
 
 
 if speedups is not None:
     speedups.wire_ledger(SECONDS_EDGES)
     add_request, add_to_known = speedups.add_request, speedups.add_to_known
+
+    def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+        return False
 
 
 class RequestTable:

@@ -5,17 +5,7 @@
    leave; its owner is looked up while the context is entered. An exception is reported by Python, as
    `run` reports it. Anything out of the ordinary is `run`'s to do, and is timed from outside. */
 
-#include "native.h"
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-    PyObject *run;    /* asyncio.Handle._run as it was */
-    PyObject *pulses; /* dict of pulses by loop */
-    PyObject *only;   /* the loop, if there is but one */
-    PyObject *its_pulse;
-    int plain; /* `run` is asyncio's own, and handles have the slots we know */
-} TimedRun;
+#include "asyncio_run.h"
 
 /* Where a handle keeps what we read; 0 if it has no such slot, and is to be asked. */
 Py_ssize_t at_callback;
@@ -49,6 +39,12 @@ find_slots(void)
     at_loop = slot_of(wired.handle_type, str__loop);
 }
 
+int
+has_slots(void)
+{
+    return at_args && at_callback && at_context && at_loop;
+}
+
 /* Returns a handle's attribute, a new reference. */
 PyObject *
 of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
@@ -75,6 +71,9 @@ find_pulse(TimedRun *self, PyObject *handle, Pulse **pulse)
         return -1;
     }
     found = loop == self->only ? self->its_pulse : PyDict_GetItemWithError(self->pulses, loop);
+    if (found != NULL && found != self->its_pulse && !PyObject_TypeCheck(found, &PulseType)) {
+        found = NULL; /* the dict has been changed since */
+    }
     *pulse = (Pulse *)Py_XNewRef(found);
     Py_DECREF(loop);
     return found == NULL && PyErr_Occurred() ? -1 : 0;
@@ -89,7 +88,9 @@ find_owner_of(PyObject *handle, PyObject **owner)
     if (context == NULL) {
         return -1;
     }
-    int known = PySequence_Contains(context, wired.variable); /* a miss makes no KeyError */
+    int known = PyContext_CheckExact(context) /* else its `run` has failed, and that was told */
+                    ? PySequence_Contains(context, wired.variable) /* a miss makes no KeyError */
+                    : 0;
     if (known > 0) {
         *owner = PyObject_GetItem(context, wired.variable);
         known = *owner == NULL ? -1 : known;
@@ -169,7 +170,10 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     if (*done == NULL) {
         PyErr_Fetch(&type, &value, &trace);
     }
-    if (find_owner(pulse, &owner) < 0 || PyContext_Exit(context) < 0) {
+    if (find_owner(pulse, &owner) < 0) {
+        PyErr_WriteUnraisable(handle);
+    }
+    if (PyContext_Exit(context) < 0) {
         PyErr_WriteUnraisable(handle);
     }
     if (type != NULL) {
@@ -203,7 +207,7 @@ run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyOb
     return done;
 }
 
-static PyObject *
+PyObject *
 timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *names)
 {
     Pulse *pulse = NULL;
@@ -220,109 +224,4 @@ timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *na
     }
     Py_DECREF(pulse);
     return done;
-}
-
-static PyObject *
-timed_run_get(PyObject *self, PyObject *instance, PyObject *owner)
-{
-    (void)owner;
-    return instance == NULL ? Py_NewRef(self) : PyMethod_New(self, instance);
-}
-
-static int
-timed_run_traverse(TimedRun *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->run);
-    Py_VISIT(self->pulses);
-    Py_VISIT(self->only);
-    Py_VISIT(self->its_pulse);
-    return 0;
-}
-
-static int
-timed_run_clear(TimedRun *self)
-{
-    Py_CLEAR(self->only);
-    Py_CLEAR(self->its_pulse);
-    return 0; /* the rest must stay for as long as it can be called; the dict is cleared */
-}
-
-static void
-timed_run_dealloc(TimedRun *self)
-{
-    PyObject_GC_UnTrack(self);
-    timed_run_clear(self);
-    Py_CLEAR(self->run);
-    Py_CLEAR(self->pulses);
-    PyObject_GC_Del(self);
-}
-
-/* Lets go of the loop and its pulse: from now on only what `pulses` holds is found. */
-static PyObject *
-timed_run_forget(TimedRun *self, PyObject *unused)
-{
-    (void)unused;
-    timed_run_clear(self);
-    Py_RETURN_NONE;
-}
-
-static PyMemberDef timed_run_members[] = {
-    {"__wrapped__", T_OBJECT, offsetof(TimedRun, run), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyMethodDef timed_run_methods[] = {
-    {"forget", (PyCFunction)timed_run_forget, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-PyTypeObject TimedRunType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "loopwatch._speedups.TimedRun",
-    .tp_basicsize = sizeof(TimedRun),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_vectorcall_offset = offsetof(TimedRun, call),
-    .tp_call = PyVectorcall_Call,
-    .tp_descr_get = timed_run_get,
-    .tp_dealloc = (destructor)timed_run_dealloc,
-    .tp_traverse = (traverseproc)timed_run_traverse,
-    .tp_clear = (inquiry)timed_run_clear,
-    .tp_members = timed_run_members,
-    .tp_methods = timed_run_methods,
-};
-
-/* timed_run(run, pulses, eager): `eager` is for the twin alone, here it costs nothing */
-PyObject *
-timed_run(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *run, *pulses, *loop, *pulse;
-    int eager;
-    Py_ssize_t at = 0;
-    if (!PyArg_ParseTuple(args, "OO!p:timed_run", &run, &PyDict_Type, &pulses, &eager)) {
-        return NULL;
-    }
-    while (PyDict_Next(pulses, &at, &loop, &pulse)) {
-        if (!PyObject_TypeCheck(pulse, &PulseType)) {
-            PyErr_Format(PyExc_TypeError, "pulses must be of Pulse, got %R", pulse);
-            return NULL;
-        }
-    }
-    TimedRun *self = is_wired() ? PyObject_GC_New(TimedRun, &TimedRunType) : NULL;
-    if (self == NULL) {
-        return NULL;
-    }
-    self->call = (vectorcallfunc)timed_run_call;
-    self->run = Py_NewRef(run);
-    self->pulses = Py_NewRef(pulses);
-    self->only = self->its_pulse = NULL;
-    self->plain = run == wired.plain_run && at_args && at_callback && at_context && at_loop;
-    at = 0;
-    if (PyDict_GET_SIZE(pulses) == 1 && PyDict_Next(pulses, &at, &loop, &pulse)) {
-        self->only = Py_NewRef(loop);
-        self->its_pulse = Py_NewRef(pulse);
-    }
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
 }

@@ -7,8 +7,6 @@
 #include "native.h"
 #include "exchange.h"
 
-Spares spare_exchanges = {.type = &ExchangeType};
-
 /* Returns the plain function that is the app's __call__, borrowed; NULL if it is none. Calling it spares
    the tuple that a class's __call__ is called with. */
 static PyObject *
@@ -30,19 +28,32 @@ function_of_app(Middleware *front)
     return found;
 }
 
+/* Returns a coroutine for what was returned in its place: any awaitable may be. */
+static PyObject *
+as_coroutine(PyObject *returned)
+{
+    if (returned != NULL && !PyCoro_CheckExact(returned)) {
+        Py_SETREF(returned, PyObject_CallOneArg(wired.awaiting, returned));
+    }
+    return returned;
+}
+
 static PyObject *
 call_app(Exchange *self, PyObject *send)
 {
-    PyObject *function = function_of_app(self->front);
-    PyObject *arguments[] = {NULL, self->front->app, self->scope, self->receive, send};
-    Py_ssize_t first = function != NULL ? 1 : 2;
-    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : self->front->app,
-                                              arguments + first,
-                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    if (coroutine != NULL && !PyCoro_CheckExact(coroutine)) { /* any awaitable may be returned */
-        Py_SETREF(coroutine, PyObject_CallOneArg(wired.awaiting, coroutine));
+    PyObject *app = self->front->app;
+    if (app == NULL) { /* since we looked */
+        PyErr_SetString(PyExc_AttributeError, "app");
+        return NULL;
     }
-    return coroutine;
+    Py_INCREF(app); /* it may be replaced while it is called */
+    PyObject *function = function_of_app(self->front);
+    PyObject *arguments[] = {NULL, app, self->scope, self->receive, send};
+    Py_ssize_t first = function != NULL ? 1 : 2;
+    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : app, arguments + first,
+                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(app);
+    return as_coroutine(coroutine);
 }
 
 /* Begins, in the request's own context; gives the app's coroutine, a new reference. */
@@ -50,9 +61,10 @@ static PyObject *
 begin_exchange(Exchange *self)
 {
     Middleware *front = self->front;
-    if (front->pulse != self->pulse) { /* it serves another loop by now */
+    if (front->pulse != self->pulse || front->app == NULL) { /* it serves another loop by now */
         PyObject *arguments[] = {(PyObject *)front, self->scope, self->receive, self->send};
-        return PyObject_VectorcallMethod(str_serve, arguments, 4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        return as_coroutine(PyObject_VectorcallMethod(str_serve, arguments,
+                                                      4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
     }
     Request *request = begin_request((PyObject *)front, self->scope);
     if (request == NULL) {
@@ -64,15 +76,14 @@ begin_exchange(Exchange *self)
         PyObject *nested = PyObject_VectorcallMethod(str_nested, arguments,
                                                      6 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         Py_DECREF(request);
-        return nested;
+        return as_coroutine(nested);
     }
     self->request = request;
-    PyObject *send = NULL, *coroutine = NULL;
-    if (ask_late(self->pulse, request, self->receive, front->late) == 0) {
-        send = new_response(self->pulse, request, self->send, front->start);
-    }
+    PyObject *coroutine = NULL, *send = new_response(self->pulse, request, self->send, front->start);
     if (send != NULL) {
-        coroutine = call_app(self, send);
+        if (ask_late(self->pulse, request, self->receive, front->late) == 0) {
+            coroutine = call_app(self, send);
+        }
         Py_DECREF(send);
     }
     return coroutine;
@@ -103,7 +114,7 @@ end_request(Exchange *self, Request *request, int raised)
 }
 
 /* The app has ended: so has its request. An exception that is set stays set. */
-static int
+int
 end_exchange(Exchange *self, int raised)
 {
     int failed = 0;
@@ -128,7 +139,7 @@ end_exchange(Exchange *self, int raised)
     return failed;
 }
 
-/* ---------------------------------------------------------------- as a coroutine */
+/* ---------------------------------------------------------------- a step */
 
 /* Says why an exchange cannot be resumed, as a coroutine does; 0 if it can, for the first time. */
 static int
@@ -149,7 +160,7 @@ is_refused(Exchange *self, PyObject *argument)
     return 1;
 }
 
-static PySendResult
+PySendResult
 exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
 {
     PySendResult sent = PYGEN_ERROR;
@@ -178,229 +189,4 @@ exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
         Py_SETREF(*result, Py_NewRef(Py_None));
     }
     return sent;
-}
-
-static PyObject *
-exchange_send(Exchange *self, PyObject *argument)
-{
-    PyObject *result;
-    if (exchange_resume(self, argument, &result) == PYGEN_RETURN) {
-        Py_CLEAR(result);
-        PyErr_SetNone(PyExc_StopIteration);
-    }
-    return result;
-}
-
-static PyObject *
-exchange_next(Exchange *self)
-{
-    PyObject *result;
-    if (exchange_resume(self, Py_None, &result) == PYGEN_RETURN) {
-        Py_CLEAR(result); /* NULL without an exception: the end, and nothing to return */
-    }
-    return result;
-}
-
-/* Raises what `throw(type, value, traceback)` means, and returns it as one exception. */
-static PyObject *
-thrown_exception(PyObject *args)
-{
-    PyObject *type, *value = NULL, *trace = NULL;
-    if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &trace)) {
-        return NULL;
-    }
-    if (PyExceptionInstance_Check(type) && !is_there(value)) {
-        value = Py_NewRef(type);
-        type = Py_NewRef(PyExceptionInstance_Class(value));
-    }
-    else if (PyExceptionClass_Check(type)) {
-        Py_INCREF(type);
-        value = is_there(value) ? Py_NewRef(value) : NULL;
-    }
-    else {
-        PyErr_SetString(PyExc_TypeError, "what is thrown must be an exception");
-        return NULL;
-    }
-    trace = is_there(trace) ? Py_NewRef(trace) : NULL;
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL) {
-        PyException_SetTraceback(value, trace);
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-}
-
-static PyObject *
-exchange_throw(Exchange *self, PyObject *args)
-{
-    PyObject *thrown = thrown_exception(args), *waiter = NULL;
-    if (thrown == NULL) {
-        return NULL;
-    }
-    if (self->state == ENDED || self->state == RUNNING) {
-        PyErr_SetString(self->state == ENDED ? PyExc_RuntimeError : PyExc_ValueError,
-                        self->state == ENDED ? "cannot reuse already awaited coroutine"
-                                             : "coroutine already executing");
-    }
-    else if (self->coroutine == NULL) { /* never begun, so nothing is there to be told */
-        PyErr_SetObject(PyExceptionInstance_Class(thrown), thrown);
-        end_exchange(self, 1);
-    }
-    else {
-        self->state = RUNNING;
-        waiter = PyObject_CallMethodOneArg(self->coroutine, str_throw, thrown);
-        self->state = SUSPENDED;
-        if (waiter == NULL) {
-            end_exchange(self, 1);
-        }
-    }
-    Py_DECREF(thrown);
-    return waiter;
-}
-
-static PyObject *
-exchange_close(Exchange *self, PyObject *unused)
-{
-    (void)unused;
-    PyObject *coroutine = self->coroutine, *done = Py_NewRef(Py_None);
-    if (self->state == RUNNING) {
-        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-        Py_CLEAR(done);
-    }
-    else if (self->state != ENDED) {
-        if (coroutine != NULL) {
-            self->state = RUNNING;
-            Py_SETREF(done, PyObject_CallMethodNoArgs(coroutine, str_close));
-        }
-        if (end_exchange(self, done == NULL) < 0) {
-            Py_CLEAR(done);
-        }
-    }
-    return done;
-}
-
-/* ---------------------------------------------------------------- as an object */
-
-/* Whoever follows the chain of what is awaited, by `cr_await` and its like, finds the app's coroutine
-   in its place. */
-static PyObject *
-exchange_getattr(Exchange *self, PyObject *name)
-{
-    if (self->coroutine != NULL && PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name) > 3 &&
-        PyUnicode_READ_CHAR(name, 0) == 'c' && PyUnicode_READ_CHAR(name, 1) == 'r' &&
-        PyUnicode_READ_CHAR(name, 2) == '_') {
-        return PyObject_GetAttr(self->coroutine, name);
-    }
-    return PyObject_GenericGetAttr((PyObject *)self, name);
-}
-
-static int
-exchange_traverse(Exchange *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->front);
-    Py_VISIT(self->pulse);
-    Py_VISIT(self->scope);
-    Py_VISIT(self->receive);
-    Py_VISIT(self->send);
-    Py_VISIT(self->watched);
-    Py_VISIT(self->rows);
-    Py_VISIT(self->request);
-    Py_VISIT(self->coroutine);
-    return 0;
-}
-
-static int
-exchange_clear(Exchange *self)
-{
-    self->state = ENDED;
-    Py_CLEAR(self->coroutine);
-    Py_CLEAR(self->request);
-    Py_CLEAR(self->scope);
-    Py_CLEAR(self->receive);
-    Py_CLEAR(self->send);
-    Py_CLEAR(self->watched);
-    Py_CLEAR(self->rows);
-    Py_CLEAR(self->front);
-    Py_CLEAR(self->pulse);
-    return 0;
-}
-
-/* An app that is dropped while it is suspended is closed first, as the frame of a coroutine is. */
-static void
-exchange_finalize(Exchange *self)
-{
-    PyObject *type, *value, *trace;
-    if (self->state != SUSPENDED) {
-        return;
-    }
-    PyErr_Fetch(&type, &value, &trace);
-    PyObject *done = exchange_close(self, NULL);
-    if (done == NULL) {
-        PyErr_WriteUnraisable((PyObject *)self);
-    }
-    Py_XDECREF(done);
-    PyErr_Restore(type, value, trace);
-}
-
-static void
-exchange_dealloc(Exchange *self)
-{
-    if (self->state == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
-        return; /* somebody keeps it now */
-    }
-    begin_to_end((PyObject *)self);
-    exchange_clear(self);
-    if (PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
-        PyObject_GC_UnTrack(self);
-        PyObject_GC_Del(self);
-        return;
-    }
-    self->state = NEW;
-    keep_spare(&spare_exchanges, (PyObject *)self);
-}
-
-static PyMethodDef exchange_methods[] = {
-    {"send", (PyCFunction)exchange_send, METH_O, NULL},
-    {"throw", (PyCFunction)exchange_throw, METH_VARARGS, NULL},
-    {"close", (PyCFunction)exchange_close, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyAsyncMethods exchange_as_async = {
-    .am_await = PyObject_SelfIter,
-    .am_send = (sendfunc)exchange_resume,
-};
-
-PyTypeObject ExchangeType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "loopwatch._speedups.Exchange",
-    .tp_basicsize = sizeof(Exchange),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_as_async = &exchange_as_async,
-    .tp_getattro = (getattrofunc)exchange_getattr,
-    .tp_iter = PyObject_SelfIter,
-    .tp_iternext = (iternextfunc)exchange_next,
-    .tp_methods = exchange_methods,
-    .tp_finalize = (destructor)exchange_finalize,
-    .tp_dealloc = (destructor)exchange_dealloc,
-    .tp_traverse = (traverseproc)exchange_traverse,
-    .tp_clear = (inquiry)exchange_clear,
-};
-
-PyObject *
-new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *send)
-{
-    Exchange *self = (Exchange *)take_spare(&spare_exchanges);
-    if (self == NULL) {
-        return NULL;
-    }
-    self->front = (Middleware *)Py_NewRef(front);
-    self->pulse = (Pulse *)Py_NewRef(front->pulse);
-    self->scope = Py_NewRef(scope);
-    self->receive = Py_NewRef(receive);
-    self->send = Py_NewRef(send);
-    self->watched = Py_NewRef(front->watched);
-    self->rows = Py_NewRef(front->rows);
-    return (PyObject *)self;
 }

@@ -18,7 +18,7 @@ typedef struct {
     PyObject *app_function;
 } Middleware;
 
-enum state { NEW, RUNNING, SUSPENDED, ENDED };
+enum state { ENDED, NEW, RUNNING, SUSPENDED }; /* a spare one has ended */
 
 typedef struct {
     PyObject_HEAD
@@ -30,6 +30,11 @@ typedef struct {
     enum state state;
 } Exchange;
 
+/* exchange.c */
+PySendResult exchange_resume(Exchange *self, PyObject *argument, PyObject **result);
+int end_exchange(Exchange *self, int raised);
+
+/* exchange_type.c */
 PyObject *new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *send);
 
 #endif

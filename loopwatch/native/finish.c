@@ -35,12 +35,12 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
         add_step(request, step, now);
     }
     put(&request->row, (PyObject *)row);
-    put(&request->scope, Py_None);
     request->ended = now;
     steps->steps += request->steps;
     steps->seconds += request->seconds;
     double running = request->seconds + long_seconds(request);
     take_long_steps(steps, request);
+    put(&request->scope, Py_None); /* its end may be code of the app's: `steps` is not used any more */
     settle_parts(request, running, now);
     double end = request->responded != 0.0 ? request->responded : now;
     double latency = end - request->started + request->queued;

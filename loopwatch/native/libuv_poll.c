@@ -18,45 +18,7 @@
    loop would crash. They hold the GIL, as who closes does, or `guard`, which whoever closes takes as
    well: the watchdog reads without the GIL, and nobody keeps the guard for more than such a reading. */
 
-#include "native.h"
-
-enum {
-    PREPARE_INIT, PREPARE_START, PREPARE_STOP, CHECK_INIT, CHECK_START, CHECK_STOP,
-    CLOSE, UNREF, IDLE_TIME, NOW, FUNCTIONS
-};
-
-struct LibuvPoll {
-    void *functions[FUNCTIONS];
-    void *loop;            /* uv_loop_t; NULL once it is closed */
-    void *prepare, *check; /* uv_handle_t: before each stands a pointer to this */
-    Pulse *pulse;          /* borrowed: it tells us of its end */
-    uint64_t idle_before;  /* ns, as the poll began */
-    double seen;           /* the loop's own time before somebody set it in this poll, s; or 0.0 */
-    int open;              /* handles that libuv has not let go */
-    PyObject *owner;       /* borrowed: the LibuvPollObject; NULL once that has ended */
-};
-
-typedef struct {
-    PyObject_HEAD
-    LibuvPoll *poll;
-} LibuvPollObject;
-
-typedef int (*init_function)(void *, void *);
-typedef int (*start_function)(void *, void (*)(void *));
-typedef int (*stop_function)(void *);
-typedef void (*close_function)(void *, void (*)(void *));
-typedef void (*unref_function)(void *);
-typedef uint64_t (*time_function)(const void *);
-
-#define PREFIX 16 /* bytes before a handle, for our pointer; keeps the handle aligned */
-
-static PyThread_type_lock guard, spare_guard; /* there once a poll is; the spare one is for a fork */
-
-static LibuvPoll *
-poll_of(void *handle)
-{
-    return *(LibuvPoll **)((char *)handle - PREFIX);
-}
+#include "libuv_poll.h"
 
 static double
 idle_since(LibuvPoll *poll, uint64_t *idle)
@@ -108,12 +70,15 @@ since_poll(LibuvPoll *poll, double now, int *waits)
     return came_back(poll, idle, now);
 }
 
-static int
+static PyThread_type_lock guard, spare; /* there once a poll is; the spare one is for a fork */
+
+/* Makes what is not there; 0, or -1 without an exception. */
+int
 make_guards(void)
 {
     guard = guard != NULL ? guard : PyThread_allocate_lock();
-    spare_guard = spare_guard != NULL ? spare_guard : PyThread_allocate_lock();
-    return guard != NULL && spare_guard != NULL ? 0 : -1;
+    spare = spare != NULL ? spare : PyThread_allocate_lock();
+    return guard != NULL && spare != NULL ? 0 : -1;
 }
 
 static void
@@ -136,8 +101,8 @@ give_guard(void)
 void
 guard_polls_anew(void)
 {
-    guard = spare_guard;
-    spare_guard = NULL;
+    guard = spare;
+    spare = NULL;
 }
 
 /* The same of a pulse, whose poll may be closed meanwhile. Needs no GIL. */
@@ -151,8 +116,8 @@ since_poll_of(Pulse *pulse, double now, int *waits)
 }
 
 /* Parts a poll from its pulse: nobody reads it any more. */
-static void
-part(LibuvPoll *poll)
+void
+part_poll(LibuvPoll *poll)
 {
     take_guard();
     poll->loop = NULL;
@@ -219,7 +184,7 @@ end_gap_then_tick(Pulse *pulse, double ended)
     return end_tick(pulse, ended) < 0 || failed < 0 ? -1 : 0;
 }
 
-static void
+void
 on_prepare(void *handle)
 {
     LibuvPoll *poll = poll_of(handle);
@@ -244,7 +209,7 @@ on_prepare(void *handle)
     write_ends(pulse);
 }
 
-static void
+void
 on_check(void *handle)
 {
     LibuvPoll *poll = poll_of(handle);
@@ -268,182 +233,3 @@ on_check(void *handle)
         with_gil(pulse, end_callbacks, now - back);
     }
 }
-
-static void
-on_closed(void *handle)
-{
-    LibuvPoll *poll = poll_of(handle);
-    PyMem_RawFree((char *)handle - PREFIX);
-    if (--poll->open == 0 && poll->owner == NULL) {
-        PyMem_RawFree(poll);
-    }
-}
-
-/* ---------------------------------------------------------------- for Python */
-
-/* The pulse has ended. */
-void
-abandon_poll(LibuvPoll *poll)
-{
-    poll->pulse = NULL;
-}
-
-static void
-close_handle(LibuvPoll *poll, void **handle, int stop)
-{
-    if (*handle != NULL) {
-        ((stop_function)poll->functions[stop])(*handle);
-        ((close_function)poll->functions[CLOSE])(*handle, on_closed);
-        *handle = NULL; /* `on_closed` frees it */
-    }
-}
-
-/* Has libuv let the handles go; on the loop's thread, while the loop is open. */
-static void
-close_poll(LibuvPoll *poll)
-{
-    part(poll);
-    close_handle(poll, &poll->prepare, PREPARE_STOP);
-    close_handle(poll, &poll->check, CHECK_STOP);
-}
-
-static PyObject *
-libuv_poll_close(LibuvPollObject *self, PyObject *unused)
-{
-    (void)unused;
-    close_poll(self->poll);
-    Py_RETURN_NONE;
-}
-
-/* Reads and writes nothing more; `close` is to follow, on the loop's thread. */
-static PyObject *
-libuv_poll_detach(LibuvPollObject *self, PyObject *unused)
-{
-    (void)unused;
-    part(self->poll);
-    Py_RETURN_NONE;
-}
-
-static void
-libuv_poll_dealloc(LibuvPollObject *self)
-{
-    LibuvPoll *poll = self->poll;
-    if (poll != NULL) {
-        poll->owner = NULL;
-        part(poll);
-        if (poll->open == 0) {
-            PyMem_RawFree(poll);
-        } /* else libuv still has our handles */
-    }
-    Py_TYPE(self)->tp_free(self);
-}
-
-/* Opens one handle; libuv calls `function` once an iteration, and is not kept running by it. Starting
-   one fails only without a function. */
-static void *
-open_handle(LibuvPoll *poll, Py_ssize_t size, int first, void (*function)(void *))
-{
-    void *memory = PyMem_RawCalloc(1, size + PREFIX), *handle = (char *)memory + PREFIX;
-    if (memory == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    if (((init_function)poll->functions[first])(poll->loop, handle) != 0) {
-        PyMem_RawFree(memory);
-        PyErr_SetString(PyExc_OSError, "libuv refused a handle");
-        return NULL;
-    }
-    *(LibuvPoll **)memory = poll;
-    poll->open++;
-    ((start_function)poll->functions[first + 1])(handle, function);
-    ((unref_function)poll->functions[UNREF])(handle);
-    return handle;
-}
-
-static int
-open_handles(LibuvPoll *poll, Py_ssize_t prepare_size, Py_ssize_t check_size)
-{
-    poll->prepare = open_handle(poll, prepare_size, PREPARE_INIT, on_prepare);
-    if (poll->prepare == NULL) {
-        return -1;
-    }
-    poll->check = open_handle(poll, check_size, CHECK_INIT, on_check);
-    return poll->check == NULL ? -1 : 0;
-}
-
-static int
-take_addresses(LibuvPoll *poll, PyObject *addresses)
-{
-    for (Py_ssize_t n = 0; n < FUNCTIONS; n++) {
-        poll->functions[n] = PyLong_AsVoidPtr(PyTuple_GET_ITEM(addresses, n));
-        if (poll->functions[n] == NULL) {
-            if (!PyErr_Occurred()) {
-                PyErr_SetString(PyExc_ValueError, "an address of libuv's must not be 0");
-            }
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* LibuvPoll(pulse, address of the uv_loop_t, addresses of functions, sizes of both handles): on the
-   loop's thread */
-static PyObject *
-libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
-{
-    PyObject *pulse, *loop, *addresses;
-    Py_ssize_t prepare_size, check_size;
-    (void)keywords;
-    if (!PyArg_ParseTuple(args, "O!O!O!nn:LibuvPoll", &PulseType, &pulse, &PyLong_Type, &loop,
-                          &PyTuple_Type, &addresses, &prepare_size, &check_size)) {
-        return NULL;
-    }
-    if (PyTuple_GET_SIZE(addresses) < FUNCTIONS || prepare_size < 64 || check_size < 64) {
-        PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
-        return NULL;
-    }
-    if (make_guards() < 0) {
-        return PyErr_NoMemory();
-    }
-    LibuvPollObject *self = is_wired() ? (LibuvPollObject *)type->tp_alloc(type, 0) : NULL;
-    if (self == NULL) {
-        return NULL;
-    }
-    LibuvPoll *poll = self->poll = PyMem_RawCalloc(1, sizeof(LibuvPoll));
-    if (poll == NULL) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    poll->owner = (PyObject *)self;
-    poll->loop = PyLong_AsVoidPtr(loop);
-    if (poll->loop == NULL && !PyErr_Occurred()) {
-        PyErr_SetString(PyExc_ValueError, "the address of a loop must not be 0");
-    }
-    if (poll->loop == NULL || take_addresses(poll, addresses) < 0 ||
-        open_handles(poll, prepare_size, check_size) < 0) {
-        close_poll(poll);
-        Py_DECREF(self);
-        return NULL;
-    }
-    poll->pulse = (Pulse *)pulse;
-    ((Pulse *)pulse)->poll = poll;
-    return (PyObject *)self;
-}
-
-static PyMethodDef libuv_poll_methods[] = {
-    {"close", (PyCFunction)libuv_poll_close, METH_NOARGS,
-     "Give the handles back, on the loop's thread, before the loop closes."},
-    {"detach", (PyCFunction)libuv_poll_detach, METH_NOARGS,
-     "Read and write nothing more; on any thread, before `close`."},
-    {NULL, NULL, 0, NULL},
-};
-
-PyTypeObject LibuvPollType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "loopwatch._speedups.LibuvPoll",
-    .tp_basicsize = sizeof(LibuvPollObject),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = libuv_poll_new,
-    .tp_dealloc = (destructor)libuv_poll_dealloc,
-    .tp_methods = libuv_poll_methods,
-};

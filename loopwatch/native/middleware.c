@@ -56,6 +56,10 @@ middleware_remember(Middleware *self, PyObject *args)
                           &PyDict_Type, &rows, &start, &late) || !is_wired()) {
         return NULL;
     }
+    if (wired.running_loop == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "loopwatch.middleware must be imported first");
+        return NULL;
+    }
     self->loop = loop;
     self->thread = PyThread_get_thread_ident();
     put(&self->watched, watched);

@@ -12,71 +12,6 @@ PyObject *str_http, *str_websocket, *str_body, *str_start;
 extern PyMethodDef clock_functions[];
 int clock_agrees(void);
 
-/* ---------------------------------------------------------------- small ways */
-
-int
-is_wired(void)
-{
-    if (wired.variable == NULL || wired.end_long_step == NULL || wired.edge_count == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "loopwatch.probe.steps must be imported first");
-        return 0;
-    }
-    return 1;
-}
-
-int
-to_float(PyObject *object, double *value)
-{
-    *value = PyFloat_AsDouble(object);
-    return *value == -1.0 && PyErr_Occurred() ? -1 : 0;
-}
-
-int
-slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took)
-{
-    PyObject *seconds = PyFloat_FromDouble(took);
-    if (seconds == NULL) {
-        return -1;
-    }
-    PyObject *arguments[] = {first, second, third != NULL ? third : seconds, seconds};
-    PyObject *done = PyObject_Vectorcall(function, arguments, third != NULL ? 4 : 3, NULL);
-    Py_DECREF(seconds);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-PyObject *
-counts_of(const Buckets *buckets)
-{
-    PyObject *counts = PyTuple_New(wired.edge_count + 1);
-    for (Py_ssize_t n = 0; counts != NULL && n <= wired.edge_count; n++) {
-        PyObject *each = PyLong_FromSsize_t(buckets->counts[n]);
-        if (each == NULL) {
-            Py_CLEAR(counts);
-        }
-        else {
-            PyTuple_SET_ITEM(counts, n, each);
-        }
-    }
-    return counts;
-}
-
-PyObject *
-floats_of(const double *values)
-{
-    PyObject *floats = PyTuple_New(wired.edge_count + 1);
-    for (Py_ssize_t n = 0; floats != NULL && n <= wired.edge_count; n++) {
-        PyObject *each = PyFloat_FromDouble(values[n]);
-        if (each == NULL) {
-            Py_CLEAR(floats);
-        }
-        else {
-            PyTuple_SET_ITEM(floats, n, each);
-        }
-    }
-    return floats;
-}
-
 /* ---------------------------------------------------------------- the wiring */
 
 /* wire_request(variable, slow) */
@@ -256,31 +191,6 @@ execute(PyObject *module)
         return -1;
     }
     return PyModule_AddIntConstant(module, "ABI", ABI);
-}
-
-PyObject *
-new_tracked(PyTypeObject *type)
-{
-    PyObject *self = (PyObject *)_PyObject_GC_New(type);
-    if (self != NULL) {
-        memset((char *)self + sizeof(PyObject), 0, type->tp_basicsize - sizeof(PyObject));
-        PyObject_GC_Track(self);
-    }
-    return self;
-}
-
-/* Frees what is kept for the next ones. */
-void
-free_spares(void)
-{
-    Spares *all[] = {&spare_exchanges, &spare_requests, &spare_responses, &spare_scheduled};
-    for (size_t n = 0; n < sizeof(all) / sizeof(*all); n++) {
-        while (all[n]->count > 0) {
-            PyObject *spare = all[n]->kept[--all[n]->count];
-            PyObject_GC_UnTrack(spare);
-            PyObject_GC_Del(spare);
-        }
-    }
 }
 
 static void

@@ -11,12 +11,16 @@
    steps.c              probe/python_steps.py      the end of a step, and of a tick
    asyncio_run.c        probe/python_steps.py      asyncio.Handle._run
    asyncio_select.c     probe/python_steps.py      a selector's select
-   scheduled.c          probe/python_scheduled.py  call_soon and call_later of any other loop
+   timed_soon.c         probe/python_scheduled.py  call_soon and call_later of any other loop
+   scheduled.c          the same                   what they schedule
    libuv_poll.c         probe/python_libuv.py      libuv's poll
    response.c           probe/answer.py            the `send` that an app gets
    exchange.c           middleware.py              the call of an app, awaited
    watcher.c            probe/sleep.py             the watchdog's sleep
    glance.c             probe/clocks.py            what it reads of the loops meanwhile
+
+   asyncio_run_type.c, exchange_type.c and libuv_handles.c hold the objects of the files so named;
+   ways.h and spares.h, what all files use.
 
    Rule: a fast step is arithmetic on two structs. Whatever is long, rare or undecided goes to the
    Python functions that `wire` was given, the same for both twins. Their errors are theirs to catch;
@@ -197,150 +201,6 @@ extern PyObject *str_http, *str_websocket, *str_body, *str_start;
 
 int is_wired(void); /* whether all wirings were done; else an exception is set */
 
-/* ---------------------------------------------------------------- small ways */
-
-static inline int
-is_request(PyObject *object)
-{
-    return Py_IS_TYPE(object, &RequestType);
-}
-
-static inline int
-is_there(PyObject *object)
-{
-    return object != NULL && object != Py_None;
-}
-
-/* Sets *slot to a new reference of `value`. */
-static inline void
-put(PyObject **slot, PyObject *value)
-{
-    PyObject *before = *slot;
-    *slot = Py_XNewRef(value);
-    Py_XDECREF(before);
-}
-
-/* Says whether `one`, which may be NULL, is the text `other`. `last` is the object that was, the last
-   time: who sends messages mostly has one object for each of its texts. */
-static inline int
-is_text(PyObject *one, PyObject *other, PyObject **last)
-{
-    if (one == other || (one != NULL && one == *last)) {
-        return 1;
-    }
-    if (one == NULL || !PyUnicode_Check(one) || PyUnicode_Compare(one, other) != 0) {
-        return 0;
-    }
-    put(last, one);
-    return 1;
-}
-
-/* Says whether `one`, which may be NULL, is the text `other`. */
-static inline int
-same_text(PyObject *one, PyObject *other)
-{
-    if (one == other) { /* interned */
-        return 1;
-    }
-    if (one == NULL || !PyUnicode_Check(one) || !PyUnicode_Check(other)) {
-        return 0;
-    }
-    if (PyUnicode_IS_COMPACT_ASCII(one) && PyUnicode_IS_COMPACT_ASCII(other)) {
-        Py_ssize_t length = PyUnicode_GET_LENGTH(one);
-        return length == PyUnicode_GET_LENGTH(other) &&
-               memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), length) == 0;
-    }
-    return PyUnicode_Compare(one, other) == 0;
-}
-
-/* Returns the value of a key that stands among the first of a dict, borrowed; NULL if it has none, or
-   with an exception. `name` is interned, and so are most keys: then none but itself is equal to it, and
-   no hash is needed. */
-static inline PyObject *
-find_early(PyObject *dict, PyObject *name)
-{
-    Py_ssize_t at = 0, few = 4;
-    PyObject *key, *value;
-    while (few-- > 0) {
-        if (!PyDict_Next(dict, &at, &key, &value)) {
-            return NULL;
-        }
-        if (key == name) {
-            return value;
-        }
-        if (!PyUnicode_CheckExact(key) || !PyUnicode_CHECK_INTERNED(key)) {
-            break;
-        }
-    }
-    return PyDict_GetItemWithError(dict, name);
-}
-
-/* Says whether an object is of a type, or of a subclass; most are of a class made in Python over it. */
-static inline int
-is_a(PyObject *object, PyTypeObject *type)
-{
-    return Py_TYPE(object)->tp_base == type || PyObject_TypeCheck(object, type);
-}
-
-static inline Py_ssize_t
-bucket_of(double value)
-{
-    Py_ssize_t bucket = 0;
-    while (bucket < wired.edge_count && wired.edges[bucket] < value) {
-        bucket++;
-    }
-    return bucket;
-}
-
-static inline void
-add_to_buckets(Buckets *buckets, double value)
-{
-    Py_ssize_t bucket = bucket_of(value);
-    buckets->counts[bucket] += 1;
-    buckets->sums[bucket] += value;
-}
-
-PyObject *counts_of(const Buckets *buckets); /* as a tuple */
-PyObject *floats_of(const double *values);   /* one a bucket, as a tuple */
-int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set */
-
-/* Calls a slow way of Python's, with `took` as the last argument; -1 if it raised. `third` may be
-   NULL. */
-int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);
-
-/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
-   -1 with an exception set. The context need not be asked where the request's own exchange was
-   resumed: nobody else sets the variable. */
-static inline int
-find_owner(Pulse *pulse, PyObject **owner)
-{
-    if (pulse->owner != NULL) {
-        *owner = pulse->owner == pulse->ended ? pulse->ended : Py_NewRef(pulse->owner);
-        if (pulse->owner != pulse->ended) {
-            Py_XDECREF(pulse->ended);
-        }
-        pulse->owner = pulse->ended = NULL;
-        return 0;
-    }
-    Py_CLEAR(pulse->ended);
-    if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
-        return -1;
-    }
-    if (*owner != NULL && !is_request(*owner)) {
-        Py_CLEAR(*owner);
-    }
-    return 0;
-}
-
-/* Counts a short step of a request, which ends now. */
-static inline void
-add_step(Request *request, double took, double now)
-{
-    request->stepped = now;
-    request->steps += 1;
-    request->seconds += took;
-}
-
 /* ---------------------------------------------------------------- by file */
 
 int add_long_step(Request *request, double took);        /* request.c */
@@ -365,64 +225,24 @@ void forget_notes(Pulse *pulse);
 PyObject *of_handle(PyObject *handle, Py_ssize_t at, PyObject *name); /* asyncio_run.c */
 void find_slots(void);
 extern Py_ssize_t at_callback;
-PyObject *timed_run(PyObject *module, PyObject *args);
+PyObject *timed_run(PyObject *module, PyObject *args);    /* asyncio_run_type.c */
 PyObject *timed_select(PyObject *module, PyObject *args); /* asyncio_select.c */
-PyObject *timed_soon(PyObject *module, PyObject *args);   /* scheduled.c */
+PyObject *scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names);
+PyObject *timed_soon(PyObject *module, PyObject *args);   /* timed_soon.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
-void abandon_poll(LibuvPoll *poll);
+void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */
 double since_poll_of(Pulse *pulse, double now, int *waits);
 void guard_polls_anew(void);
-
 void read_position(Pulse *pulse, double now, Position *position); /* pulse.c; needs no GIL */
 
 int ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late); /* response.c */
 PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start);
 PyObject *answering(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-void free_spares(void);
-void wake_watcher(void);                                  /* watcher.c */
+void wake_watcher(void);                                  /* bell.c */
 
-/* Objects of one type that are kept for the next ones, for an allocation costs more than the rest.
-
-   They stay known to the collector, with all fields NULL and one reference, which is ours: so an object
-   that is taken is ready, and one that is given back is not taken from its lists. */
-#define SPARES 64
-typedef struct {
-    PyObject *kept[SPARES];
-    int count;
-    PyTypeObject *type;
-} Spares;
-
-extern Spares spare_exchanges, spare_requests, spare_responses, spare_scheduled;
-
-PyObject *new_tracked(PyTypeObject *type);
-
-/* Returns an object, all of whose fields are NULL or 0. */
-static inline PyObject *
-take_spare(Spares *spares)
-{
-    return spares->count > 0 ? spares->kept[--spares->count] : new_tracked(spares->type);
-}
-
-/* Begins to end an object: as its fields are cleared the collector may look at it. */
-static inline void
-begin_to_end(PyObject *object)
-{
-    Py_SET_REFCNT(object, 1);
-}
-
-/* Takes an object back, all of whose fields are NULL or 0 again. */
-static inline void
-keep_spare(Spares *spares, PyObject *object)
-{
-    if (spares->count < SPARES) {
-        spares->kept[spares->count++] = object;
-    }
-    else {
-        PyObject_GC_UnTrack(object);
-        PyObject_GC_Del(object);
-    }
-}
+#include "spares.h"
+#include "ways.h"
 
 #endif

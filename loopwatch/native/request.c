@@ -28,10 +28,29 @@ request_clear(Request *self)
 
 Spares spare_requests = {.type = &RequestType};
 
+/* Ends a chain of requests that nobody else has, from its other end: each would end the next within
+   its own end, and a long chain needs more stack than there is. */
+static void
+end_chain(Request *self)
+{
+    PyObject *outer = self->outer;
+    self->outer = NULL;
+    while (outer != NULL && is_request(outer) && Py_REFCNT(outer) == 1) {
+        PyObject *next = ((Request *)outer)->outer;
+        ((Request *)outer)->outer = NULL;
+        Py_DECREF(outer);
+        outer = next;
+    }
+    Py_XDECREF(outer);
+}
+
 static void
 request_dealloc(Request *self)
 {
     begin_to_end((PyObject *)self);
+    if (self->outer != Py_None) {
+        end_chain(self);
+    }
     request_clear(self);
     if (self->times != NULL) {
         PyMem_Free(self->times);
@@ -212,7 +231,9 @@ begin(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     if (count != 2 || wired.variable == NULL) {
-        PyErr_SetString(PyExc_TypeError, "begin takes the middleware and the scope");
+        PyErr_SetString(count != 2 ? PyExc_TypeError : PyExc_RuntimeError,
+                        count != 2 ? "begin takes the middleware and the scope"
+                                   : "loopwatch.request must be imported first");
         return NULL;
     }
     return (PyObject *)begin_request(args[0], args[1]);

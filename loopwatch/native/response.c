@@ -121,7 +121,8 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
 static PyObject *
 response_getattr(Response *self, PyObject *name)
 {
-    return PyObject_GetAttr(self->send, name);
+    return self->send != NULL ? PyObject_GetAttr(self->send, name)
+                              : PyObject_GenericGetAttr((PyObject *)self, name);
 }
 
 static int
@@ -142,6 +143,7 @@ response_dealloc(Response *self)
     Py_CLEAR(self->start);
     Py_CLEAR(self->pulse);
     Py_CLEAR(self->request);
+    self->call = NULL; /* a spare one cannot be called */
     keep_spare(&spare_responses, (PyObject *)self);
 }
 
@@ -196,6 +198,9 @@ answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     Pulse *pulse = (Pulse *)args[0];
     Request *request = (Request *)args[1];
+    if (!is_wired()) {
+        return NULL;
+    }
     if (ask_late(pulse, request, args[2], args[5]) < 0) {
         return NULL;
     }

@@ -115,6 +115,11 @@ note_step(Pulse *pulse, PyObject *handle, Request *request, double took)
         endpoint = PyObject_GetAttr(request->row, str_endpoint);
         PyErr_Clear();
     }
+    if (pulse->noted >= NOTES) { /* by now: some of it was code of the app's */
+        Py_DECREF(code);
+        Py_XDECREF(endpoint);
+        return;
+    }
     Note *note = &pulse->notes[pulse->noted++];
     note->code = code;
     note->endpoint = endpoint;

@@ -1,4 +1,4 @@
-/* What bell.c, glance.c, watcher.c and watcher_type.c share. */
+/* The watchdog's sleep: what bell.c, glance.c, watcher.c, watcher_loops.c and watcher_type.c share. */
 
 #ifndef LOOPWATCH_WATCHER_H
 #define LOOPWATCH_WATCHER_H
@@ -83,6 +83,10 @@ extern int posted;
 void read_around(Around *around, double now, int schedule, const int *files, int count);
 void glance_at(Loop *loop, const Around *around, int late);
 double since_step(const Loop *loop); /* when the step in progress began; of a loop that does not wait */
+
+void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t count);
+PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */
+PyObject *watcher_before(Watcher *watcher, PyObject *pulse);
 
 void disarm(Watcher *watcher); /* watcher.c */
 double take_gil(Watcher *watcher);

@@ -66,8 +66,8 @@ watcher_wait(Watcher *self, PyObject *moment)
     if (to_float(moment, &wish) < 0) {
         return NULL;
     }
-    if (self->waiting || self->bell[0] < 0) {
-        PyErr_SetString(PyExc_RuntimeError, "this watcher is closed, or somebody waits by it");
+    if (self->waiting || self->polled == NULL || self->bell[0] < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "this watcher watches nothing, or somebody waits by it");
         return NULL;
     }
     self->waiting = 1;
@@ -91,101 +91,6 @@ watcher_wait(Watcher *self, PyObject *moment)
     }
     double meant = self->meant < asked ? self->meant : asked;
     return Py_BuildValue("(ddNN)", meant, asked, moved, asking);
-}
-
-static void
-release_loops(Loop *loops, Py_ssize_t count)
-{
-    for (Py_ssize_t n = 0; n < count; n++) {
-        loops[n].pulse->asleep = 0;
-        Py_DECREF(loops[n].pulse);
-    }
-    PyMem_Free(loops);
-}
-
-/* Takes over what is known of a loop already. */
-static void
-carry_over(const Watcher *self, Loop *loop)
-{
-    for (Py_ssize_t n = 0; n < self->count; n++) {
-        const Loop *known = &self->loops[n];
-        if (known->pulse == loop->pulse) {
-            Loop before = *loop;
-            *loop = *known;
-            loop->descriptor = before.descriptor;
-            loop->schedule = before.schedule;
-            return;
-        }
-    }
-}
-
-static int
-take_loop(Watcher *self, Loop *loop, PyObject *entry)
-{
-    PyObject *pulse, *clock;
-    if (!PyTuple_Check(entry)) {
-        PyErr_Format(PyExc_TypeError, "a loop to watch is a tuple, got %R", entry);
-        return -1;
-    }
-    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &PulseType, &pulse, &loop->early, &clock,
-                          &loop->schedule, &loop->descriptor)) {
-        return -1;
-    }
-    if (clock != Py_None) {
-        long id = PyLong_AsLong(clock);
-        if (id == -1 && PyErr_Occurred()) {
-            return -1;
-        }
-        loop->clock = (clockid_t)id;
-        loop->timed = 1;
-    }
-    loop->pulse = (Pulse *)pulse;
-    carry_over(self, loop);
-    return 0;
-}
-
-/* watch(entries, period, main): look after these loops from now on, at least once in `period` s; each
-   is (pulse, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
-   on the main thread */
-static PyObject *
-watcher_watch(Watcher *self, PyObject *args)
-{
-    PyObject *entries;
-    double period;
-    int main;
-    if (!PyArg_ParseTuple(args, "O!dp:watch", &PyTuple_Type, &entries, &period, &main)) {
-        return NULL;
-    }
-    if (self->waiting) {
-        PyErr_SetString(PyExc_RuntimeError, "somebody waits by this watcher");
-        return NULL;
-    }
-    Py_ssize_t count = PyTuple_GET_SIZE(entries), taken = 0;
-    Loop *loops = PyMem_Calloc(count + 1, sizeof(Loop));
-    struct pollfd *polled = PyMem_Calloc(count + 1, sizeof(struct pollfd));
-    while (loops != NULL && polled != NULL && taken < count &&
-           take_loop(self, &loops[taken], PyTuple_GET_ITEM(entries, taken)) == 0) {
-        Py_INCREF(loops[taken].pulse);
-        polled[taken + 1] = (struct pollfd){loops[taken].descriptor, POLLIN, 0};
-        taken++;
-    }
-    if (loops == NULL || polled == NULL || taken < count) {
-        PyMem_Free(polled);
-        if (loops != NULL) {
-            release_loops(loops, taken);
-        }
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    }
-    polled[0] = (struct pollfd){self->bell[0], POLLIN, 0};
-    Loop *old_loops = self->loops;
-    Py_ssize_t old_count = self->count;
-    PyMem_Free(self->polled);
-    self->loops = loops, self->polled = polled, self->count = count;
-    self->period = period, self->main = (char)main;
-    if (old_loops != NULL) {
-        release_loops(old_loops, old_count);
-    }
-    Py_RETURN_NONE;
 }
 
 /* read_from(schedstat of the thread that waits, descriptors of `cpu.stat`) */
@@ -262,45 +167,12 @@ watcher_ring(Watcher *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* before(pulse) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
-   slices of the loop's thread), from before the tick in progress; None if there is no such reading */
-static PyObject *
-watcher_before(Watcher *self, PyObject *pulse)
-{
-    Reading found = {0};
-    unsigned int version, tries = 0;
-    do { /* another thread may be writing, or be off the CPU meanwhile */
-        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
-        found.around.at = 0.0;
-        for (Py_ssize_t n = 0; n < self->count; n++) {
-            if ((PyObject *)self->loops[n].pulse == pulse && self->loops[n].known) {
-                found = self->loops[n].before;
-            }
-        }
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED)) &&
-             ++tries < 1000);
-    if (found.around.at == 0.0 || tries == 1000) {
-        Py_RETURN_NONE;
-    }
-    const Around *around = &found.around;
-    return Py_BuildValue("(dddddLdddL)", around->at, around->process, around->throttled, around->cpu,
-                         around->queued, around->slices, found.idle, found.cpu, found.queued,
-                         found.slices);
-}
-
 static void
 let_go(Watcher *self)
 {
     leave_watchers(self);
     let_heart_go(self);
-    Loop *loops = self->loops;
-    Py_ssize_t count = self->count;
-    self->loops = NULL;
-    self->count = 0;
-    if (loops != NULL) {
-        release_loops(loops, count);
-    }
+    take_loops(self, NULL, NULL, 0);
 }
 
 static PyObject *
@@ -319,7 +191,6 @@ static void
 watcher_dealloc(Watcher *self)
 {
     let_go(self);
-    PyMem_Free(self->polled);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -340,12 +211,10 @@ watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->patience = patience;
     self->period = 1.0;
     self->asked = self->moving = self->rang = NEVER;
-    self->polled = PyMem_Calloc(1, sizeof(struct pollfd));
-    if (self->polled == NULL || join_watchers(self) < 0) {
+    if (join_watchers(self) < 0) {
         Py_DECREF(self);
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+        return NULL;
     }
-    self->polled[0] = (struct pollfd){self->bell[0], POLLIN, 0};
     return (PyObject *)self;
 }
 

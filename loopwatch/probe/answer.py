@@ -15,29 +15,41 @@ from loopwatch.request import REQUEST, SLOW, Request
 NOTHING: Any = object()  # no argument at all
 BODY, START = "http.response.body", "http.response.start"
 
+owner = REQUEST.get
+
 
 class Answer:
     """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
 
     __slots__ = ("_pulse", "_request", "_send", "_start")
 
-    def __init__(
-        self, pulse: Pulse, request: Request, send: Any, start: Callable[[Any, Any], Any] | None
-    ) -> None:
-        self._pulse, self._request, self._send, self._start = pulse, request, send, start
+    _pulse: Pulse
+    _request: Request
+    _send: Any
+    _start: Callable[[Any, Any], Any] | None
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
+        """Send a message. If it completes the response, note what the request has used by now, and
+        its span if it was slow: here it is the current one, on whichever side of us the
+        instrumentation is."""
         request = self._request
-        if request.responded or type(message) is not dict or more or named:
-            if message is NOTHING:
-                return self._send(*more, **named)
-            return self._send(message, *more, **named)
-        kind = message.get("type")
-        if isinstance(kind, str):
+        if more or named or type(message) is not dict or request.responded:
+            given = more if message is NOTHING else (message, *more)
+            return self._send(*given, **named)
+        kind = message["type"] if "type" in message else None  # noqa: SIM401 - no call
+        if type(kind) is str or isinstance(kind, str):
             if kind == BODY:
-                if not message.get("more_body"):
-                    settle(self._pulse, request)
-            elif kind == START and self._start is not None:
+                if "more_body" not in message or not message["more_body"]:
+                    pulse, started = self._pulse, request.started
+                    request.responded = now = clock()
+                    if request.times or owner(None) is not request:
+                        request.settled = used(pulse, request, now)
+                    else:
+                        since, so_far = pulse.mark, request.taken + request.seconds
+                        request.settled = so_far + now - (since if since > started else started)
+                    if pulse.span is not None and now - started + request.queued >= SLOW:
+                        request.span = pulse.span()
+            elif self._start is not None and kind == START:
                 message = self._start(request, message)
         return self._send(message)
 
@@ -57,25 +69,17 @@ def answering(
     waited in its socket."""
     if request.started < pulse.behind:
         late(request, receive)
-    return Answer(pulse, request, send, start)
-
-
-def settle(pulse: Pulse, request: Request) -> None:
-    """Note that the response is complete, what the request has used by now, and its span if it
-    was slow: here it is the current one, on whichever side of us the instrumentation is."""
-    now = clock()
-    request.settled = used(pulse, request, now)
-    request.responded = now
-    if pulse.span is not None and now - request.started + request.queued >= SLOW:
-        request.span = pulse.span()
+    answer = Answer()
+    answer._pulse, answer._request, answer._send, answer._start = pulse, request, send, start
+    return answer
 
 
 def used(pulse: Pulse, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
+    so_far, times = request.taken + request.seconds, request.times
+    if times:
+        so_far += sum(times)
+    if owner(None) is not request:  # in a step of somebody else's
+        return so_far
     since, started = pulse.mark, request.started
-    if since < started:
-        since = started
-    if REQUEST.get(None) is not request:
-        since = now  # in a step of somebody else's
-    times = request.times
-    return request.taken + request.seconds + (sum(times) if times else 0.0) + now - since
+    return so_far + (now - (since if since > started else started))

@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from loopwatch.evidence import Part
-from loopwatch.names import callable_name, code_name, coroutine_code, coroutine_name
+from loopwatch.names import attribute, callable_name, code_name, coroutine_code, coroutine_name
 from loopwatch.request import Request
 
 KINDS = 128  # noted in one tick; steps of others are left out, and counted if the tick was slow
@@ -94,8 +94,17 @@ def endpoint_of(request: Request | None) -> Any:
 
 def running_task(handle: Any) -> Any:
     """Return the task that a handle steps, None for a plain callback."""
-    task = getattr(getattr(handle, "_callback", None), "__self__", None)
-    return task if isinstance(task, asyncio.Task) else None
+    return task_of(attribute(handle, "_callback"))
+
+
+def task_of(callback: Any) -> Any:
+    """Return the task that a callback steps, None for a plain one; that may be any object, and what
+    it is asked for may be code of the app's, which fails."""
+    try:
+        task = getattr(callback, "__self__", None)
+        return task if isinstance(task, asyncio.Task) else None
+    except Exception:
+        return None
 
 
 def handle_code(handle: Any) -> Any:
@@ -105,9 +114,9 @@ def handle_code(handle: Any) -> Any:
         coroutine = task.get_coro()
         return coroutine_code(coroutine) or type(coroutine)
     callback = getattr(handle, "_callback", None)
-    callback = getattr(callback, "func", callback)  # a partial
-    callback = getattr(callback, "__func__", callback)  # a method
-    return getattr(callback, "__code__", None) or type(callback)
+    callback = attribute(callback, "func", callback)  # a partial
+    callback = attribute(callback, "__func__", callback)  # a method
+    return attribute(callback, "__code__") or type(callback)
 
 
 def handle_name(handle: Any) -> str | None:

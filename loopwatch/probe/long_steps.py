@@ -8,18 +8,24 @@ loop's own, which are not told apart.
 
 from __future__ import annotations
 
+from contextvars import Context
 from types import CodeType
 from typing import Any
 
 from loopwatch.guard import guarded, tell_once
-from loopwatch.probe.crowd import handle_code, handle_name, running_task
+from loopwatch.probe.crowd import handle_code, handle_name, running_task, task_of
 from loopwatch.probe.pulse import Pulse
 from loopwatch.request import Request
 
 
 def end_other_step(pulse: Pulse, handle: Any, took: float) -> None:
     """Count a fast step that no request owns, by coroutine if it is a task's."""
-    task = running_task(handle)
+    end_other_call(pulse, handle._callback, took)
+
+
+def end_other_call(pulse: Pulse, callback: Any, took: float) -> None:
+    """`end_other_step` of what a handle calls."""
+    task = task_of(callback)
     if task is None:
         pulse.other_steps += 1
         pulse.other_seconds += took
@@ -68,6 +74,7 @@ def judge(pulse: Pulse, handle: Any, request: Request | None, took: float) -> No
     code = handle_code(handle)
     known = code if isinstance(code, CodeType) else None
     context = getattr(handle, "_context", None)
+    context = context if isinstance(context, Context) else None  # a handle may be given anything
     pulse.judge(pulse.mark - took, took, request, handle_name(handle), context, known)
 
 

@@ -42,7 +42,17 @@ if TYPE_CHECKING or speedups is None:
         """What the code that runs at every step reads and writes."""
 
         __slots__ = (
-            *("behind", "busy_since", "closed", "eager", "entered", "idle", "idle_before", "limit"),
+            *(
+                "ask",
+                "behind",
+                "busy_since",
+                "closed",
+                "eager",
+                "entered",
+                "idle",
+                "idle_before",
+                "limit",
+            ),
             *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
             *("running", "span", "threshold", "tick", "tick_counts", "tick_squares", "tick_sums"),
             "turns",
@@ -63,6 +73,7 @@ if TYPE_CHECKING or speedups is None:
         polling: bool
         eager: bool  # tasks may begin inside others' steps
         closed: bool  # the loop is watched no more
+        ask: float  # from then on a step that begins must look whether its tick has ended
         running: Any  # the handle whose step is in progress, None between two
         entered: Request | None  # the request that began in this step
         poll: Any  # of libuv, for what the poll phase runs; None on other loops
@@ -73,7 +84,7 @@ if TYPE_CHECKING or speedups is None:
         tick_squares: list[float]
 
         def __init__(self) -> None:
-            self.idle = self.behind = self.busy_since = self.idle_before = 0.0
+            self.ask = self.idle = self.behind = self.busy_since = self.idle_before = 0.0
             self.other_steps, self.other_seconds = 0, 0.0
             self.turns = self.ready = 0
             self.polling = self.eager = self.closed = False

@@ -35,40 +35,48 @@ class LibuvPoll:
     def __init__(self, pulse: Pulse, address: int, functions: tuple[int, ...], *sizes: int) -> None:
         self._idle_time, self._now = TIME(functions[8]), TIME(functions[9])
         self._info, self._metrics = INFO(functions[10]), Metrics()
+        self._told = ctypes.addressof(self._metrics)
         self._pulse: Pulse | None = pulse
         self._address: int | None = address
         self._zero = self._raw = self._idle_time(address)
         self._lost = 0  # ns: what signals have taken from libuv's count
         self._idle_before = 0.0  # s, at the last step that asked
-        pulse.turns = self._turns()
+        pulse.turns = self._turns(address)
         pulse.poll = self
 
-    def _turns(self) -> int:
-        self._info(self._address, ctypes.addressof(self._metrics))
+    def _turns(self, address: int) -> int:
+        self._info(address, self._told)
         return int(self._metrics.loop_count)
+
+    def _idle(self, address: int) -> float:
+        """Return s idle. A signal that ends a poll makes libuv begin its count anew, so what that
+        falls by is carried."""
+        raw = self._idle_time(address)
+        if raw < self._raw:
+            self._lost += self._raw - raw
+        self._raw = raw
+        return float(raw + self._lost - self._zero) / 1e9
 
     def read(self, now: float) -> tuple[int, float, float | None]:
         """Return turns, s idle, and since when the loop is busy; None while it waits.
 
-        In a poll idle time grows between two calls. A signal that ends one makes libuv begin its
-        count anew, so what it falls by is carried.
+        In a poll idle time grows between two calls.
         """
-        pulse = self._pulse
-        if pulse is None or self._address is None:
+        pulse, address = self._pulse, self._address
+        if pulse is None or address is None:
             return 0, 0.0, None
-        turns, before = self._turns(), self._idle_time(self._address)
-        if before < self._raw:
-            self._lost += self._raw - before
-        self._raw = raw = self._idle_time(self._address)
-        idle = (raw + self._lost - self._zero) / 1e9
-        if raw > before:
+        turns, before, idle = self._turns(address), self._idle(address), self._idle(address)
+        if idle > before:
             return turns, idle, None
-        own = self._now(self._address) / 1e3
+        own = self._now(address) / 1e3
         return turns, idle, min(now, max(own, pulse.mark if pulse.running is None else pulse.tick))
 
     def catch_up(self, pulse: Pulse, ended: float, now: float) -> None:
         """A step begins now, and the last one ended then: was there a poll in between, or a gap?"""
-        turns, idle, _ = self.read(now)
+        address = self._address
+        if address is None:
+            return
+        turns, idle = self._turns(address), self._idle(address)
         waited, self._idle_before = idle - self._idle_before, idle
         rest = max(0.0, now - ended - waited)
         if turns != pulse.turns:

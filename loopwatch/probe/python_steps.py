@@ -6,17 +6,40 @@ Rule: arithmetic on the pulse and the request; no strings, locks, metrics or all
 from __future__ import annotations
 
 import asyncio
+from asyncio import Task, format_helpers
 from collections.abc import Callable, Mapping, Sized
+from contextvars import Context
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from loopwatch.probe.crowd import OLD
-from loopwatch.probe.long_steps import end_gap, end_long_step, end_other_step, share_step
+from loopwatch.probe.long_steps import end_gap, end_long_step, end_other_call, share_step
 from loopwatch.probe.pulse import CROWD, LONG, Pulse, clock
 from loopwatch.request import REQUEST, Request
 
 Run = Callable[[Any], None]
 Select = Callable[[Any], Any]
+
+PLAIN_RUN: Run = asyncio.Handle._run
+
+
+def report(handle: Any, error: BaseException) -> None:
+    """Report what a callback has raised, as `asyncio.Handle._run` does."""
+    source: Any = format_helpers._format_callback_source
+    try:
+        text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
+    except TypeError:  # before 3.14 it takes no `debug`
+        text = source(handle._callback, handle._args)
+    context = {"message": f"Exception in callback {text}", "exception": error, "handle": handle}
+    if handle._source_traceback:
+        context["source_traceback"] = handle._source_traceback
+    handle._loop.call_exception_handler(context)
+
+
+def report_beyond(handle: Any, error: BaseException) -> None:
+    """Report it without our own frame, which would keep the handle."""
+    trace = error.__traceback__
+    report(handle, error.with_traceback(trace and trace.tb_next))
 
 
 def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
@@ -36,16 +59,20 @@ def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) ->
         request.steps += 1
         request.seconds += took
         request.stepped = pulse.mark
-        return
-    callback = handle._callback
+    else:
+        end_short_other(pulse, handle._callback, took)
+
+
+def end_short_other(pulse: Pulse, callback: Any, took: float) -> None:
+    """Count a short step that no request owns."""
     kind = type(callback)
     if kind is MethodType or (
-        kind is BuiltinFunctionType and type(callback.__self__) is not asyncio.Task
+        kind is BuiltinFunctionType and type(callback.__self__) is not Task
     ):  # a transport's, most likely, or a set's `discard`
         pulse.other_steps += 1
         pulse.other_seconds += took
     else:
-        end_other_step(pulse, handle, took)
+        end_other_call(pulse, callback, took)
 
 
 def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
@@ -56,6 +83,7 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
     """
     find = pulses.get
     only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
+    plain = run is PLAIN_RUN
 
     def _run(self: Any) -> None:
         pulse = its_pulse if self._loop is only else find(self._loop)
@@ -63,18 +91,35 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
             run(self)
             return
         pulse.running = self
-        run(self)
+        if not plain:
+            run(self)
+        else:
+            try:
+                args = self._args
+                if not args:
+                    self._context.run(self._callback)
+                elif len(args) == 1:
+                    self._context.run(self._callback, args[0])
+                else:
+                    self._context.run(self._callback, *args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                report_beyond(self, error)
         pulse.running = None
         now = clock()
         took = now - pulse.mark
         pulse.mark = now
-        request = self._context.get(REQUEST)
-        if request is None or eager or took >= pulse.limit or now - pulse.tick >= OLD:
+        context = self._context
+        request = context.get(REQUEST) if type(context) is Context else None
+        if eager or took >= pulse.limit or now - pulse.tick >= OLD:
             end_step(pulse, self, request, took)
-        else:
+        elif request is not None:
             request.steps += 1
             request.seconds += took
             request.stepped = now
+        else:
+            end_short_other(pulse, self._callback, took)
 
     def forget() -> None:
         nonlocal only, its_pulse
@@ -98,7 +143,11 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
         if not pulse.turns:
             end_first_step(pulse)
         end = pulse.mark
-        end_tick(pulse, end)
+        took = end - pulse.tick
+        pulse.turns += 1
+        if took >= pulse.limit:
+            end_long_tick(pulse, took)
+        pulse.tick = end
         if timeout == 0:
             events = select(timeout)
         else:
@@ -129,7 +178,11 @@ def end_tick(pulse: Pulse, ended: float) -> None:
     took = ended - pulse.tick
     pulse.turns += 1
     if took >= pulse.limit:
-        pulse.count_tick(took)
-        pulse.fall_behind(took)
-        pulse.long_tick(took)
+        end_long_tick(pulse, took)
     pulse.tick = ended
+
+
+def end_long_tick(pulse: Pulse, took: float) -> None:
+    pulse.count_tick(took)
+    pulse.fall_behind(took)
+    pulse.long_tick(took)

@@ -67,7 +67,7 @@ class Sleep:
     def __init__(self) -> None:
         self.watcher: Any = speedups.Watcher(LATE)  # type: ignore[union-attr]
         self._ended = False
-        self._sentries: tuple[Sentry, ...] = ()  # as of the last time
+        self._sentries: tuple[Sentry, ...] | None = None  # as of the last time
         self._seen: list[Sentry] = []  # whose loops it sees
         self._unseen: list[Sentry] = []
         self._heart: Heart | None = None

@@ -19,8 +19,6 @@ for whatever is long or rare, and are told apart by `COMPILED` alone.
 from __future__ import annotations
 
 import asyncio
-from asyncio import format_helpers
-from typing import Any
 
 from loopwatch.probe import long_steps, python_libuv, python_scheduled, python_steps
 from loopwatch.probe.aftermath import WAITED
@@ -32,19 +30,6 @@ from loopwatch.speedups import speedups
 COMPILED = speedups is not None
 
 
-def report(handle: Any, error: BaseException) -> None:
-    """Report what a callback has raised, as `asyncio.Handle._run` does."""
-    source: Any = format_helpers._format_callback_source
-    try:
-        text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
-    except TypeError:  # before 3.14 it takes no `debug`
-        text = source(handle._callback, handle._args)
-    context = {"message": f"Exception in callback {text}", "exception": error, "handle": handle}
-    if handle._source_traceback:
-        context["source_traceback"] = handle._source_traceback
-    handle._loop.call_exception_handler(context)
-
-
 if speedups is not None:
     speedups.wire_steps(
         CROWD,
@@ -53,8 +38,8 @@ if speedups is not None:
         WAITED,
         asyncio.Task,
         asyncio.Handle,
-        asyncio.Handle._run,
-        report,
+        python_steps.PLAIN_RUN,
+        python_steps.report,
         (
             long_steps.end_long_step,
             long_steps.end_other_step,

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from examples.demo.document import PAGES
+
 from .running import Demo
 
 ERROR = {"message": "please [error]"}
@@ -134,7 +136,7 @@ def test_batch_is_validated(demo: Demo) -> None:
 @pytest.mark.parametrize("way", ["direct", "to-thread"])
 def test_pdf_is_analysed(demo: Demo, way: str) -> None:
     counted = demo.client.get(f"/pdf/{way}").json()
-    assert counted["pages"] == 4
+    assert counted["pages"] == PAGES
     assert counted["words"] > 1000
 
 

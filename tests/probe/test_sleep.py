@@ -413,7 +413,9 @@ FORKED = """
 
 def make_watcher() -> Any:
     assert speedups is not None
-    return speedups.Watcher(0.02)
+    watcher = speedups.Watcher(0.02)
+    watcher.watch((), 0.08, False)
+    return watcher
 
 
 def test_the_compiled_sleep_ends_when_it_is_wished_or_rung() -> None:
@@ -445,7 +447,7 @@ def test_the_compiled_sleep_refuses_what_it_cannot_do() -> None:
     watcher.close()
     watcher.close()
     watcher.ring()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(RuntimeError, match="watches nothing"):
         watcher.wait(clock())
 
 

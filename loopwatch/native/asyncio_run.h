@@ -1,0 +1,21 @@
+/* What stands in the place of asyncio.Handle._run. */
+
+#ifndef LOOPWATCH_ASYNCIO_RUN_H
+#define LOOPWATCH_ASYNCIO_RUN_H
+
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *run;    /* asyncio.Handle._run as it was */
+    PyObject *pulses; /* dict of pulses by loop */
+    PyObject *only;   /* the loop, if there is but one */
+    PyObject *its_pulse;
+    int plain; /* `run` is asyncio's own, and handles have the slots we know */
+} TimedRun;
+
+PyObject *timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *names);
+int has_slots(void); /* whether handles have all the slots that we know */
+
+#endif

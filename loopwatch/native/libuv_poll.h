@@ -1,0 +1,39 @@
+/* libuv's poll: what its callbacks and the object that opens them share. */
+
+#ifndef LOOPWATCH_LIBUV_POLL_H
+#define LOOPWATCH_LIBUV_POLL_H
+
+#include "native.h"
+
+enum {
+    PREPARE_INIT, PREPARE_START, PREPARE_STOP, CHECK_INIT, CHECK_START, CHECK_STOP,
+    CLOSE, UNREF, IDLE_TIME, NOW, FUNCTIONS
+};
+
+struct LibuvPoll {
+    void *functions[FUNCTIONS];
+    void *loop;            /* uv_loop_t; NULL once it is closed */
+    void *prepare, *check; /* uv_handle_t: before each stands a pointer to this */
+    Pulse *pulse;          /* borrowed: it tells us of its end */
+    uint64_t idle_before;  /* ns, as the poll began */
+    double seen;           /* the loop's own time before somebody set it in this poll, s; or 0.0 */
+    int open;              /* handles that libuv has not let go */
+    PyObject *owner;       /* borrowed: the LibuvPollObject; NULL once that has ended */
+};
+
+typedef uint64_t (*time_function)(const void *);
+
+#define PREFIX 16    /* bytes before a handle, for our pointer; keeps the handle aligned */
+
+static inline LibuvPoll *
+poll_of(void *handle)
+{
+    return *(LibuvPoll **)((char *)handle - PREFIX);
+}
+
+void on_prepare(void *handle); /* libuv_poll.c */
+void on_check(void *handle);
+int make_guards(void);
+void part_poll(LibuvPoll *poll);
+
+#endif

@@ -1,0 +1,197 @@
+/* The methods by which a loop schedules, where its handles cannot be wrapped.
+
+   A `TimedSoon` stands on a loop's instance for `call_soon`, `call_soon_threadsafe` or `call_later`,
+   and for `time` of uvloop. What it schedules is a `Scheduled` (scheduled.c). `call_at` calls
+   `call_later` on the instance. */
+
+#include "native.h"
+
+#define FEW 8 /* arguments that are passed on without an allocation */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *original; /* the loop's own bound method */
+    PyObject *function, *self; /* of it, borrowed, where it is a plain one; else NULL */
+    vectorcallfunc run;        /* of the function */
+    Pulse *pulse;
+    Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay; -1: `time` */
+} TimedSoon;
+
+static Scheduled *
+new_scheduled(Pulse *pulse, PyObject *callback)
+{
+    Scheduled *self = (Scheduled *)take_spare(&spare_scheduled);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->call = (vectorcallfunc)scheduled_call;
+    self->callback = Py_NewRef(callback);
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->made = read_clock();
+    self->due = 0.0;
+    return self;
+}
+
+/* Says whether a loop should see a callback as it is: what it refuses, it refuses in its own words. */
+static int
+is_refused(PyObject *callback)
+{
+    PyObject *function = PyMethod_Check(callback) ? PyMethod_GET_FUNCTION(callback) : callback;
+    if (PyFunction_Check(function)) {
+        return ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE;
+    }
+    return Py_TYPE(callback)->tp_call == NULL || Py_IS_TYPE(callback, &ScheduledType);
+}
+
+/* uvloop is about to set the loop's own time. */
+static void
+note_time(Pulse *pulse)
+{
+    if (pulse->poll != NULL && pulse->polling) {
+        note_libuv_time(pulse->poll);
+    }
+}
+
+/* Notes when a timer is due: by the delay, as far as that is a number. */
+static void
+note_due(Scheduled *self, PyObject *delay)
+{
+    double seconds = PyFloat_CheckExact(delay)  ? PyFloat_AS_DOUBLE(delay)
+                     : PyLong_CheckExact(delay) ? PyLong_AsDouble(delay)
+                                                : PyFloat_AsDouble(delay);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return;
+    }
+    self->due = self->made + (seconds > 0.0 ? seconds : 0.0);
+}
+
+/* Calls the loop's own method with a Scheduled in the callback's place. */
+static inline PyObject *
+pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all, PyObject *names,
+        Scheduled *scheduled)
+{
+    PyObject *few[FEW + 1], **copy = few, *handle;
+    if (all > FEW) {
+        copy = PyMem_Malloc((all + 1) * sizeof(PyObject *));
+        if (copy == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    copy[0] = self->self;
+    for (Py_ssize_t n = 0; n < all; n++) {
+        copy[n + 1] = args[n];
+    }
+    copy[self->at + 1] = (PyObject *)scheduled;
+    if (self->run != NULL) {
+        handle = self->run(self->function, copy, given + 1, names);
+    }
+    else {
+        handle = PyObject_Vectorcall(self->original, copy + 1, given | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                     names);
+    }
+    if (copy != few) {
+        PyMem_Free(copy);
+    }
+    return handle;
+}
+
+static PyObject *
+timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    Py_ssize_t given = PyVectorcall_NARGS(count), at = self->at;
+    Pulse *pulse = self->pulse;
+    if (at != 0) {
+        note_time(pulse);
+    }
+    if (pulse->closed || at < 0 || given <= at || is_refused(args[at])) {
+        return PyObject_Vectorcall(self->original, args, count, names);
+    }
+    Scheduled *scheduled = new_scheduled(pulse, args[at]);
+    if (scheduled == NULL) {
+        return NULL;
+    }
+    if (at == 1) {
+        note_due(scheduled, args[0]);
+    }
+    else {
+        scheduled->waits = 1;
+        pulse->ready += 1;
+    }
+    if (pulse->asleep) {
+        wake_watcher();
+    }
+    Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
+    PyObject *handle = pass_on(self, args, given, all, names, scheduled);
+    Py_DECREF(scheduled);
+    return handle;
+}
+
+static int
+timed_soon_traverse(TimedSoon *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->original);
+    Py_VISIT(self->pulse);
+    return 0;
+}
+
+static void
+timed_soon_dealloc(TimedSoon *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->original);
+    Py_CLEAR(self->pulse);
+    PyObject_GC_Del(self);
+}
+
+static PyMemberDef timed_soon_members[] = {
+    {"__wrapped__", T_OBJECT, offsetof(TimedSoon, original), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyTypeObject TimedSoonType = { /* no tp_clear: the loop's dict clears any cycle */
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "loopwatch._speedups.TimedSoon",
+    .tp_basicsize = sizeof(TimedSoon),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_vectorcall_offset = offsetof(TimedSoon, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_dealloc = (destructor)timed_soon_dealloc,
+    .tp_traverse = (traverseproc)timed_soon_traverse,
+    .tp_members = timed_soon_members,
+};
+
+/* timed_soon(pulse, original, at) */
+PyObject *
+timed_soon(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pulse, *original;
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(args, "O!On:timed_soon", &PulseType, &pulse, &original, &at)) {
+        return NULL;
+    }
+    if (at < -1 || at > 1) {
+        PyErr_Format(PyExc_ValueError, "the callback stands at 0 or 1, or nowhere (-1), got %zd", at);
+        return NULL;
+    }
+    TimedSoon *self = is_wired() ? PyObject_GC_New(TimedSoon, &TimedSoonType) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->call = (vectorcallfunc)timed_soon_call;
+    self->original = Py_NewRef(original);
+    self->function = self->self = NULL;
+    self->run = NULL;
+    if (PyMethod_Check(original)) {
+        self->function = PyMethod_GET_FUNCTION(original);
+        self->self = PyMethod_GET_SELF(original);
+        self->run = PyVectorcall_Function(self->function);
+    }
+    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->at = at;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}

@@ -1,0 +1,133 @@
+/* The loops of a watcher: which it looks after, and what it tells of each. */
+
+#include "watcher.h"
+
+#ifndef _WIN32
+
+static void
+release_loops(Loop *loops, Py_ssize_t count)
+{
+    for (Py_ssize_t n = 0; n < count; n++) {
+        loops[n].pulse->asleep = 0;
+        Py_DECREF(loops[n].pulse);
+    }
+    PyMem_Free(loops);
+}
+
+/* Puts loops, and what they poll, in the place of those it had. */
+void
+take_loops(Watcher *self, Loop *loops, struct pollfd *polled, Py_ssize_t count)
+{
+    Loop *old = self->loops;
+    Py_ssize_t old_count = self->count;
+    PyMem_Free(self->polled);
+    self->loops = loops, self->polled = polled, self->count = count;
+    release_loops(old, old_count);
+}
+
+/* Takes over what is known of a loop already. */
+static void
+carry_over(const Watcher *self, Loop *loop)
+{
+    for (Py_ssize_t n = 0; n < self->count; n++) {
+        const Loop *known = &self->loops[n];
+        if (known->pulse == loop->pulse) {
+            Loop before = *loop;
+            *loop = *known;
+            loop->descriptor = before.descriptor;
+            loop->schedule = before.schedule;
+            return;
+        }
+    }
+}
+
+static int
+take_loop(Watcher *self, Loop *loop, PyObject *entry)
+{
+    PyObject *pulse, *clock;
+    if (!PyTuple_Check(entry)) {
+        PyErr_Format(PyExc_TypeError, "a loop to watch is a tuple, got %R", entry);
+        return -1;
+    }
+    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &PulseType, &pulse, &loop->early, &clock,
+                          &loop->schedule, &loop->descriptor)) {
+        return -1;
+    }
+    if (clock != Py_None) {
+        long id = PyLong_AsLong(clock);
+        if (id == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+        loop->clock = (clockid_t)id;
+        loop->timed = 1;
+    }
+    loop->pulse = (Pulse *)pulse;
+    carry_over(self, loop);
+    return 0;
+}
+
+/* watch(entries, period, main): look after these loops from now on, at least once in `period` s; each
+   is (pulse, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
+   on the main thread */
+PyObject *
+watcher_watch(Watcher *self, PyObject *args)
+{
+    PyObject *entries;
+    double period;
+    int main;
+    if (!PyArg_ParseTuple(args, "O!dp:watch", &PyTuple_Type, &entries, &period, &main)) {
+        return NULL;
+    }
+    if (self->waiting) {
+        PyErr_SetString(PyExc_RuntimeError, "somebody waits by this watcher");
+        return NULL;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(entries), taken = 0;
+    Loop *loops = PyMem_Calloc(count + 1, sizeof(Loop));
+    struct pollfd *polled = PyMem_Calloc(count + 1, sizeof(struct pollfd));
+    while (loops != NULL && polled != NULL && taken < count &&
+           take_loop(self, &loops[taken], PyTuple_GET_ITEM(entries, taken)) == 0) {
+        Py_INCREF(loops[taken].pulse);
+        polled[taken + 1] = (struct pollfd){loops[taken].descriptor, POLLIN, 0};
+        taken++;
+    }
+    if (loops == NULL || polled == NULL || taken < count) {
+        PyMem_Free(polled);
+        if (loops != NULL) {
+            release_loops(loops, taken);
+        }
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    polled[0] = (struct pollfd){self->bell[0], POLLIN, 0};
+    take_loops(self, loops, polled, count);
+    self->period = period, self->main = (char)main;
+    Py_RETURN_NONE;
+}
+
+/* before(pulse) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
+   slices of the loop's thread), from before the tick in progress; None if there is no such reading */
+PyObject *
+watcher_before(Watcher *self, PyObject *pulse)
+{
+    Reading found = {0};
+    unsigned int version, tries = 0;
+    do { /* another thread may be writing, or be off the CPU meanwhile */
+        version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
+        found.around.at = 0.0;
+        for (Py_ssize_t n = 0; n < self->count; n++) {
+            if ((PyObject *)self->loops[n].pulse == pulse && self->loops[n].known) {
+                found = self->loops[n].before;
+            }
+        }
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((version & 1 || version != __atomic_load_n(&self->version, __ATOMIC_RELAXED)) &&
+             ++tries < 1000);
+    if (found.around.at == 0.0 || tries == 1000) {
+        Py_RETURN_NONE;
+    }
+    const Around *around = &found.around;
+    return Py_BuildValue("(dddddLdddL)", around->at, around->process, around->throttled, around->cpu,
+                         around->queued, around->slices, found.idle, found.cpu, found.queued,
+                         found.slices);
+}
+#endif

@@ -1,0 +1,150 @@
+/* Small ways: what a line or two say often, mostly on the way of every step. */
+
+#ifndef LOOPWATCH_WAYS_H
+#define LOOPWATCH_WAYS_H
+
+#include "native.h"
+
+static inline int
+is_request(PyObject *object)
+{
+    return Py_IS_TYPE(object, &RequestType);
+}
+
+static inline int
+is_there(PyObject *object)
+{
+    return object != NULL && object != Py_None;
+}
+
+/* Sets *slot to a new reference of `value`. */
+static inline void
+put(PyObject **slot, PyObject *value)
+{
+    PyObject *before = *slot;
+    *slot = Py_XNewRef(value);
+    Py_XDECREF(before);
+}
+
+/* Says whether `one`, which may be NULL, is the text `other`. `last` is the object that was, the last
+   time: who sends messages mostly has one object for each of its texts. */
+static inline int
+is_text(PyObject *one, PyObject *other, PyObject **last)
+{
+    if (one == other || (one != NULL && one == *last)) {
+        return 1;
+    }
+    if (one == NULL || !PyUnicode_Check(one) || PyUnicode_Compare(one, other) != 0) {
+        return 0;
+    }
+    put(last, one);
+    return 1;
+}
+
+/* Says whether `one`, which may be NULL, is the text `other`. */
+static inline int
+same_text(PyObject *one, PyObject *other)
+{
+    if (one == other) { /* interned */
+        return 1;
+    }
+    if (one == NULL || !PyUnicode_Check(one) || !PyUnicode_Check(other)) {
+        return 0;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(one) && PyUnicode_IS_COMPACT_ASCII(other)) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(one);
+        return length == PyUnicode_GET_LENGTH(other) &&
+               memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), length) == 0;
+    }
+    return PyUnicode_Compare(one, other) == 0;
+}
+
+/* Returns the value of a key that stands among the first of a dict, borrowed; NULL if it has none, or
+   with an exception. `name` is interned, and so are most keys: then none but itself is equal to it, and
+   no hash is needed. */
+static inline PyObject *
+find_early(PyObject *dict, PyObject *name)
+{
+    Py_ssize_t at = 0, few = 4;
+    PyObject *key, *value;
+    while (few-- > 0) {
+        if (!PyDict_Next(dict, &at, &key, &value)) {
+            return NULL;
+        }
+        if (key == name) {
+            return value;
+        }
+        if (!PyUnicode_CheckExact(key) || !PyUnicode_CHECK_INTERNED(key)) {
+            break;
+        }
+    }
+    return PyDict_GetItemWithError(dict, name);
+}
+
+/* Says whether an object is of a type, or of a subclass; most are of a class made in Python over it. */
+static inline int
+is_a(PyObject *object, PyTypeObject *type)
+{
+    return Py_TYPE(object)->tp_base == type || PyObject_TypeCheck(object, type);
+}
+
+static inline Py_ssize_t
+bucket_of(double value)
+{
+    Py_ssize_t bucket = 0;
+    while (bucket < wired.edge_count && wired.edges[bucket] < value) {
+        bucket++;
+    }
+    return bucket;
+}
+
+static inline void
+add_to_buckets(Buckets *buckets, double value)
+{
+    Py_ssize_t bucket = bucket_of(value);
+    buckets->counts[bucket] += 1;
+    buckets->sums[bucket] += value;
+}
+
+PyObject *counts_of(const Buckets *buckets); /* as a tuple */
+PyObject *floats_of(const double *values);   /* one a bucket, as a tuple */
+int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set; ways.c */
+
+/* Calls a slow way of Python's, with `took` as the last argument; -1 if it raised. `third` may be
+   NULL. */
+int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);
+
+/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
+   -1 with an exception set. The context need not be asked where the request's own exchange was
+   resumed: nobody else sets the variable. */
+static inline int
+find_owner(Pulse *pulse, PyObject **owner)
+{
+    if (pulse->owner != NULL) {
+        *owner = pulse->owner == pulse->ended ? pulse->ended : Py_NewRef(pulse->owner);
+        if (pulse->owner != pulse->ended) {
+            Py_XDECREF(pulse->ended);
+        }
+        pulse->owner = pulse->ended = NULL;
+        return 0;
+    }
+    Py_CLEAR(pulse->ended);
+    if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
+        return -1;
+    }
+    if (*owner != NULL && !is_request(*owner)) {
+        Py_CLEAR(*owner);
+    }
+    return 0;
+}
+
+/* Counts a short step of a request, which ends now. */
+static inline void
+add_step(Request *request, double took, double now)
+{
+    request->stepped = now;
+    request->steps += 1;
+    request->seconds += took;
+}
+
+#endif

@@ -1,0 +1,55 @@
+"""The compiled twin alone, before Python has told it what it needs."""
+
+import pytest
+
+from ..conftest import run_script
+from .made import speedups
+
+if speedups is None:
+    pytest.skip("the compiled twin was not built", allow_module_level=True)
+
+
+def test_nothing_works_before_it_was_wired() -> None:
+    """Whatever needs the wiring says so; numbers can be made and read."""
+    printed = run_script(
+        """
+        import sys
+        from importlib.machinery import ExtensionFileLoader
+        from importlib.util import module_from_spec, spec_from_loader
+
+        loader = ExtensionFileLoader("loopwatch._speedups", sys.argv[1])
+        twin = module_from_spec(spec_from_loader("loopwatch._speedups", loader))
+        loader.exec_module(twin)
+        pulse, request, row = twin.PulseNumbers(), twin.Request(), twin.RowNumbers()
+        row.steps = twin.StepNumbers()
+
+        def refusal(function, *arguments):
+            try:
+                return function(*arguments)
+            except (RuntimeError, TypeError) as error:
+                return f"{type(error).__name__}: {error}"
+
+        remembered = (None, None, pulse, {}, None, print)
+        print(refusal(twin.begin, None, {}))
+        print(refusal(twin.begin))
+        print(refusal(twin.answering, pulse, request, None, print, None, None))
+        print(refusal(twin.timed_run, print, {}, False))
+        print(refusal(twin.timed_select, pulse, print, None))
+        print(refusal(twin.timed_soon, pulse, print, 0))
+        print(refusal(twin.LibuvPoll, pulse, 1, tuple(range(1, 11)), 200, 200))
+        print(refusal(twin.Middleware().remember, *remembered))
+        print(refusal(twin.wire_ledger, ()))
+        print(refusal(twin.add_request, row, request, 1.0, 0.0), row.counts, pulse.tick_counts)
+        pulse.count_tick(1.0)
+        row.steps.add(1.0)
+        """,
+        speedups.__file__,
+    ).splitlines()
+    first = "RuntimeError: loopwatch.probe.steps must be imported first"
+    assert printed == [
+        "RuntimeError: loopwatch.request must be imported first",
+        "TypeError: begin takes the middleware and the scope",
+        *[first] * 6,
+        "TypeError: edges must be a tuple of 1 to 16, got ()",
+        "None (1,) (0,)",
+    ]
