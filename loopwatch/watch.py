@@ -268,7 +268,8 @@ class Watch:
         self._scraped.flush()
         self._reporter.tell()
 
-    def _attend(self) -> None:
+    def _attend(self) -> float | None:
+        """Do what is due at a look of the watchdog; return for how long, s, that will do."""
         self._reporter.lines.tend(clock())
         reporter, loops = self._reporter, self._loops.values()
         for watched in loops:
@@ -278,7 +279,7 @@ class Watch:
             reporter.settle()
             self._scraped.stalls(reporter.changed)
             reporter.tell()
-        self._scraped.attend()
+        return self._scraped.attend()
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""

@@ -56,10 +56,12 @@ class Scraped:
         if self._sharing is not None:
             self._sharing.stalls(changed)
 
-    def attend(self) -> None:
-        """Have everything seen, every so often."""
-        if self._sharing is not None:
-            self._sharing.attend()
+    def attend(self) -> float | None:
+        """Have everything seen, every so often; return for how long that will do, s."""
+        if self._sharing is None:
+            return None
+        self._sharing.attend()
+        return multiprocess.OFTEN
 
     def flush(self) -> None:
         """Have everything seen now."""
