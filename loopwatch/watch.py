@@ -269,7 +269,6 @@ class Watch:
         self._reporter.tell()
 
     def _attend(self) -> float | None:
-        """Do what is due at a look of the watchdog; return for how long, s, that will do."""
         self._reporter.lines.tend(clock())
         reporter, loops = self._reporter, self._loops.values()
         for watched in loops:

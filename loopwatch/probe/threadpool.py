@@ -1,8 +1,8 @@
 """The threads that a loop hands blocking calls to: anyio's limiter and the default executor.
 
 A request that waits for one of them waits for the pool to be larger, or its calls shorter, and not
-for the loop. Both are found when they come into being, from the watchdog's wakes: the calls of the
-first 80 ms of either may go untimed.
+for the loop. Both are found when they come into being, from the watchdog's looks: the calls of the
+first half second of either may go untimed.
 """
 
 from __future__ import annotations

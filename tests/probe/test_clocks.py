@@ -23,8 +23,11 @@ class FakeObserver:
     def overdue(self) -> Witness:
         raise AssertionError("the readings reach far enough")
 
-    def before(self, pulse: Any) -> None:
-        """It has read nothing in its sleep."""
+    def __init__(self, asleep: Reading | None = None) -> None:
+        self.asleep = asleep
+
+    def before(self, pulse: Any) -> Reading | None:
+        return self.asleep
 
 
 def reading(at: float, due: float | None = None, **values: Any) -> Reading:
@@ -32,14 +35,20 @@ def reading(at: float, due: float | None = None, **values: Any) -> Reading:
     cpu, process = values.get("cpu", 1.0), values.get("process", values.get("cpu", 1.0))
     schedule = Schedule(values.get("queued", 0.0), values.get("slices", 0))
     own = Schedule(values.get("own_queued", 0.0), values.get("own_slices", 0))
-    witness = Witness(at if due is None else due, process, 0.0, own, values.get("throttled"))
+    meant = at if due is None else due
+    witness = Witness(meant, process, 0.0, own, values.get("throttled"), values.get("waited"))
     return Reading(at, witness, values.get("idle"), cpu, schedule)
 
 
-def usage(readings: Iterable[Reading], started: float = 10.0, ended: float = 10.5) -> Usage:
+def usage(
+    readings: Iterable[Reading],
+    started: float = 10.0,
+    ended: float = 10.5,
+    asleep: Reading | None = None,
+) -> Usage:
     clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
     clocks._readings.extend(readings)
-    clocks._observer = FakeObserver()
+    clocks._observer = FakeObserver(asleep)
     found = clocks.usage(started, ended, None)
     assert found is not None
     return found  # type: ignore[no-any-return]
@@ -92,6 +101,41 @@ def test_a_watchdog_that_asked_for_the_gil_in_vain_says_for_how_long() -> None:
     assert found.kept == pytest.approx(0.44)
     assert found.watched == pytest.approx(0.44)
     assert found.frozen == 0.0
+
+
+def test_a_wait_for_the_gil_that_was_timed_is_certain() -> None:
+    """However few slices: whoever waits for the GIL without a CPU is given none either."""
+    late = reading(10.5, due=10.06, waited=0.44, cpu=1.5, own_slices=2)
+    found = usage([reading(9.95, idle=1.0), late])
+    assert found.kept == pytest.approx(0.44)
+    assert found.watched == pytest.approx(0.44)
+    assert found.frozen == 0.0
+
+
+def test_a_watchdog_that_woke_late_watched_from_when_it_asked() -> None:
+    """It was in the run queue before that."""
+    late = reading(10.5, due=10.06, waited=0.2, cpu=1.5, own_slices=42, own_queued=0.24)
+    found = usage([reading(9.95, idle=1.0), late])
+    assert found.kept == found.watched == pytest.approx(0.2)
+    assert found.frozen == 0.0
+
+
+def test_a_watchdog_that_did_not_run_had_the_gil_at_once() -> None:
+    late = reading(10.5, due=10.06, waited=0.001, own_slices=1)
+    found = usage([reading(9.95), late])
+    assert found.kept == 0.0
+    assert found.frozen == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_others_did_before_the_step_is_left_out_if_the_sleep_has_seen_it() -> None:
+    before = reading(7.0, process=1.0, idle=1.0)
+    asleep = reading(10.0, process=3.0, idle=4.0)
+    asleep = asleep._replace(witness=asleep.witness._replace(due=None))
+    after = [reading(10.5, process=3.4, cpu=1.4, idle=4.0)]
+    assert usage([before, *after]).others == pytest.approx(2.0)
+    assert usage([before, asleep, *after]).others == pytest.approx(0.0)
+    found = usage([before], 9.5, 10.0, asleep)  # it is taken wherever it is needed
+    assert found.others == pytest.approx(2.0)
 
 
 def test_a_watchdog_that_nothing_woke_was_not_running() -> None:

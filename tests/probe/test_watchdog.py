@@ -12,7 +12,7 @@ from loopwatch import LoopWatchMiddleware
 
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm
-from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
+from ..conftest import MakeWatch, run_on, run_script, spin_for, watchdog_round
 
 
 def watchdogs() -> list[threading.Thread]:
@@ -171,3 +171,33 @@ def test_barely_slow_steps_have_their_picture(
     run_on(loop, handle_in(barely, watch))
     assert len(watch.stalls) == 1
     assert watch.stalls[0].site.code == "time.sleep(threshold * 1.1)"
+
+
+IN_PYTHON = """
+    import sys
+    sys.modules["loopwatch._speedups"] = None
+    import asyncio, threading, time
+    from tests.conftest import private_watch, run_on
+
+    watch = private_watch()
+
+    def block():
+        time.sleep(0.15)
+
+    async def main():
+        watch.start()
+        await asyncio.sleep(0.5)
+        block()
+        await asyncio.sleep(0.2)
+        watch.stop()
+        assert not any("watchdog" in thread.name for thread in threading.enumerate())
+
+    run_on(sys.argv[1], main())
+    (stall,) = watch.stalls
+    print(stall.cause, stall.site.function, stall.site.exact)
+"""
+
+
+@in_calm
+def test_without_the_compiled_part_all_is_looked_at_each_period(loop: str) -> None:
+    assert run_script(IN_PYTHON, loop).split() == ["blocking_call", "__main__.block", "True"]
