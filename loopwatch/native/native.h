@@ -26,7 +26,7 @@
    Python functions that `wire` was given, the same for both twins. Their errors are theirs to catch;
    what still comes out of them (a KeyboardInterrupt, say) propagates as it does in Python.
 
-   Everything is guarded by the GIL, but for what libuv_poll.c and watcher.c say. The wiring is one a
+   Everything is guarded by the GIL, but for what libuv_poll.c and watcher.h's files say. The wiring is one a
    process: a second interpreter is refused at import, and a build without the GIL does not compile.
    Either gets the Python twin. Types are static: on the way of every step they cost nothing. */
 
