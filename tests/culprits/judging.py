@@ -92,10 +92,9 @@ def misplaced(row: Row, site: dict[str, Any]) -> Iterator[str]:
 def differences(row: Row, stall: dict[str, Any]) -> Iterator[str]:
     if stall["cause"] not in row.causes:
         yield f"cause {stall['cause']} instead of {' or '.join(row.causes)} ({evidence(stall)})"
-    if row.alone and stall["route"] != row.expected_route:
-        yield f"route {stall['route']} instead of {row.expected_route}"
-    if row.alone and stall["method"] != row.expected_method:
-        yield f"method {stall['method']} instead of {row.expected_method}"
+    if row.alone and (stall["route"], stall["method"]) not in row.expected_owners:
+        owner = f"{stall['method']} {stall['route']}"
+        yield f"route {owner} instead of {row.expected_method} {row.expected_route}"
     if not row.alone and not any(c["coroutine"] == row.culprit.function for c in parts(stall)):
         yield f"contributors {parts(stall)} without {row.culprit.function}"
     coroutine = row.expected_coroutine

@@ -13,6 +13,7 @@ from .marks import Mark, marks
 Trigger = Literal["GET", "WEBSOCKET", "SIGNAL", "STARTUP"]
 Exact = Literal["exact", "line", "owner"]
 
+BYSTANDER = "/bystander/{number}", "GET"
 WAITING, PYTHON = ("blocking_call",), ("cpu",)
 
 
@@ -46,6 +47,13 @@ class Row:
         if self.expected_route is None:
             return None
         return "WEBSOCKET" if self.trigger == "WEBSOCKET" else "GET"
+
+    @property
+    def expected_owners(self) -> tuple[tuple[str | None, str | None], ...]:
+        """Routes with their methods. A signal in the poll is handled as Python code runs next: on
+        uvloop that may be a timer of a bystander's, whose step it is then."""
+        owner = self.expected_route, self.expected_method
+        return (owner, BYSTANDER) if self.trigger == "SIGNAL" else (owner,)
 
     @property
     def culprit(self) -> Mark:
