@@ -6,6 +6,7 @@
    `run` reports it. Anything out of the ordinary is `run`'s to do, and is timed from outside. */
 
 #include "asyncio_run.h"
+#include "raised.h"
 
 /* Where a handle keeps what we read; 0 if it has no such slot, and is to be asked. */
 Py_ssize_t at_callback;
@@ -126,23 +127,11 @@ report(PyObject *handle)
 static int
 end_run(Pulse *pulse, PyObject *handle, PyObject *owner, int raised)
 {
-    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    Raised aside = set_aside(raised);
     pulse->running = NULL;
-    if (raised) {
-        PyErr_Fetch(&type, &value, &trace);
-    }
     int failed = end_step(pulse, handle, owner, pulse->mark, read_clock());
     Py_XDECREF(owner);
-    if (failed < 0) { /* in place of what was raised, as an error in a `finally` is */
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
-        return -1;
-    }
-    if (raised) {
-        PyErr_Restore(type, value, trace);
-    }
-    return 0;
+    return put_back(aside, failed);
 }
 
 /* Does what asyncio's own _run does. Gives 0, and nothing is done, if that has to do it. */
@@ -166,18 +155,15 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     pulse->running = handle;
     pulse->owner = NULL;
     *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
-    PyObject *type = NULL, *value = NULL, *trace = NULL;
-    if (*done == NULL) {
-        PyErr_Fetch(&type, &value, &trace);
-    }
+    Raised aside = set_aside(*done == NULL);
     if (find_owner(pulse, &owner) < 0) {
         PyErr_WriteUnraisable(handle);
     }
     if (PyContext_Exit(context) < 0) {
         PyErr_WriteUnraisable(handle);
     }
-    if (type != NULL) {
-        PyErr_Restore(type, value, trace);
+    if (aside.type != NULL) {
+        put_back(aside, 0);
         *done = report(handle);
     }
     if (end_run(pulse, handle, owner, *done == NULL) < 0) {
@@ -192,15 +178,15 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
 static PyObject *
 run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyObject *names)
 {
-    PyObject *done, *owner = NULL, *type, *value, *trace;
+    PyObject *done, *owner = NULL;
     pulse->running = args[0];
     done = PyObject_Vectorcall(self->run, args, count, names);
     pulse->owner = NULL;
-    PyErr_Fetch(&type, &value, &trace);
+    Raised aside = set_aside(done == NULL);
     if (find_owner_of(args[0], &owner) < 0) {
         PyErr_WriteUnraisable(args[0]);
     }
-    PyErr_Restore(type, value, trace);
+    put_back(aside, 0);
     if (end_run(pulse, args[0], owner, done == NULL) < 0) {
         Py_CLEAR(done);
     }

@@ -6,6 +6,7 @@
 
 #include "native.h"
 #include "exchange.h"
+#include "raised.h"
 
 /* Returns the plain function that is the app's __call__, borrowed; NULL if it is none. Calling it spares
    the tuple that a class's __call__ is called with. */
@@ -93,24 +94,13 @@ begin_exchange(Exchange *self)
 static int
 end_request(Exchange *self, Request *request, int raised)
 {
-    PyObject *type = NULL, *value = NULL, *trace = NULL, *done = Py_None;
-    if (raised) {
-        PyErr_Fetch(&type, &value, &trace);
-    }
+    PyObject *done = Py_None;
+    Raised aside = set_aside(raised);
     if (!finish_request(self->pulse, self->rows, request)) {
         done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
         Py_XDECREF(done);
     }
-    if (done == NULL) { /* as an error in a `finally` is */
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
-        return -1;
-    }
-    if (raised) {
-        PyErr_Restore(type, value, trace);
-    }
-    return 0;
+    return put_back(aside, done == NULL ? -1 : 0);
 }
 
 /* The app has ended: so has its request. An exception that is set stays set. */

@@ -9,6 +9,7 @@
    signal handlers. They are what remains between two steps: a gap, or the poll (libuv_poll.c). */
 
 #include "native.h"
+#include "raised.h"
 
 Spares spare_scheduled = {.type = &ScheduledType};
 
@@ -89,19 +90,10 @@ scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *n
     if (begin_scheduled(self, read_clock()) < 0) {
         return NULL;
     }
-    PyObject *type = NULL, *value = NULL, *trace = NULL;
     PyObject *done = call_back(self->callback, args, count, names);
-    if (done == NULL) {
-        PyErr_Fetch(&type, &value, &trace);
-    }
-    if (end_scheduled(self) < 0) {
+    Raised aside = set_aside(done == NULL);
+    if (put_back(aside, end_scheduled(self)) < 0) {
         Py_CLEAR(done);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
-    }
-    else if (type != NULL) {
-        PyErr_Restore(type, value, trace);
     }
     return done;
 }
