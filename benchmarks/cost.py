@@ -34,6 +34,7 @@ from dataclasses import replace
 
 import bounds
 import cputime
+import ending
 import instructions
 from child import HERE, NotMeasuredError, Setup
 from needed import missing_modules, missing_programs
@@ -101,17 +102,9 @@ def report(results: Results) -> int:
     print(results.tables())
     if results.plan.json:
         results.plan.json.write_text(results.json() + "\n")
-    broken = list(bounds.broken(results)) if results.plan.check else []
-    for sentence in broken:
-        note(sentence)
-    return 2 if results.failed else int(bool(broken))
+    broken = bounds.broken(results) if results.plan.check else ()
+    return ending.status(broken, failed=results.failed)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (RuntimeError, OSError) as error:
-        note(f"benchmarks/cost.py: {error}")
-        sys.exit(2)
+    ending.run(main, "benchmarks/cost.py")

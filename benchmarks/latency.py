@@ -29,6 +29,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import ending
 from child import HERE
 from comparison import Comparison
 from needed import missing_modules
@@ -70,17 +71,9 @@ def report(comparison: Comparison) -> int:
     print(comparison.table())
     if comparison.schedule.json:
         comparison.schedule.json.write_text(comparison.json() + "\n")
-    exceeded = list(comparison.exceeded()) if comparison.schedule.check else []
-    for sentence in exceeded:
-        note(sentence)
-    return 2 if comparison.reasons else int(bool(exceeded))
+    exceeded = comparison.exceeded() if comparison.schedule.check else ()
+    return ending.status(exceeded, failed=bool(comparison.reasons))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (RuntimeError, OSError) as error:
-        note(f"benchmarks/latency.py: {error}")
-        sys.exit(2)
+    ending.run(main, "benchmarks/latency.py")
