@@ -10,11 +10,12 @@ from .conftest import run_script
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 WITHIN_THE_LOOP = """
-    import asyncio, gc, os, sys, threading, time, traceback, warnings
+    import asyncio, gc, os, sys, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork with threads about
     from prometheus_client import CollectorRegistry, generate_latest
     from loopwatch import Watch
     from tests.conftest import run_on
+    from tests.forking import fork
 
     registry = CollectorRegistry()
     watch = Watch(registry=registry, otel=False, log=False)
@@ -50,15 +51,7 @@ WITHIN_THE_LOOP = """
     async def main():
         watch.start()
         await block(1)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child()
-            except BaseException:
-                traceback.print_exc(file=sys.stdout)
-                sys.stdout.flush()
-                os._exit(3)
-            os._exit(0)
+        pid = fork(child)
         await block(2)
         _, status = await asyncio.to_thread(os.waitpid, pid, 0)
         print("child", os.waitstatus_to_exitcode(status))

@@ -366,10 +366,11 @@ def test_a_fork_from_a_deep_sleep_leaves_both_whole(loop: str) -> None:
 
 
 FORKED = """
-    import asyncio, os, sys, threading, time, traceback, warnings
+    import asyncio, os, sys, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork with threads about
     from loopwatch.probe import sentry
     from tests.conftest import private_watch, run_on
+    from tests.forking import fork
 
     sentry.LIVELY = 0.1
     watch = private_watch()
@@ -395,15 +396,7 @@ FORKED = """
         await idle_then_block()
         print(watch.stalls[-1].site.function.rpartition(".")[2], flush=True)
         await asyncio.sleep(1.0)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child()
-            except BaseException:
-                traceback.print_exc(file=sys.stdout)
-                sys.stdout.flush()
-                os._exit(3)
-            os._exit(0)
+        pid = fork(child)
         _, status = await asyncio.to_thread(os.waitpid, pid, 0)
         print(os.waitstatus_to_exitcode(status))
         await idle_then_block()
