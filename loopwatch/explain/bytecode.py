@@ -155,7 +155,3 @@ def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
         for i in dis.get_instructions(code, adaptive=adaptive)
         if i.opname != "CACHE"
     )
-
-
-def line_of(instruction: dis.Instruction) -> int | None:
-    return instruction.positions.lineno if instruction.positions is not None else None
