@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 P = ParamSpec("P")
 
@@ -30,4 +30,14 @@ def tell_once(where: str) -> None:
     """Log the exception being handled, the first time it happens at `where`."""
     if where not in _told:
         _told.add(where)
-        logger.exception("error inside loopwatch, in %s; the app is not affected", where)
+        text = "error inside loopwatch, in %s; the app is not affected"
+        say(logging.ERROR, text, where, exc_info=True)
+
+
+def say(level: int, text: str, *args: object, **more: Any) -> bool:
+    """Log something; return whether that worked: a filter or a handler of the app's may raise."""
+    try:
+        logger.log(level, text, *args, **more)
+    except Exception:
+        return False
+    return True

@@ -7,11 +7,12 @@ With the compiled twin an ordinary request never gets here: `native/exchange.c` 
 
 from __future__ import annotations
 
+import logging
 from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopwatch.guard import logger, tell_once
+from loopwatch.guard import say, tell_once
 from loopwatch.ledger.requests import finish
 from loopwatch.probe.steps import answering, enter
 from loopwatch.request import REQUEST, Request, begin
@@ -169,8 +170,9 @@ def warn_once() -> None:
     global _warned
     if not _warned:
         _warned = True
-        logger.warning(
-            "loopwatch watches asyncio loops, and there is none here (trio?): it has no effect"
+        say(
+            logging.WARNING,
+            "loopwatch watches asyncio loops, and there is none here (trio?): it has no effect",
         )
 
 

@@ -1,25 +1,26 @@
-"""From slow callbacks to told stalls.
+"""From slow callbacks to stalls, which `delivery` then delivers.
 
-Explaining may happen on any thread, since whoever reads `watch.stalls` must find what has ended;
-telling happens on the watchdog's thread (and in `stop`), so that no instrument's I/O ever runs on
-the loop.
+The watchdog only collects what has ended, with its stack samples: that takes no time. Explaining
+happens on the delivery's thread, and on any that reads `watch.stalls`, since whoever reads must
+find what has ended. The locks are reentrant: a signal handler may read as well.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from loopwatch.accounts import Account, Accounts
+from loopwatch.delivery import Delivery
 from loopwatch.evidence import Slow
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
 from loopwatch.explain.site import DEFAULT, SiteRules
-from loopwatch.guard import logger, tell_once
-from loopwatch.holds import Hold, Linking
+from loopwatch.guard import tell_once
+from loopwatch.holds import Hold
 from loopwatch.ledger.stalls import StallTable
 from loopwatch.probe.lines import LineWatch
 from loopwatch.probe.pulse import clock
@@ -27,11 +28,21 @@ from loopwatch.records import Instrument, SiteReading, Stall
 from loopwatch.request import unix_time
 from loopwatch.watched import WatchedLoop
 
-UNTOLD = 1024  # stalls waiting to be told; more are dropped and counted
+UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
+
+Changed = Callable[[], Iterable[SiteReading]]
+Write = Callable[[Changed], None]
+
+
+def ignore(changed: Changed) -> None:
+    """Write nothing."""
 
 
 class Reporter:
-    """Explains, keeps and tells the stalls of one watch."""
+    """Explains, keeps and counts the stalls of one watch, and has them delivered.
+
+    `write` is given a function that returns the sites with new stalls, before each delivery.
+    """
 
     def __init__(
         self,
@@ -39,37 +50,50 @@ class Reporter:
         allow: Iterable[str] = (),
         adviser: Adviser | None = None,
         rules: SiteRules = DEFAULT,
+        write: Write = ignore,
     ) -> None:
         self.table = StallTable()
         self.accounts = Accounts(self.table)
+        self._write = write
+        self.delivery = Delivery(instruments, self._prepare)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
         self.lines = LineWatch(rules.is_own_code)
-        self.instruments = tuple(instruments)
-        self.untold_dropped = 0
-        self.removed = 0
-        self.untold: deque[tuple[Stall, Hold | None]] = deque()
-        self._explaining, self._telling = threading.Lock(), threading.Lock()
+        self._found: deque[Slow] = deque()
+        self._unexplained = 0  # dropped
+        self._collecting, self._explaining = threading.RLock(), threading.RLock()
 
-    def add(self, instrument: Instrument) -> None:
-        """Tell an instrument of every stall from now on; TypeError if it has no `stalled`."""
-        if not callable(getattr(instrument, "stalled", None)):
-            raise TypeError(
-                f"an instrument must have a method stalled(stall), got {instrument!r}; "
-                "see loopwatch.records.Instrument"
-            )
-        if not any(i is instrument for i in self.instruments):
-            self.instruments = (*self.instruments, instrument)
+    def attend(self, loops: Iterable[WatchedLoop], now: float, is_due: bool) -> float | None:
+        """Begin a round on the delivery's thread if there is anything to do, or if it `is_due`.
 
-    def remove(self, instrument: Instrument) -> None:
-        """Tell it no more; nothing happens if it was not told."""
-        self.instruments = tuple(i for i in self.instruments if i is not instrument)
+        Nothing here takes long: it is the watchdog's thread. Returns when to ask again, s, if ever.
+        """
+        self.lines.tend(now)
+        self.collect(loops)
+        if is_due or self._found or self.accounts or self.delivery:
+            self.delivery.ring()
+        return self.delivery.supervise(now)
+
+    def _prepare(self) -> None:
+        self.explain(())
+        self.settle()
+        self._write(self.changed)
+
+    def collect(self, loops: Iterable[WatchedLoop]) -> None:
+        """Take what the loops have pending, to be explained later: nothing here takes long."""
+        with self._collecting:
+            for slow in (s for watched in loops for s in watched.take_pending()):
+                if len(self._found) < UNEXPLAINED:
+                    self._found.append(slow)
+                else:
+                    self._unexplained += 1
 
     def explain(self, loops: Iterable[WatchedLoop]) -> None:
-        """Make stalls of what the loops have pending."""
+        """Make stalls of what the loops have pending, and of what was collected."""
+        self.collect(loops)
         with self._explaining:
-            for watched in loops:
-                for slow in watched.take_pending():
-                    self._keep(self._explained(slow), slow.hold)
+            while self._found:
+                slow = self._found.popleft()
+                self._keep(self._explained(slow), slow.hold)
 
     def _explained(self, slow: Slow) -> Stall:
         """Return a stall whatever happens: if explaining fails, of what is known without."""
@@ -93,8 +117,9 @@ class Reporter:
             return stall
 
     def afresh(self) -> Reporter:
-        """Return one like this that has counted nothing."""
-        return Reporter(self.instruments, self._allow, self._adviser, self._rules)
+        """Return one like this that has counted nothing, and whose thread has not begun."""
+        instruments = self.delivery.instruments
+        return Reporter(instruments, self._allow, self._adviser, self._rules, self._write)
 
     def changed(self) -> tuple[SiteReading, ...]:
         """Return the sites with new stalls since this was last asked."""
@@ -107,8 +132,8 @@ class Reporter:
             "sites": self.table.overflow,
             "blames": self.table.blames.overflow,
             "stacks": self.table.profile.overflow,
-            "stalls": self.untold_dropped,
-            "instruments": self.removed,
+            "stalls": self._unexplained + self.delivery.lost,
+            "instruments": self.delivery.removed,
         }
 
     def _keep(self, stall: Stall, hold: Hold | None = None) -> None:
@@ -123,37 +148,10 @@ class Reporter:
         if hold is not None:
             self.accounts.add(Account(stall, hold))
         else:
-            self._to_tell(stall, None)
+            self.delivery.put(stall, None)
 
     def settle(self, all_of_them: bool = False) -> None:
-        """Count the victims found by now; stalls that wait for no more of them are to be told."""
+        """Count the victims found by now; stalls that wait for no more of them are delivered."""
         with self._explaining:
             for stall, hold in self.accounts.settle(clock(), all_of_them):
-                self._to_tell(stall, hold)
-
-    def _to_tell(self, stall: Stall, hold: Hold | None) -> None:
-        if len(self.untold) < UNTOLD:
-            self.untold.append((stall, hold))
-        else:
-            self.untold_dropped += 1
-
-    def tell(self) -> None:
-        """Tell the instruments, in order; one that raises is logged once and removed."""
-        with self._telling:
-            while self.untold:
-                stall, hold = self.untold.popleft()
-                for instrument in self.instruments:
-                    self._tell_one(instrument, stall, hold)
-                if hold is not None:
-                    hold.context = None  # what it keeps is the app's
-
-    def _tell_one(self, instrument: Instrument, stall: Stall, hold: Hold | None) -> None:
-        try:
-            if isinstance(instrument, Linking):
-                instrument.stalled_by(stall, hold)
-            else:
-                instrument.stalled(stall)
-        except Exception:
-            self.remove(instrument)
-            self.removed += 1
-            logger.exception("instrument %r raised and was removed", instrument)
+                self.delivery.put(stall, hold)

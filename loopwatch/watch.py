@@ -100,6 +100,7 @@ class Watch:
             options.site_patterns("allow", allow),
             Adviser(options.sentences("advice", advice)),
             self.site_rules,
+            self._scraped.write,
         )
         self._begin_counting()
 
@@ -142,7 +143,7 @@ class Watch:
         self._attach(loop)
 
     def stop(self) -> None:
-        """Put back everything that was there before, and tell what is left to tell."""
+        """Put back what was there before; deliver what is left, but wait 2 s for that at most."""
         self.stopped = True
         with _attaching:
             if self._adopting:
@@ -156,7 +157,7 @@ class Watch:
         if self._spans is not None:
             otel_exporter.unregister(self)
         self._scraped.end()
-        self._reporter.tell()
+        self._reporter.delivery.finish()
 
     def __enter__(self) -> Watch:
         self.start()
@@ -170,11 +171,11 @@ class Watch:
 
         One that raises is logged once and removed. Raises TypeError if it has no `stalled`.
         """
-        self._reporter.add(instrument)
+        self._reporter.delivery.add(instrument)
 
     def remove_instrument(self, instrument: Instrument) -> None:
         """Undo `add_instrument`; nothing happens if it was not there."""
-        self._reporter.remove(instrument)
+        self._reporter.delivery.remove(instrument)
 
     @property
     def stalls(self) -> tuple[Stall, ...]:
@@ -204,12 +205,13 @@ class Watch:
             watched.charge_soon()
         self._reporter.explain(loops)
         self._reporter.settle()
-        own = _watchdog.seconds - self._watchdog_before + self._reading_seconds
+        delivery = self._reporter.delivery
+        own = _watchdog.seconds - self._watchdog_before + delivery.seconds + self._reading_seconds
         dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
         dropped["samples"] += _watchdog.lookout.lost - self._samples_before
         shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
-        spent = 0.0 if _watchdog.is_here() else time.thread_time() - began
+        spent = 0.0 if delivery.is_here() else time.thread_time() - began
         self._reading_seconds += spent  # no call within: what another thread adds is not lost
         return shot
 
@@ -241,6 +243,7 @@ class Watch:
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
+                self._reporter.delivery.begin()
                 _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
                 watched.begin()
             return self._loops[loop]
@@ -266,19 +269,15 @@ class Watch:
             LOOPS.pop(loop, None)
         self._reporter.settle(all_of_them=not self._loops)
         self._scraped.flush()
-        self._reporter.tell()
+        self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
 
     def _attend(self) -> float | None:
-        self._reporter.lines.tend(clock())
-        reporter, loops = self._reporter, self._loops.values()
+        """What the watchdog does at each look: nothing that may take long."""
+        loops = self._loops.values()
         for watched in loops:
             watched.threads.glance()
-        if reporter.untold or reporter.accounts or any(w.pulse.pending for w in loops):
-            reporter.explain(loops)
-            reporter.settle()
-            self._scraped.stalls(reporter.changed)
-            reporter.tell()
-        return self._scraped.attend()
+        waits = self._reporter.attend(loops, clock(), self._scraped.is_due()), self._scraped.period
+        return min((s for s in waits if s is not None), default=None)
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""

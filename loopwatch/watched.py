@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from weakref import WeakSet
 
 from loopwatch.evidence import Slow
 from loopwatch.explain.route import lone, template
-from loopwatch.guard import guarded, logger, tell_once
+from loopwatch.guard import guarded, say, tell_once
 from loopwatch.histogram import SECONDS_EDGES, Histogram
 from loopwatch.holds import Wait
 from loopwatch.ledger.labels import LabelTable
@@ -104,7 +105,8 @@ class WatchedLoop:
         """Say what is seen on this loop, and what is not; judge from now on."""
         probe = self.probe
         blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
-        logger.info(
+        say(
+            logging.INFO,
             "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
             __version__,
             probe.kind,

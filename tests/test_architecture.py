@@ -26,7 +26,8 @@ FLOORS = (
     ),
     ("probe", "ledger", "explain"),
     (
-        *("watched", "server_timing", "accounts", "reporter", "snapshots", "watch", "exporters"),
+        *("watched", "server_timing", "accounts", "delivery", "reporter", "snapshots", "watch"),
+        "exporters",
         "diagnose",
     ),
     ("timed", "middleware", "page", "metrics", "grafana", "cli"),
@@ -48,6 +49,7 @@ NEIGHBOURS = {  # who may import whom on the same floor
     ("evidence", "request"),
     ("speedups", "_speedups"),
     ("reporter", "accounts"),
+    ("reporter", "delivery"),
     ("reporter", "watched"),
     ("snapshots", "watched"),
     ("watch", "snapshots"),

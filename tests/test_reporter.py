@@ -124,9 +124,9 @@ def test_a_reporter_afresh_has_the_same_rules() -> None:
     assert [row.stalls.count for row in reporter.table.allowed.readings()] == [2]
     assert child.table.allowed.readings() == ()
     child.explain(loops)
-    assert (child.table.count, len(child.untold)) == (0, 0)
+    assert (child.table.count, bool(child.delivery)) == (0, False)
     assert [row.stalls.count for row in child.table.allowed.readings()] == [2]
-    assert child.instruments == reporter.instruments
+    assert child.delivery.instruments == reporter.delivery.instruments
 
 
 def test_advice_that_fails_costs_the_advice_only(

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable
 
+from loopwatch.guard import say
 from loopwatch.records import NONE, Contributor, Stall
 
 BURST = 5
@@ -20,8 +21,6 @@ REFILL = 10.0  # s
 SITES = 256  # remembered; when full, all start afresh
 ADVICE = 200  # characters
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-
-logger = logging.getLogger("loopwatch")
 
 
 class Allowance:
@@ -61,7 +60,7 @@ class StallLog:
             return
         text = sentence(stall, allowance.suppressed)
         allowance.suppressed = 0
-        logger.warning("%s", text, extra={"stall": stall.to_dict()})
+        say(logging.WARNING, "%s", text, extra={"stall": stall.to_dict()})
 
 
 def sentence(stall: Stall, suppressed: int = 0) -> str:

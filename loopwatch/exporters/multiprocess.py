@@ -15,6 +15,7 @@ count again. So no fork begins while we write.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -29,7 +30,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
 from loopwatch.fork import no_fork_while
-from loopwatch.guard import guarded, logger
+from loopwatch.guard import guarded, say
 from loopwatch.histogram import Histogram
 from loopwatch.records import SiteReading, Source
 
@@ -71,11 +72,15 @@ class Sharing:
         _sharing.discard(ref(self))  # a thread that is no more may keep it for ever
         return Sharing(self._source, self._clock)
 
+    def is_due(self) -> bool:
+        """Whether `attend` would write something."""
+        return bool(self._rows) or self._clock() >= self._due
+
     @guarded
     def attend(self) -> None:
         """Write a part of everything, if it is time to; others wait for who calls this."""
         with self._turn:
-            if not self._rows and self._clock() < self._due:
+            if not self.is_due():
                 return
             began = time.thread_time()
             if not self._rows:
@@ -234,4 +239,4 @@ def alive(process: int) -> bool:
 def say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
-        logger.error("%s; the app is not affected", text)
+        say(logging.ERROR, "%s; the app is not affected", text)

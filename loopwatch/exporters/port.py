@@ -6,6 +6,7 @@ Opened on a thread of its own, since the server asks for the host's name, which 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from loopwatch.guard import guarded, logger
+from loopwatch.guard import guarded, say
 
 TRIES = 64  # ports
 LAST = 65535
@@ -69,14 +70,18 @@ class MetricsPort:
                 return
             thread.name = "loopwatch-metrics"
             host = f"[{self._host}]" if ":" in self._host else self._host
-            logger.info(
-                "loopwatch serves this process's metrics at http://%s:%d/metrics", host, port
+            say(
+                logging.INFO,
+                "loopwatch serves this process's metrics at http://%s:%d/metrics",
+                host,
+                port,
             )
             return
         self._say_none(f"{self._host} ports {self._first} to {last} are all taken")
 
     def _say_none(self, why: str) -> None:
-        logger.error(
+        say(
+            logging.ERROR,
             "loopwatch serves no metrics of process %d: %s; give another metrics_port or "
             "metrics_host; the app is not affected",
             os.getpid(),

@@ -51,17 +51,21 @@ class Scraped:
         else:
             prometheus.register(self._registry, self._source)
 
-    def stalls(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
-        """Have the stalls of `changed` sites seen, whatever becomes of this process."""
+    @property
+    def period(self) -> float | None:
+        """How often everything is to be written, s; None where nothing is."""
+        return None if self._sharing is None else multiprocess.OFTEN
+
+    def is_due(self) -> bool:
+        """Whether there is something to write, but for stalls."""
+        return self._sharing is not None and self._sharing.is_due()
+
+    def write(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
+        """Have the stalls of `changed` sites seen, whatever becomes of this process, and a part of
+        everything else if that is due."""
         if self._sharing is not None:
             self._sharing.stalls(changed)
-
-    def attend(self) -> float | None:
-        """Have everything seen, every so often; return for how long that will do, s."""
-        if self._sharing is None:
-            return None
-        self._sharing.attend()
-        return multiprocess.OFTEN
+            self._sharing.attend()
 
     def flush(self) -> None:
         """Have everything seen now."""

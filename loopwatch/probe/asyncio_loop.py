@@ -8,13 +8,14 @@ time by construction: idle is what passes inside `select` when it may wait, busy
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import CodeType
 from typing import Any
 
-from loopwatch.guard import logger
+from loopwatch.guard import say
 from loopwatch.probe.attributes import Replaced
 from loopwatch.probe.base import LAYERS, Held, Probe
 from loopwatch.probe.crowd import running_task
@@ -37,9 +38,10 @@ def _patch() -> None:
         _original = _patched = asyncio.Handle._run
     if asyncio.Handle._run is not _patched:
         if not _pulses:
-            logger.warning(
+            say(
+                logging.WARNING,
                 "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
-                "own wrapper stays beneath it and only passes through"
+                "own wrapper stays beneath it and only passes through",
             )
             _patched.forget()
         return

@@ -6,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from loopwatch.guard import say
 from loopwatch.probe.asyncio_loop import AsyncioProbe
 from loopwatch.probe.base import Probe
 from loopwatch.probe.heartbeat import HeartbeatProbe
 from loopwatch.probe.pulse import Pulse
 from loopwatch.probe.uvloop_loop import UvloopProbe
-
-logger = logging.getLogger("loopwatch")
 
 
 def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
@@ -25,7 +24,8 @@ def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
         try:
             return UvloopProbe(pulse)
         except (OSError, AttributeError, ImportError) as error:
-            logger.warning(
+            say(
+                logging.WARNING,
                 "uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only",
                 error,
             )

@@ -18,6 +18,7 @@ lock. `DISABLE` is never returned: a line switched off gives its time to the lin
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -25,7 +26,7 @@ from threading import get_ident
 from types import CodeType, FunctionType
 from typing import Any
 
-from loopwatch.guard import logger, tell_once
+from loopwatch.guard import say, tell_once
 from loopwatch.probe.callees import NATIVE, WITHIN, codes_of, uncalled
 from loopwatch.probe.hunt import EVENTS, Hunt, Pinned
 
@@ -129,7 +130,10 @@ class LineWatch:
                     monitoring.register_callback(self.tool, event, callback)
             elif not self._told:
                 self._told = True
-                logger.info("no free sys.monitoring tool id: lines of operators cannot be pinned")
+                say(
+                    logging.INFO,
+                    "no free sys.monitoring tool id: lines of operators cannot be pinned",
+                )
         return self.tool is not None
 
     def _arm(self, code: CodeType, hunt: Hunt) -> bool:

@@ -6,10 +6,11 @@ every loop, for it kept all of them waiting.
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from loopwatch.evidence import OutsideSample
-from loopwatch.guard import logger
+from loopwatch.guard import say
 from loopwatch.probe.clocks import LONGEST, Clocks
 from loopwatch.probe.heart import Heart
 from loopwatch.probe.outside import Outside
@@ -67,7 +68,7 @@ class Lookout:
         for clocks in self._clocks:
             clocks.seen_from_outside = outside.ready
         if (problem := outside.take_problem()) is not None:
-            logger.warning("%s", problem)
+            say(logging.WARNING, "%s", problem)
 
     def sleep(self, due: float) -> None:
         if self._outside is not None:

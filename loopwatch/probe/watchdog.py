@@ -28,12 +28,13 @@ the threshold only (a stall barely longer would have no picture).
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.guard import guarded, logger
+from loopwatch.guard import guarded, say
 from loopwatch.probe.base import Probe
 from loopwatch.probe.clocks import LONGEST, Clocks
 from loopwatch.probe.lookout import Lookout
@@ -80,7 +81,7 @@ class Watchdog:
         try:
             self.lookout.add(clocks)
         except (RuntimeError, OSError) as reason:
-            logger.warning("native=True has no effect: %s", reason)
+            say(logging.WARNING, "native=True has no effect: %s", reason)
 
     def remove(self, probe: Probe) -> None:
         """Forget a loop; ends the thread with the last one."""
@@ -106,10 +107,6 @@ class Watchdog:
         if self._sleep is not None:
             self._sleep.close()
         self.__init__()  # type: ignore[misc]
-
-    def is_here(self) -> bool:
-        """Whether this is its own thread."""
-        return threading.current_thread() is self._thread
 
     def _run(self, sleep: Sleep | Nap) -> None:
         observer, threads = Observer(sleep.watcher), OtherThreads()
