@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from .serving import HOST, free_port, wait_for
+from .ports import HOST, free_port
+from .serving import wait_for
 
 INTERVAL = 1.0  # s between two scrapes, and between two evaluations of the rules
 PATIENCE = 60.0  # s for Prometheus to start, to scrape or to answer, on a crowded machine

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from .conftest import CHECKOUT, clean_environment
+from .ports import HOST, free_port
 
-HOST = "127.0.0.1"
 PATIENCE = 60.0  # s for a server to start or answer, on a crowded machine
 SETTLE = 0.2  # s for the watchdog to have looked at what has ended
 
@@ -98,13 +98,6 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             assert process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, f"no server within {PATIENCE} s"
             time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Visitor:

@@ -11,7 +11,8 @@ from websockets.sync.client import connect
 
 from .calm import in_calm
 from .conftest import CHECKOUT, TOLERANCE
-from .serving import HOST, Server, Visitor, serve
+from .ports import HOST
+from .serving import Server, Visitor, serve
 
 APP = CHECKOUT / "tests/apps/blocking.py"
 SLEEP = "time.sleep(0.15)"

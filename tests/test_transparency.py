@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from websockets.frames import Frame, Opcode
 
-from .serving import HOST, Server, serve
+from .ports import HOST
+from .serving import Server, serve
 
 END = b"host: test\r\nconnection: close\r\n\r\n"
 UPGRADE = (

@@ -14,7 +14,8 @@ import httpx
 from websockets.sync.client import connect
 
 from tests.calm import run_delay, stolen, threads
-from tests.serving import HOST, Server, serve
+from tests.ports import HOST
+from tests.serving import Server, serve
 
 from .rows import Row
 

@@ -1,11 +1,10 @@
 """A real PostgreSQL for the tests: Debian's binaries, a directory of its own, loopback only.
 
-As a command, `python tests/demo/postgres.py COMMAND...` runs COMMAND with DATABASE_URL set.
+As a command, `python -m tests.demo.postgres COMMAND...` runs COMMAND with DATABASE_URL set.
 """
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from tests.ports import HOST, free_port
+
 USER = "postgres"  # PostgreSQL refuses to run as root
 
 
@@ -88,15 +88,9 @@ def run(command: Sequence[object]) -> None:
         raise RuntimeError(f"{command[0]} failed with {done.returncode}:\n{done.stdout}")
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def main(command: Sequence[str]) -> int:
     if not command:
-        print("usage: python tests/demo/postgres.py COMMAND...", file=sys.stderr)
+        print("usage: python -m tests.demo.postgres COMMAND...", file=sys.stderr)
         return 2
     with running_postgres() as url:
         return subprocess.run(

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from .postgres import HOST, free_port
+from ..ports import HOST, free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # s for the demo to start, on a slow machine

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .postgres import HOST, free_port
+from ..ports import HOST, free_port
 from .running import CHECKOUT, clean_environment
 
 COMMAND = [sys.executable, "-m", "examples.demo"]

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from .postgres import HOST, free_port
+from ..ports import HOST, free_port
 from .running import CHECKOUT, clean_environment
 
 EXPECTED = re.compile(r"^# Expected output.*?:\n#\n(?P<lines>(?:#.*\n)+)", re.M | re.S)

@@ -42,7 +42,8 @@ from ..conftest import (
     run_script,
     until,
 )
-from ..serving import HOST, PATIENCE, free_port, wait_for
+from ..ports import HOST, free_port
+from ..serving import PATIENCE, wait_for
 from ..test_middleware import routed
 from .test_prometheus import Scrape, some_life
 

@@ -18,7 +18,8 @@ from loopwatch.exporters.port import MetricsPort
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, private_watch, run_on, run_script
-from ..serving import HOST, PATIENCE, free_port
+from ..ports import HOST, free_port
+from ..serving import PATIENCE
 from .test_multiprocess import COUNT, UVICORN, workers
 from .test_prometheus import some_life
 

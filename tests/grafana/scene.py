@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conftest import LOOPS
+from ..ports import HOST
 from ..prometheus import Prometheus, prometheus
-from ..serving import HOST, SETTLE, Server, Visitor, serve
+from ..serving import SETTLE, Server, Visitor, serve
 from .rulebook import RULES
 
 JOB = "scraped"

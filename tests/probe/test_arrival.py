@@ -32,7 +32,8 @@ from loopwatch.probe.arrival import queued
 from ..apps.arrivals import app
 from ..calm import in_calm
 from ..conftest import run_on
-from ..serving import HOST, Server, serve
+from ..ports import HOST
+from ..serving import Server, serve
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux's TCP_INFO tells")
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from tests.conftest import CHECKOUT, clean_environment
-from tests.serving import Server, free_port, serve
+from tests.ports import free_port
+from tests.serving import Server, serve
 
 from .disturbance import Disturbance
 from .plan import WARM, Planned
