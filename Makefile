@@ -7,7 +7,7 @@ export PYTHON
 PY = .venv/bin/python
 
 # Tests of what people see bear a busy machine: two at a time. The rest measure time: one by one.
-HARDY = $(addprefix tests/,cli deploy diagnose explain exporters grafana page)
+HARDY = $(addprefix tests/,deploy explain exporters tools web/page)
 
 .NOTPARALLEL:
 .PHONY: help demo test test-all check bench dashboards wheel clean

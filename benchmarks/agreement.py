@@ -35,7 +35,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from loopwatch.cli.child import serving
+from loopwatch.tools.cli.child import serving
 
 HERE = Path(__file__).resolve().parent
 SHARE = 0.15  # how far apart they may be

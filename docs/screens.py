@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from loopwatch.cli.readings import reading
-from loopwatch.cli.remote import Remote
-from loopwatch.cli.screen import View, drawn
-from loopwatch.cli.terminal import Console
-from tests.page.browser import Tab, browser
+from loopwatch.tools.cli.readings import reading
+from loopwatch.tools.cli.remote import Remote
+from loopwatch.tools.cli.screen import View, drawn
+from loopwatch.tools.cli.terminal import Console
 from tests.serving import free_port, wait_for
+from tests.web.page.browser import Tab, browser
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1100, 900  # px

@@ -1,13 +1,13 @@
 """loopwatch names the line that blocks your asyncio event loop."""
 
-from loopwatch.histogram import Histogram
-from loopwatch.metrics import metrics
-from loopwatch.middleware import LoopWatchMiddleware
-from loopwatch.page import page
-from loopwatch.records import Frame, Instrument, Site, Snapshot, Source, Stall
-from loopwatch.timed import timed
-from loopwatch.version import __version__
-from loopwatch.watch import Watch
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import Frame, Instrument, Site, Snapshot, Source, Stall
+from loopwatch.core.version import __version__
+from loopwatch.watch.timed import timed
+from loopwatch.watch.watch import Watch
+from loopwatch.web.metrics_app import metrics
+from loopwatch.web.middleware import LoopWatchMiddleware
+from loopwatch.web.page import page
 
 __all__ = [
     "Frame",

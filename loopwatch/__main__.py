@@ -6,12 +6,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from loopwatch.cli.arguments import parse
-from loopwatch.cli.diagnose import diagnose
-from loopwatch.cli.errors import CommandError
-from loopwatch.cli.grafana import grafana
-from loopwatch.cli.run import run
-from loopwatch.cli.top import top
+from loopwatch.tools.cli.arguments import parse
+from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.diagnose_command import diagnose
+from loopwatch.tools.cli.grafana_command import grafana
+from loopwatch.tools.cli.run_command import run
+from loopwatch.tools.cli.top_command import top
 
 WRONG = 2  # exit code: it could not do as asked
 COMMANDS: dict[str, Callable[[Namespace], int | None]] = {

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopwatch.records import NONE
+from loopwatch.core.record_types import NONE
 
 from .calm import run_delay, threads
 from .serving import Server, Visitor, serve

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware
+from tests.web.test_middleware import hello, requests_of
 
 from .asgi import Message, Receive, Send, answer, http_scope, visit
 from .conftest import MakeWatch, run_on
-from .test_middleware import hello, requests_of
 
 LANGUAGE: contextvars.ContextVar[str] = contextvars.ContextVar("LANGUAGE", default="none")
 

@@ -23,7 +23,7 @@ from loopwatch import (
     metrics,
     timed,
 )
-from loopwatch.records import Cause, LoopReading
+from loopwatch.core.record_types import Cause, LoopReading
 
 
 async def number(of: str) -> int:

@@ -1,1 +1,1 @@
-"""Grafana's dashboards, as Python: what `loopwatch/grafana/dashboards/*.json` is made from."""
+"""Grafana's dashboards, as Python: `loopwatch/tools/grafana/dashboards` is made from it."""

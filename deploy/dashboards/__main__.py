@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.dashboards import diagnosis, overview
 from deploy.dashboards.board import DIAGNOSIS, OVERVIEW
 
-SHIPPED = Path(__file__).resolve().parents[2] / "loopwatch" / "grafana" / "dashboards"
+SHIPPED = Path(__file__).resolve().parents[2] / "loopwatch" / "tools" / "grafana" / "dashboards"
 COMMAND = "make dashboards"
 
 

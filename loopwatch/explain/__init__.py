@@ -1,1 +1,1 @@
-"""From photographs to words: route, site, cause."""
+"""From evidence to words: route, site, cause and advice of one stall."""

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from loopwatch.core.record_types import Site, Stall
 from loopwatch.explain.circumstance import by_cause
 from loopwatch.explain.remedies import REMEDIES, Remedy
 from loopwatch.explain.site import module_globals
-from loopwatch.records import Site, Stall
 
 CALL_CAUSES = ("blocking_call", "cpu", "native_gil", "unknown")  # else the call is innocent
 

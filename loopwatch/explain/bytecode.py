@@ -18,7 +18,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
 
-from loopwatch.evidence import Spot
+from loopwatch.core.evidence import Spot
 
 LINEAR = (
     "+",

@@ -11,8 +11,8 @@ it could not look before the call was over.
 
 from __future__ import annotations
 
-from loopwatch.evidence import Sample, Slow, Usage
-from loopwatch.records import Cause
+from loopwatch.core.evidence import Sample, Slow, Usage
+from loopwatch.core.record_types import Cause
 
 HALF = 0.5  # of the step: what a cause must account for
 LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from loopwatch.core.record_types import Stall
 from loopwatch.explain.remedies import PROCESS, THREAD
-from loopwatch.records import Stall
 
 NAMED = 3  # contributors, or threads
 ENOUGH = 0.25  # of a stall's duration, to have starved it

@@ -22,15 +22,15 @@ from typing import Any, NamedTuple
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
-from loopwatch.evidence import Part, Sample, Slow, Spot
+from loopwatch.core.evidence import Part, Sample, Slow, Spot
+from loopwatch.core.names import callable_name, code_name, module_of
+from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
+from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
-from loopwatch.explain.outer import NO_INSTRUCTION, gil_thief, sightings, spots
+from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import Place, place
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
-from loopwatch.names import callable_name, code_name, module_of
-from loopwatch.records import NONE, Contributor, GilHolder, Site, Stall
-from loopwatch.request import AFTERLIFE, REQUEST, Request
 
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from loopwatch.request import Request
+from loopwatch.core.request import Request
 
 
 class Place(NamedTuple):

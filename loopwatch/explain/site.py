@@ -22,9 +22,9 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from loopwatch.evidence import Spot
-from loopwatch.names import code_name
-from loopwatch.records import Frame, Site
+from loopwatch.core.evidence import Spot
+from loopwatch.core.names import code_name
+from loopwatch.core.record_types import Frame, Site
 
 CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered

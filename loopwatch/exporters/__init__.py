@@ -1,1 +1,1 @@
-"""Where stalls and snapshots go."""
+"""Where stalls and snapshots go: the log, OpenTelemetry, Prometheus."""

@@ -18,9 +18,9 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from loopwatch.exemplars import Exemplar, latest
+from loopwatch.core.exemplars import Exemplar, latest
+from loopwatch.core.histogram import Histogram
 from loopwatch.exporters.metrics import Labels, Metric, Value
-from loopwatch.histogram import Histogram
 
 Values: TypeAlias = dict[Labels, Value]
 Fill: TypeAlias = Callable[[Metric, Values], Family]

@@ -13,8 +13,8 @@ import re
 import time
 from collections.abc import Callable
 
-from loopwatch.guard import say
-from loopwatch.records import NONE, Contributor, Stall
+from loopwatch.core.guard import say
+from loopwatch.core.record_types import NONE, Contributor, Stall
 
 BURST = 5
 REFILL = 10.0  # s

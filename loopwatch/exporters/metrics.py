@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from loopwatch.histogram import PAUSE_EDGES, SECONDS_EDGES, Histogram
-from loopwatch.records import Snapshot
+from loopwatch.core.histogram import PAUSE_EDGES, SECONDS_EDGES, Histogram
+from loopwatch.core.record_types import Snapshot
 
 Labels: TypeAlias = tuple[str, ...]
 Value: TypeAlias = float | Histogram

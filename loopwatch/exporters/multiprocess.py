@@ -28,11 +28,11 @@ from weakref import ref
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
+from loopwatch.core.fork import no_fork_while
+from loopwatch.core.guard import guarded, say
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import SiteReading, Source
 from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
-from loopwatch.fork import no_fork_while
-from loopwatch.guard import guarded, say
-from loopwatch.histogram import Histogram
-from loopwatch.records import SiteReading, Source
 
 OFTEN = 1.0  # s at least from one reading of everything to the next
 SHARE = 0.02  # of one core, that this may take

@@ -20,11 +20,11 @@ from weakref import ref
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from loopwatch.core.guard import guarded
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import Source
+from loopwatch.core.version import __version__
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
-from loopwatch.guard import guarded
-from loopwatch.histogram import Histogram
-from loopwatch.records import Source
-from loopwatch.version import __version__
 
 FRESH = 0.5  # s for which one reading serves all instruments of a collection
 MOST = 10_000  # values recorded for one bucket at once; the rest follows at the next collection

@@ -15,7 +15,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from loopwatch.guard import guarded, say
+from loopwatch.core.guard import guarded, say
 
 TRIES = 64  # ports
 LAST = 65535

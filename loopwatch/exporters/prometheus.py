@@ -21,12 +21,12 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.samples import Exemplar
 
-from loopwatch.exemplars import Exemplar as Measured
-from loopwatch.exemplars import latest
+from loopwatch.core.exemplars import Exemplar as Measured
+from loopwatch.core.exemplars import latest
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import Source
 from loopwatch.exporters.exposition import SnapshotFamily
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
-from loopwatch.histogram import Histogram
-from loopwatch.records import Source
 
 Bucket: TypeAlias = tuple[str, float] | tuple[str, float, Exemplar]
 

@@ -17,12 +17,12 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
-from loopwatch.guard import guarded, tell_once
-from loopwatch.holds import Hold
-from loopwatch.recent import RecentRequest
-from loopwatch.records import NONE, Stall
-from loopwatch.request import unix_time
-from loopwatch.version import __version__
+from loopwatch.core.guard import guarded, tell_once
+from loopwatch.core.holds import Hold
+from loopwatch.core.recent import RecentRequest
+from loopwatch.core.record_types import NONE, Stall
+from loopwatch.core.request import unix_time
+from loopwatch.core.version import __version__
 
 _linking = threading.Lock()  # a stall may be told while a request that waited for it ends
 

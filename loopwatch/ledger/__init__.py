@@ -1,1 +1,1 @@
-"""What is counted: arithmetic only, no I/O, no clock."""
+"""What is counted: bounded tables by label, no I/O, no clock."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from loopwatch.core.record_types import OTHER, BlameReading
 from loopwatch.ledger.counts import Table
-from loopwatch.records import OTHER, BlameReading
 
 ROWS = 1024
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
-from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 
 Key = TypeVar("Key", bound=Hashable)
 Row = TypeVar("Row")

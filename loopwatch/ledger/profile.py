@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from loopwatch.core.record_types import OTHER, Frame, Stall
+from loopwatch.core.version import __version__
 from loopwatch.ledger.counts import Table
-from loopwatch.records import OTHER, Frame, Stall
-from loopwatch.version import __version__
 
 STACKS = 1024
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"

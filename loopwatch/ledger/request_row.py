@@ -10,14 +10,14 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from loopwatch.exemplars import Exemplar, Exemplars
-from loopwatch.histogram import SECONDS_EDGES, Histogram
-from loopwatch.holds import Hold, Wait, blames
-from loopwatch.ledger.steps import StepRow
-from loopwatch.recent import PARTS, RECENT, Recent, RecentRequest
-from loopwatch.records import NONE, RequestReading
-from loopwatch.request import Request, unix_time
-from loopwatch.speedups import speedups
+from loopwatch.core.exemplars import Exemplar, Exemplars
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.holds import Hold, Wait, blames
+from loopwatch.core.recent import PARTS, RECENT, Recent, RecentRequest
+from loopwatch.core.record_types import NONE, RequestReading
+from loopwatch.core.request import Request, unix_time
+from loopwatch.core.speedups import speedups
+from loopwatch.ledger.step_table import StepRow
 
 if TYPE_CHECKING or speedups is None:
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Protocol
 
-from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 
 OBSERVATIONS = 100.0  # per second of time
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from loopwatch.histogram import Histogram
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import RequestReading
 from loopwatch.ledger.ticks import Ticks, lag
-from loopwatch.records import RequestReading
 
 Key = TypeVar("Key")
 

@@ -57,7 +57,7 @@ middleware_remember(Middleware *self, PyObject *args)
         return NULL;
     }
     if (wired.running_loop == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "loopwatch.middleware must be imported first");
+        PyErr_SetString(PyExc_RuntimeError, "loopwatch.web.middleware must be imported first");
         return NULL;
     }
     self->loop = loop;

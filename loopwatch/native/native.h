@@ -44,7 +44,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 5 /* to be raised with every change that loopwatch/speedups.py must not take for another */
+#define ABI 5 /* to be raised with every change that loopwatch/core/speedups.py must not take for another */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */

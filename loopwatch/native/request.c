@@ -233,7 +233,7 @@ begin(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (count != 2 || wired.variable == NULL) {
         PyErr_SetString(count != 2 ? PyExc_TypeError : PyExc_RuntimeError,
                         count != 2 ? "begin takes the middleware and the scope"
-                                   : "loopwatch.request must be imported first");
+                                   : "loopwatch.core.request must be imported first");
         return NULL;
     }
     return (PyObject *)begin_request(args[0], args[1]);

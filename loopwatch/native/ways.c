@@ -6,7 +6,7 @@ int
 is_wired(void)
 {
     if (wired.variable == NULL || wired.end_long_step == NULL || wired.edge_count == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "loopwatch.probe.steps must be imported first");
+        PyErr_SetString(PyExc_RuntimeError, "loopwatch.loop.step_timing must be imported first");
         return 0;
     }
     return 1;

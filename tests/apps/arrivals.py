@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from loopwatch.probe.arrival import queued
+from loopwatch.loop.arrival import queued
 
 Message = MutableMapping[str, Any]
 

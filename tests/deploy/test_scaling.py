@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.exporters.metrics import GC_PAUSE, METRICS
-from loopwatch.histogram import SECONDS_EDGES
-from loopwatch.ledger.labels import LABELS
-from loopwatch.ledger.requests import ROUTES
-from loopwatch.ledger.stalls import ROWS, SITES
-from loopwatch.ledger.steps import COROUTINES
+from loopwatch.ledger.label_table import LABELS
+from loopwatch.ledger.request_table import ROUTES
+from loopwatch.ledger.stall_table import ROWS, SITES
+from loopwatch.ledger.step_table import COROUTINES
 
 from ..conftest import CHECKOUT
 

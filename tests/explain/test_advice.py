@@ -25,12 +25,12 @@ import openai
 import pytest
 import requests
 
-from loopwatch.evidence import Spot
+from loopwatch.core.evidence import Spot
+from loopwatch.core.record_types import Cause, Contributor, Frame, GilHolder, Site, Stall
 from loopwatch.explain.advice import Adviser, called
 from loopwatch.explain.circumstance import BY_CAUSE
 from loopwatch.explain.remedies import REMEDIES
 from loopwatch.explain.site import frames, site, site_spot
-from loopwatch.records import Cause, Contributor, Frame, GilHolder, Site, Stall
 
 ADVISER = Adviser()
 LOCK = threading.Lock()

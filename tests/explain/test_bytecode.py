@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.evidence import Spot
+from loopwatch.core.evidence import Spot
 from loopwatch.explain.bytecode import Doubt, doubt, is_call, listing
 
 BIG = [1, 2, 3]

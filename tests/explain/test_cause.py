@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.evidence import Part, Sample, Slow, Spot, Usage
+from loopwatch.core.evidence import Part, Sample, Slow, Spot, Usage
 from loopwatch.explain.cause import cause
 
 CODE = compile("work()", "/app/shop.py", "exec")

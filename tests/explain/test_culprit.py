@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from loopwatch.evidence import OutsideFrame, OutsideSample, Part, Sample, Slow, Spot, Usage
+from loopwatch.core.evidence import OutsideFrame, OutsideSample, Part, Sample, Slow, Spot, Usage
+from loopwatch.core.record_types import NONE, Stall
 from loopwatch.explain.culprit import explain
-from loopwatch.records import NONE, Stall
 
 
 def compiled(source: str, name: str, module: str = "shop.prices") -> CodeType:

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from loopwatch.evidence import Spot
+from loopwatch.core.evidence import Spot
+from loopwatch.core.record_types import Frame
 from loopwatch.explain.site import (
     CODE_LENGTH,
     SiteRules,
@@ -29,7 +30,6 @@ from loopwatch.explain.site import (
     site_of_code,
     site_spot,
 )
-from loopwatch.records import Frame
 
 
 def here() -> tuple[Spot, ...]:
@@ -56,7 +56,7 @@ INSTALLED = spot_in("httpx._client", "/x/lib/python3.12/site-packages/httpx/_cli
 FRAMEWORK = spot_in("starlette.routing", "/x/lib/python3.12/site-packages/starlette/routing.py")
 SERVER = spot_in("uvicorn.protocols", "/x/dist-packages/uvicorn/protocols.py")
 FROZEN = spot_in("importlib._bootstrap", "<frozen importlib._bootstrap>")
-OURS = spot_in("loopwatch.middleware", str(Path(sys.modules["loopwatch"].__file__ or "")))
+OURS = spot_in("loopwatch.web.middleware", str(Path(sys.modules["loopwatch"].__file__ or "")))
 OWN = spot_in("shop.prices", "/app/shop/prices.py", line=12)
 OUTER = spot_in("shop.main", "/app/shop/main.py", line=3)
 

@@ -14,8 +14,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware
-from loopwatch.exemplars import Exemplar, Exemplars
-from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.exemplars import Exemplar, Exemplars
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 
 from ..asgi import App, Receive, Send, answer, visit
 from ..calm import in_calm
@@ -178,7 +178,7 @@ def test_without_the_compiled_twin_they_are_the_same() -> None:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
         from prometheus_client import CollectorRegistry
         from loopwatch import LoopWatchMiddleware
-        from loopwatch.probe.steps import COMPILED
+        from loopwatch.loop.step_timing import COMPILED
         from tests.conftest import private_watch
         from tests.exporters.test_exemplars import Traced, blocks_sleeps_or_not, exemplars, visited
 

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Summary
 from prometheus_client.exposition import choose_encoder
 
-from loopwatch.exemplars import Exemplar
+from loopwatch.core.exemplars import Exemplar
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.record_types import RequestReading, SiteReading, Snapshot
 from loopwatch.exporters import prometheus
 from loopwatch.exporters.exposition import Families, render
-from loopwatch.histogram import SECONDS_EDGES, Histogram
-from loopwatch.records import RequestReading, SiteReading, Snapshot
 
 from ..conftest import MakeWatch, private_watch
 

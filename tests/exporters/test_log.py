@@ -9,10 +9,10 @@ from loopwatch import Site, Stall
 from loopwatch.explain.circumstance import BY_CAUSE
 from loopwatch.explain.remedies import REMEDIES
 from loopwatch.exporters.log import ADVICE, BURST, REFILL, StallLog, sentence, short
+from tests.watch.test_watch import block
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, until
-from ..test_watch import block
 
 SITE = Site("shop.prices.load", "/app/shop/prices.py", 17, "time.sleep(1)")
 

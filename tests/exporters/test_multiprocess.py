@@ -26,10 +26,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware, Watch
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.record_types import Snapshot
 from loopwatch.exporters import multiprocess, prometheus
 from loopwatch.exporters.multiprocess import Sharing
-from loopwatch.histogram import SECONDS_EDGES, Histogram
-from loopwatch.records import Snapshot
+from tests.web.test_middleware import routed
 
 from ..asgi import visit
 from ..conftest import (
@@ -44,7 +45,6 @@ from ..conftest import (
 )
 from ..ports import HOST, free_port
 from ..serving import PATIENCE, wait_for
-from ..test_middleware import routed
 from .test_prometheus import Scrape, some_life
 
 COUNT = "loopwatch_stall_seconds_count"

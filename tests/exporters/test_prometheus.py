@@ -14,12 +14,12 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware, timed
-from loopwatch.histogram import SECONDS_EDGES
+from loopwatch.core.histogram import SECONDS_EDGES
+from tests.watch.test_watch import block
 
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
-from ..test_watch import block
 
 CONTRACT = {
     "loopwatch_stall_seconds": ("histogram", {"route", "site", "cause"}),

@@ -15,11 +15,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from loopwatch import LoopWatchMiddleware, Site, Stall
+from loopwatch.core.holds import Hold
+from loopwatch.core.recent import RecentRequest
+from loopwatch.core.request import clock
 from loopwatch.exporters import spans
 from loopwatch.exporters.spans import LINKS, StallSpans
-from loopwatch.holds import Hold
-from loopwatch.recent import RecentRequest
-from loopwatch.request import clock
 
 from ..asgi import App, Receive, Send, answer, visit
 from ..calm import in_calm
@@ -218,7 +218,7 @@ def test_what_goes_wrong_in_a_victim_s_span_is_no_matter_of_the_app(
 
     told: list[Any] = []
     monkeypatch.setattr(spans, "link", broken)
-    monkeypatch.setattr("loopwatch.guard.tell_once", told.append)
+    monkeypatch.setattr("loopwatch.core.guard.tell_once", told.append)
     with traced.tracer.start_as_current_span("victim"):
         StallSpans().waited(lambda: TIMES, [a_hold()])
     assert told

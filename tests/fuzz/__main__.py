@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 
-from loopwatch.speedups import speedups
+from loopwatch.core.speedups import speedups
 
 from .comparing import PLAYS, differences
 from .stage import KINDS, missing

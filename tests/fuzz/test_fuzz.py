@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loopwatch import guard
-from loopwatch.speedups import speedups
+from loopwatch.core import guard
+from loopwatch.core.speedups import speedups
 
 from . import playing
 from .acts import ACTS

@@ -2,9 +2,9 @@
 
 import pytest
 
+from loopwatch.core.record_types import OTHER, BlameReading
 from loopwatch.ledger import blames
 from loopwatch.ledger.blames import BlameTable
-from loopwatch.records import OTHER, BlameReading
 
 
 def test_waits_add_up_by_culprit_and_victim_most_seconds_first() -> None:

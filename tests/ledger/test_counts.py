@@ -2,11 +2,11 @@
 
 import pytest
 
-from loopwatch.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.record_types import Site, Stall
 from loopwatch.ledger.counts import Counts, Table
-from loopwatch.ledger.labels import LabelTable
-from loopwatch.ledger.stalls import KEPT, SITES, StallTable
-from loopwatch.records import Site, Stall
+from loopwatch.ledger.label_table import LabelTable
+from loopwatch.ledger.stall_table import KEPT, SITES, StallTable
 
 
 def test_edges_are_upper_bounds_that_belong_to_their_bucket() -> None:

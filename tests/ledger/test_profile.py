@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from loopwatch.core.record_types import Frame, Site, Stall
 from loopwatch.ledger.profile import STACKS, Profile
-from loopwatch.records import Frame, Site, Stall
 
 SERVE = Frame("server.serve", "/srv/server.py", 9)
 BAD = Frame("shop.bad", "/app/shop.py", 21)

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import pytest
 
-from loopwatch.histogram import SECONDS_EDGES
+from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.ledger.ticks import OBSERVATIONS, Ticks, lag, never_less
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loopwatch.request import REQUEST
+from loopwatch.core.request import REQUEST
 
 from .made import a_request
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from loopwatch import speedups as twin
-from loopwatch.probe.pulse import Pulse
-from loopwatch.request import begin
+from loopwatch.core import speedups as twin
+from loopwatch.core.request import begin
+from loopwatch.loop.loop_state import Pulse
 
 speedups: Any = twin.speedups
 HTTP = {"type": "http"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from loopwatch.core.request import begin
 from loopwatch.ledger.request_row import RequestRow
-from loopwatch.ledger.steps import StepRow
-from loopwatch.probe.libuv import Libuv
-from loopwatch.request import begin
+from loopwatch.ledger.step_table import StepRow
+from loopwatch.loop.libuv import Libuv
 
 from .made import a_pulse, a_request, answered, speedups
 

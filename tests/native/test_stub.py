@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import loopwatch
-from loopwatch.speedups import speedups
+from loopwatch.core.speedups import speedups
 
 STUB = Path(loopwatch.__file__).with_name("_speedups.pyi")
 

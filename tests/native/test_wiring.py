@@ -45,7 +45,7 @@ def test_nothing_works_before_it_was_wired() -> None:
         """,
         speedups.__file__,
     ).splitlines()
-    first = "RuntimeError: loopwatch.probe.steps must be imported first"
+    first = "RuntimeError: loopwatch.loop.step_timing must be imported first"
     assert printed == [
         "RuntimeError: loopwatch.request must be imported first",
         "TypeError: begin takes the middleware and the scope",

@@ -1,1 +1,0 @@
-"""The commands: `loopwatch run`, `loopwatch diagnose`."""

@@ -1,0 +1,1 @@
+"""The nouns and the arithmetic that every other room uses: no loop, no thread, no I/O."""

@@ -1,0 +1,122 @@
+"""What a probe hands over about one slow callback, before anyone has explained it."""
+
+from __future__ import annotations
+
+from contextvars import Context
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, NamedTuple
+
+from loopwatch.core.holds import Hold
+from loopwatch.core.request import Request
+
+
+class Spot(NamedTuple):
+    """One frame as the watchdog saw it: numbers only, the frame itself is let go."""
+
+    code: CodeType
+    instruction: int  # offset in bytes, for the source position of the call
+    line: int
+    module: str
+
+
+class ThreadPicture(NamedTuple):
+    """Another thread that used the CPU meanwhile."""
+
+    name: str
+    cpu: float  # s, since the watchdog last read the threads' times
+    spots: tuple[Spot, ...]  # innermost first
+
+
+class OutsideFrame(NamedTuple):
+    """One frame as a helper process saw it."""
+
+    function: str  # qualified name, without the module
+    file: str  # as in the code object
+    line: int
+
+
+class OutsideSample(NamedTuple):
+    """The stack of a thread, seen from outside at some moment from `at` to `until` (clock, s).
+
+    In between the watchdog had not come back. Of a loop's thread, or one that holds the GIL.
+    """
+
+    at: float
+    until: float
+    thread: int  # native id
+    holds_gil: bool
+    frames: tuple[OutsideFrame, ...]  # innermost first
+    mine: bool = True  # of the loop's own thread
+    name: str = ""  # of the thread
+
+
+@dataclass(slots=True)
+class Sample:
+    """One photograph of the loop thread, taken while one step was running."""
+
+    at: float  # clock, s
+    late: bool  # the watchdog was kept waiting: C code may have held the GIL until now
+    spots: tuple[Spot, ...]  # innermost first, this step's frames only
+    cpu: float  # CPU seconds of the loop thread so far
+    context: Context | None = None  # a copy of the running context
+    coroutine: str | None = None  # the running task's own
+    threads: tuple[ThreadPicture, ...] = ()  # the others, if they were busy; most CPU first
+    sure: bool = False  # late, but seen where it was
+    parked: bool = False  # in a system call that is certainly not the wait for the GIL
+
+
+@dataclass(slots=True)
+class Usage:
+    """Where the time of a slow step went, in s; None where the system does not tell.
+
+    Read at the wakes of the watchdog around the step, so each may hold a little of what came
+    before and after; none is more than the step lasted, except `others`.
+    """
+
+    cpu: float  # of the loop's thread
+    others: float = 0.0  # CPU of all other threads together
+    queued: float | None = None  # ready, but no CPU was free
+    throttled: float | None = None  # kept off the CPU by a quota
+    gil_wait: float | None = None  # at most this long waiting for the GIL
+    frozen: float = 0.0  # the watchdog, which wanted to run, did not, and not for the GIL
+    kept: float = 0.0  # the watchdog waited for the GIL, longer than Python code keeps it
+    watched: float = 0.0  # from the moment the watchdog first meant to look to the step's end
+    gc: float = 0.0  # in garbage collections
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The steps of one kind in a tick of many."""
+
+    coroutine: str | None  # the task's own, or the callback's name
+    endpoint: Any  # of the request that owned them
+    count: int | None
+    seconds: float
+
+
+@dataclass(slots=True)
+class Slow:
+    """A step that held the loop for at least the threshold; or a whole tick, if there are
+    `parts`; or the loop's way back from the poll."""
+
+    started: float  # clock, s
+    duration: float  # s
+    thread: str
+    threshold: float = 0.1  # s
+    thread_id: int = 0
+    request: Request | None = None
+    coroutine: str | None = None
+    context: Context | None = None  # as it was after the step; a sample's is better
+    cpu: float | None = None  # CPU seconds of the loop thread at its end
+    code: CodeType | None = None  # of the task's coroutine or the callback
+    parts: tuple[Part, ...] = ()  # most seconds first
+    samples: list[Sample] = field(default_factory=list)
+    outside: list[OutsideSample] = field(default_factory=list)
+    pinned: tuple[CodeType, int] | None = None  # the line that watching lines has caught
+    usage: Usage | None = None
+    hold: Hold | None = None  # whom it made wait
+
+    @property
+    def ended(self) -> float:
+        return self.started + self.duration

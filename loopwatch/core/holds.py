@@ -1,0 +1,100 @@
+"""Who waited for whom: a hold of the loop, and the requests that it made wait.
+
+A hold is a stall as the loop's thread knows it, before it is explained. Waits are added to it while
+the loop catches up, on the loop's thread; the watchdog's thread counts them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context
+from itertools import zip_longest
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from loopwatch.core.recent import Blame
+from loopwatch.core.record_types import NONE, Stall
+from loopwatch.core.request import Request
+
+VICTIMS = 10_000  # of one hold; the rest is counted, but not by route
+
+
+class Hold:
+    """One time that the loop was held for the threshold or more. Times are clock, s."""
+
+    __slots__ = (
+        *("beyond", "beyond_lost", "context", "ended", "link", "lost", "owner", "stall", "started"),
+        *("settled", "victims", "waits"),
+    )
+
+    def __init__(
+        self,
+        started: float,
+        ended: float,
+        owner: Request | None,
+        settled: Callable[[Hold], bool],
+        context: Context | None = None,
+    ) -> None:
+        self.started, self.ended, self.owner = started, ended, owner
+        self.settled = settled  # whether all its victims should be known by now
+        self.context = context  # a copy of the culprit's
+        self.waits: deque[Wait] = deque()  # not counted by route yet
+        self.victims, self.lost = 0, 0.0  # all of them, and their seconds
+        self.beyond, self.beyond_lost = 0, 0.0  # of those, what is not in `waits`
+        self.stall: Stall | None = None  # what it was explained as
+        self.link: Any = None  # of an exporter: what requests that waited refer to
+
+    def add(self, wait: Wait) -> None:
+        self.victims += 1
+        self.lost += wait.seconds
+        if self.victims <= VICTIMS:
+            self.waits.append(wait)
+        else:
+            self.beyond += 1
+            self.beyond_lost += wait.seconds
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """An instrument that refers to holds, and so must be told which one a stall was."""
+
+    def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
+        """Be told of one stall in place of `stalled`."""
+
+
+class Wait(NamedTuple):
+    """A request that was ready to run, or in its socket, during a hold that was not its own."""
+
+    hold: Hold
+    request: Request
+    seconds: float  # of the hold; the expectation where the moment it was ready is not known
+    least: float  # s, as short as it can have been
+    most: float  # s, as long
+    after: float  # s from the end of the hold to its turn, behind others that had waited
+    queued: bool  # in its socket
+
+
+def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
+    """Return whom a request waited for, as far as that is explained by now, in order of the holds.
+
+    Its time in line ends where the next hold begins that it waited for: no second counts twice.
+    """
+    ordered = sorted(waits, key=lambda wait: wait.hold.started)
+    for wait, later in zip_longest(ordered, ordered[1:]):
+        stall = wait.hold.stall
+        site = stall.site.function if stall is not None else NONE
+        route = stall.route if stall is not None else None
+        yield Blame(
+            site=site,
+            route=route or NONE,
+            seconds=wait.seconds,
+            least=wait.least,
+            most=wait.most,
+            after=in_line(wait, later),
+        )
+
+
+def in_line(wait: Wait, later: Wait | None) -> float:
+    if later is None:
+        return wait.after
+    return min(wait.after, max(0.0, later.hold.started - wait.hold.ended))

@@ -1,0 +1,227 @@
+"""The nouns: what loopwatch tells, as frozen plain data. Durations are seconds everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.plain import BULKY, plain
+from loopwatch.core.recent import Recent, RecentRequest, WhatIf
+
+Cause = Literal[
+    "blocking_call",
+    "cpu",
+    "native_gil",
+    "gil_contention",
+    "gc",
+    "import",
+    "starved",
+    "many_callbacks",
+    "unknown",
+]
+
+NONE = "_NONE"  # the label of whatever has no name: a step outside any request, a stall unseen
+OTHER = "_OTHER"  # the label of whatever came after a bound was reached
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a stall's stack."""
+
+    function: str  # module.qualname
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a stall happened: the innermost frame of the user's own code."""
+
+    function: str  # module.qualname, `_NONE` if nothing is known
+    file: str = ""
+    line: int = 0
+    code: str = ""  # the source text of the call; empty where there is no source
+    exact: bool = True  # False: the line is only the best that can be known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contributor:
+    """Who took part in a tick of many small callbacks."""
+
+    coroutine: str  # or the callback's name
+    count: int | None  # of its steps; None where the loop does not tell them apart
+    seconds: float  # of its steps, an estimate where `count` is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GilHolder:
+    """A thread that had the GIL while the loop's thread waited for it."""
+
+    thread: str
+    site: Site
+    cpu_seconds: float | None = None  # during the stall, or a little more; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """The record of the loop being held for at least `slow_callback_duration`."""
+
+    started_at: float  # Unix time, s
+    duration: float  # s
+    cause: Cause = "unknown"
+    route: str | None = None  # the template; None outside any request
+    method: str | None = None  # of the request; WEBSOCKET for a websocket
+    coroutine: str | None = None  # the endpoint in a request, else the task's coroutine
+    site: Site = field(default_factory=lambda: Site(NONE, exact=False))
+    stack: tuple[Frame, ...] = ()  # outermost first; empty if no photograph was taken in time
+    thread: str = ""  # the loop's thread
+    cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known here
+    gc_seconds: float = 0.0  # in garbage collections, whichever thread collected
+    run_queue_seconds: float | None = None  # ready to run, but no CPU was free
+    throttled_seconds: float | None = None  # stopped by the cgroup's CPU quota
+    contributors: tuple[Contributor, ...] = ()  # of `many_callbacks`: most seconds first
+    gil_holders: tuple[GilHolder, ...] = ()  # of `gil_contention`: most CPU seconds first
+    victims: int = 0
+    lost_request_seconds: float = 0.0
+    advice: str = ""
+    trace_id: str | None = None  # of the culprit's span, 32 hex digits
+    span_id: str | None = None  # 16 hex digits
+    trace_sampled: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data, one key a field."""
+        data: dict[str, Any] = plain(self)
+        return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopReading:
+    """One watched loop. `busy` and `idle` are None where the loop does not tell them."""
+
+    loop: str  # asyncio, uvloop, or the class of a loop known by its heartbeat only
+    thread: str
+    layers: tuple[str, ...]  # what is seen on this loop
+    blind: tuple[str, ...]  # what is not
+    busy: float | None  # s since the watch began
+    idle: float | None  # s
+    lag: Histogram  # one observation for every 10 ms of time, at a random moment
+    tasks: int
+
+    @property
+    def utilization(self) -> float | None:
+        """busy / (busy + idle), 0 to 1, over the whole watch."""
+        if self.busy is None or self.idle is None:
+            return None
+        whole = self.busy + self.idle
+        return self.busy / whole if whole else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReading:
+    """The requests of one route and method: their four parts add up to their latency."""
+
+    route: str
+    method: str
+    latency: Histogram  # of finished requests, s: from the socket to the response's last byte
+    queued: float = 0.0  # s, in the socket before the app began
+    running: float  # s, own steps on the loop
+    stalled: float = 0.0  # s, ready to run, while somebody else's stall held the loop
+    waiting: float  # s, everything else
+    threadpool: float = 0.0  # s of these, for a thread of a pool to be free
+    background: float = 0.0  # s, own steps after the response, in no latency
+    recent: Recent = field(default=Recent(), repr=False, metadata={BULKY: True})
+
+    @property
+    def loop_cost(self) -> float:
+        """Seconds of the loop per finished request, background tasks included: its inverse is the
+        ceiling of requests per second and process."""
+        count = self.latency.count
+        return (self.running + self.background) / count if count else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlameReading:
+    """What requests of one route have waited for the stalls of one site."""
+
+    site: str
+    culprit_route: str
+    victim_route: str
+    count: int  # of requests and stalls
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReading:
+    """The stalls of one site."""
+
+    route: str
+    site: str
+    cause: str
+    stalls: Histogram
+    victims: int = 0  # requests that waited for them
+    lost_request_seconds: float = 0.0  # what those waited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPoolReading:
+    """Threads of anyio's limiter and the loop's default executor, added up."""
+
+    busy: int = 0
+    idle: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A frozen reading of everything a watch has counted since it was created."""
+
+    taken_at: float  # Unix time, s
+    version: str
+    loops: tuple[LoopReading, ...]
+    requests: tuple[RequestReading, ...]
+    steps: tuple[tuple[str, Histogram], ...]  # by coroutine
+    timed: tuple[tuple[str, Histogram], ...]  # latency of `timed` coroutines, by label
+    sites: tuple[SiteReading, ...]
+    allowed: tuple[SiteReading, ...] = ()  # of stalls that the option `allow` names, counted apart
+    blames: tuple[BlameReading, ...] = ()  # most seconds first
+    gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
+    threadpool: ThreadPoolReading
+    stalls: tuple[Stall, ...]  # the latest 256, oldest first
+    stall_count: int
+    busy: float  # s, of all loops, closed ones included
+    idle: float  # s
+    lag: Histogram  # of all loops, closed ones included
+    self_seconds: float  # CPU time of loopwatch's own thread, and of reading this
+    dropped: Mapping[str, int]  # what was lost, by reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data, one key a field; single requests are left out."""
+        data: dict[str, Any] = plain(self)
+        return data
+
+    def recent_requests(self) -> tuple[RecentRequest, ...]:
+        """Return the latest 1024 requests of each route and method, oldest first within it."""
+        return tuple(r for row in self.requests for r in row.recent.unpacked(row.route, row.method))
+
+    def without(self, site: str) -> tuple[WhatIf, ...]:
+        """Return each route's latency among the latest requests, now and if `site` (as in
+        `Site.function`) had not stalled. See `loopwatch.core.recent` for how.
+        """
+        found = (row.recent.what_if(row.route, row.method, site) for row in self.requests)
+        return tuple(what_if for what_if in found if what_if is not None)
+
+
+class Instrument(Protocol):
+    """What `Watch.add_instrument` takes."""
+
+    def stalled(self, stall: Stall) -> None:
+        """Be told of one stall, on loopwatch's own thread; if it raises, it is removed."""
+
+
+class Source(Protocol):
+    """What can be read: exporters know this, not the watch."""
+
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
+        """Return a reading as of now; without `recent`, no single requests."""

@@ -1,0 +1,122 @@
+"""One request: whose turn it is, for whoever asks from inside the request's own context.
+
+The variable is never reset. A bad route often starts, blocks and returns within one step, and a
+step is judged after it; a reset would have wiped the culprit's name. `ended` tells instead.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from loopwatch.core.speedups import speedups
+
+SLOW = 0.1  # s of latency from which a request keeps its span, for an exemplar
+AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carries its route
+
+clock = time.perf_counter
+
+
+def unix_time(moment: float) -> float:
+    """Return the Unix time, s, of a moment of `clock`."""
+    return time.time() - (clock() - moment)
+
+
+NO_TIMES: Any = ()  # of a request without long steps, as most are
+MANY = 256  # long steps kept in a request before its row takes them
+
+
+if TYPE_CHECKING or speedups is None:
+
+    def seldom(name: str, usual: Any) -> Any:
+        """Return an attribute that few requests have: it costs nothing until it is set."""
+
+        def get(self: Request) -> Any:
+            return usual if self.rare is None else self.rare.get(name, usual)
+
+        def put(self: Request, value: Any) -> None:
+            if self.rare is None:
+                self.rare = {}
+            self.rare[name] = value
+
+        return property(get, put)
+
+    class Request:
+        """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
+
+        There is no `__init__`, since the call costs more than all else about a request: `begin`
+        sets what is marked (1), the ledger what is marked (2) as the request ends.
+        """
+
+        __slots__ = (
+            *("door", "ended", "outer", "queued", "rare", "responded", "row", "scope", "seconds"),
+            *("settled", "started", "stepped", "steps", "taken", "times"),
+        )
+
+        scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
+        door: Any  # (1) the middleware it came through: the tree of routes is behind it
+        outer: Request | None  # (1) in whose step it began, if that one is still in flight
+        started: float  # (1)
+        steps: int  # (1) short ones, since the row last took them
+        seconds: float  # (1) of those
+        row: Any  # (2) of the ledger
+        stepped: float  # (1) the end of its last step
+        ended: float  # (2)
+        queued: float  # (1) s in its socket before it began
+        responded: float  # (1) when its response was complete, if it is; else 0.0
+        settled: float  # (1) s in its own steps until then
+        times: tuple[float, ...]  # (1) s of each long step since its row last took them
+        taken: float  # (1) s in its own steps that its row has
+        rare: dict[str, Any] | None  # (1) what follows, as far as it was set
+        stalled: float = seldom("stalled", 0.0)  # s ready to run, while others held the loop
+        pooled: float = seldom("pooled", 0.0)  # s waiting for a thread of a pool
+        charged: float = seldom("charged", 0.0)  # s of its latency that its row has
+        charged_background: float = seldom("charged_background", 0.0)  # s of it after `responded`
+        charged_stalled: float = seldom("charged_stalled", 0.0)  # s
+        span: tuple[str, str] | None = seldom("span", None)  # ids of trace and span, if it was slow
+        waits: list[Any] | None = seldom("waits", None)  # for others, see `holds`
+
+        def add_long_step(self, took: float) -> bool:
+            """Keep one; return whether they are many, and its row should take them."""
+            self.times += (took,)
+            return len(self.times) >= MANY
+
+        def forget_long_steps(self) -> None:
+            self.times = NO_TIMES
+
+        def take_steps(self, row: Any) -> float:
+            """Move the steps so far to a row of steps; return their seconds."""
+            took, times = self.seconds + sum(self.times), self.times
+            row.steps += self.steps
+            row.seconds += self.seconds
+            self.steps, self.seconds, self.times = 0, 0.0, NO_TIMES
+            for each in times:
+                row.add(each)
+            return took
+
+else:
+    Request = speedups.Request
+
+REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
+
+find, make = REQUEST.get, REQUEST.set
+
+
+def begin(door: Any, scope: Any) -> Request:
+    """Return a new request, whose turn it is from now on in the caller's context."""
+    request = Request()
+    request.door = door
+    request.scope = scope
+    request.steps, request.times, request.rare = 0, NO_TIMES, None
+    request.seconds = request.taken = request.responded = request.settled = request.queued = 0.0
+    request.started = request.stepped = clock()  # before any thread can find it
+    outer = find(None)
+    request.outer = None if outer is None or outer.scope is None else outer
+    make(request)
+    return request
+
+
+if speedups is not None:
+    speedups.wire_request(REQUEST, SLOW)
+    begin = speedups.begin

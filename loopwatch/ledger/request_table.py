@@ -1,0 +1,206 @@
+"""Requests by route and method. Written by the loop's thread only, once a request.
+
+A request's steps are added up when it ends (many at a time cost less than each by itself), and at
+once: keeping ended requests for a batch made the garbage collector pay more than the batch saved.
+What its tasks still do after that is not in these sums; a stall of theirs keeps its route.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from loopwatch.core.histogram import SECONDS_EDGES
+from loopwatch.core.holds import Hold
+from loopwatch.core.recent import RecentRequest
+from loopwatch.core.record_types import OTHER, RequestReading
+from loopwatch.core.request import Request, clock
+from loopwatch.core.speedups import speedups
+from loopwatch.ledger.counts import Table
+from loopwatch.ledger.request_row import RequestRow
+from loopwatch.ledger.step_table import FIRST, StepTable
+
+ROUTES = 256
+ENDPOINTS = 1024  # remembered, so that a template is looked up once
+
+METHODS = frozenset(
+    ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+)
+WEBSOCKET = "WEBSOCKET"
+
+
+def add_request(row: RequestRow, request: Request, now: float, step: float) -> None:
+    """Count a request that ends; its latency is until its response was complete."""
+    request.row = row
+    request.ended = now
+    request.scope = None
+    if step >= FIRST:
+        request.add_long_step(step)
+    elif step:
+        request.steps += 1
+        request.seconds += step
+        request.stepped = now
+    running = request.take_steps(row.steps)
+    responded, queued = request.responded, request.queued
+    age = (responded or now) - request.started
+    latency, whole = age + queued, request.taken + running
+    own = request.settled = min(age, whole, request.settled if responded else whole)
+    rest = max(0.0, age - own)
+    if request.stalled or request.pooled:
+        request.stalled = min(request.stalled, rest)
+        request.pooled = min(request.pooled, rest - request.stalled)
+    row.add_latency(latency)
+    row.running += running
+    row.background += whole - own - request.charged_background
+    row.time += latency - request.charged
+    row.queued += 0.0 if request.charged else queued
+    row.stalled += request.stalled - request.charged_stalled
+    row.pooled += request.pooled
+    row.add_recent(request.started - queued, latency, queued, own, request.stalled)
+    if request.waits is not None or request.span is not None:
+        row.note(request)
+
+
+def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:
+    """`add_request` to the row of its endpoint; False, and nothing done, if there is none."""
+    scope = request.scope
+    try:
+        row = rows[scope["endpoint"]]
+        if row.method != scope["method"] or row.door is not request.door:
+            return False
+    except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
+        return False
+    add_request(row, request, now, step)
+    return True
+
+
+def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+    """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
+    step of it was long, and it waited for nothing. False, and nothing done, if not; the compiled
+    twin has its own."""
+    scope = request.scope
+    try:
+        row = rows[scope["endpoint"]]
+        if row.method != scope["method"] or row.door is not request.door:
+            return False
+    except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
+        return False
+    now, since, started = clock(), pulse.mark, request.started
+    step = now - (since if since > started else started)
+    if step >= FIRST or request.rare is not None or request.times or request.queued:
+        return False
+    if pulse.limit == 0.0:
+        return False
+    running = own = request.seconds + step
+    responded = request.responded
+    if responded:
+        age = responded - started
+        if request.settled < own:
+            own = request.settled
+    else:
+        age = now - started
+    if age < own:
+        own = age
+    request.row, request.settled, request.scope = row, own, None
+    request.ended = request.stepped = now
+    steps = row.steps
+    steps.steps += request.steps + 1
+    steps.seconds += running
+    row.running += running
+    row.background += running - own
+    row.time += age
+    bucket = bisect_left(SECONDS_EDGES, age) if age > FIRST else 0
+    row.counts[bucket] += 1  # type: ignore[index]
+    row.sums[bucket] += age  # type: ignore[index]
+    row.latest.append((started, age, 0.0, own, 0.0))
+    return True
+
+
+if speedups is not None:
+    speedups.wire_ledger(SECONDS_EDGES)
+    add_request, add_to_known = speedups.add_request, speedups.add_to_known
+
+    def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+        return False
+
+
+class RequestTable:
+    """The rows of one loop.
+
+    Most endpoints serve one route with one method: `lone` says so once, and from then on the row
+    is found by the endpoint alone.
+    """
+
+    def __init__(
+        self,
+        steps: StepTable,
+        template: Callable[[Any, Any], str | None],
+        lone: Callable[[Any, Any], bool],
+    ) -> None:
+        self._steps = steps
+        self._template, self._lone = template, lone
+        self.waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None] | None = None
+        self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
+        self.rows: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
+
+    def _waited(self, times: Callable[[], RecentRequest], holds: Iterable[Hold]) -> None:
+        if self.waited is not None:
+            self.waited(times, holds)
+
+    def _rest(self) -> RequestRow:
+        return RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER), self._waited)
+
+    @property
+    def overflow(self) -> int:
+        return self._table.overflow
+
+    def row(self, request: Request) -> RequestRow:
+        """Return the row of a request in flight, as far as it has been routed by now."""
+        scope = request.scope
+        route, endpoint = self._template(scope, request.door), scope.get("endpoint")
+        method = scope.get("method", WEBSOCKET)
+        label = method if method in METHODS or method is WEBSOCKET else OTHER
+        row = self._table.get(
+            (route, label),
+            lambda: RequestRow(
+                route, label, endpoint, self._steps.of_endpoint(endpoint), self._waited
+            ),
+        )
+        if len(self.rows) < ENDPOINTS and self._lone(scope, request.door):
+            row.door = request.door
+            self.rows[endpoint] = row
+        return row
+
+    def finish(self, request: Request, now: float, step: float) -> None:
+        """Count a request that ends now; its scope is let go.
+
+        `step` is how long its last step has been running, if that is not among its times yet.
+        """
+        if not add_to_known(self.rows, request, now, step):
+            add_request(self.row(request), request, now, step)
+
+    def take(self, request: Request, now: float) -> None:
+        """Charge a long request (a stream, a websocket) for what it has used so far."""
+        row, responded = self.row(request), request.responded
+        running = request.take_steps(row.steps)
+        row.running += running
+        request.taken += running
+        age = (responded or now) - request.started + request.queued
+        own = min(request.settled, age, request.taken)
+        background = request.taken - own if responded else 0.0
+        row.background += background - request.charged_background
+        row.queued += 0.0 if request.charged else request.queued
+        row.time += age - request.charged
+        row.stalled += request.stalled - request.charged_stalled
+        request.charged, request.charged_background = age, background
+        request.charged_stalled = request.stalled
+
+    def charge(self, requests: Iterable[Request], now: float) -> None:
+        """`take` those of the requests that have not ended."""
+        for request in requests:
+            if request.scope is not None:
+                self.take(request, now)
+
+    def readings(self, recent: bool) -> list[RequestReading]:
+        return [row.reading(recent) for row in self._table]

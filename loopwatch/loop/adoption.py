@@ -1,0 +1,66 @@
+"""Loops that do not exist yet: `with Watch(): asyncio.run(main())`.
+
+While a watch waits for loops, `asyncio.Runner.run`, `BaseEventLoop.run_forever` and, once uvloop
+is imported, `uvloop.Loop.run_forever` tell it of each loop about to run. (uvloop's own loop class
+is compiled; the Python class over it can be patched.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from loopwatch.core.guard import tell_once
+
+Adopter = Callable[[Any], None]
+
+_adopters: list[Adopter] = []
+_patches: list[tuple[type, str, Any, Any]] = []  # class, name, what was there, ours
+
+
+def adopt_loops(adopter: Adopter) -> None:
+    """Call `adopter(loop)` in the loop's thread whenever a loop starts to run."""
+    _adopters.append(adopter)
+    if not _patches:
+        _patch(asyncio.Runner, "run", lambda runner: runner.get_loop())
+        _patch(asyncio.BaseEventLoop, "run_forever", lambda loop: loop)
+        if "uvloop" in sys.modules:
+            _patch(sys.modules["uvloop"].Loop, "run_forever", lambda loop: loop)
+
+
+def stop_adopting(adopter: Adopter) -> None:
+    """Undo `adopt_loops`; the last one puts back what was there."""
+    if adopter in _adopters:
+        _adopters.remove(adopter)
+    while _patches and not _adopters:
+        owner, name, before, ours = _patches.pop()
+        if vars(owner).get(name) is not ours:
+            continue
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def _patch(owner: Any, name: str, loop_of: Callable[[Any], Any]) -> None:
+    run = getattr(owner, name)
+
+    @functools.wraps(run)
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _tell(loop_of, self)
+        return run(self, *args, **kwargs)
+
+    _patches.append((owner, name, vars(owner).get(name), told))
+    setattr(owner, name, told)
+
+
+def _tell(loop_of: Callable[[Any], Any], self: Any) -> None:
+    try:
+        loop = loop_of(self)
+        for adopter in _adopters:
+            adopter(loop)
+    except Exception:  # a closed runner, say: what follows will say so itself
+        tell_once("loopwatch.loop.adoption")

@@ -1,0 +1,137 @@
+"""The asyncio loop: every tick, by its selector's `select`; every callback, by `Handle._run`.
+
+`select` is wrapped on the selector instance, `_run` on the class (handles have slots), once for
+all loops watched; loops that are not watched pass through on the first line. Ticks add up to wall
+time by construction: idle is what passes inside `select` when it may wait, busy is the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from itertools import islice
+from types import CodeType
+from typing import Any
+
+from loopwatch.core.guard import say
+from loopwatch.core.request import REQUEST, Request
+from loopwatch.loop.busy_ticks import running_task
+from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.probe import LAYERS, Held, Probe
+from loopwatch.loop.replaced import Replaced
+from loopwatch.loop.step_timing import timed_run, timed_select
+
+LINE = 2048  # handles looked at as a hold ends
+
+_pulses: dict[Any, Pulse] = {}  # by loop; one entry a watched loop
+_original: Any = None
+_patched: Any = None
+_eager = False  # some watched loop has a task factory
+
+
+def _patch() -> None:
+    """Put the wrapper for the loops watched now, or what was there before any, into its place."""
+    global _original, _patched, _eager
+    if _patched is None and _pulses:
+        _original = _patched = asyncio.Handle._run
+    if asyncio.Handle._run is not _patched:
+        if not _pulses:
+            say(
+                logging.WARNING,
+                "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
+                "own wrapper stays beneath it and only passes through",
+            )
+            _patched.forget()
+        return
+    if _pulses:
+        _patched = timed_run(_original, _pulses, _eager)
+        asyncio.Handle._run = _patched  # type: ignore[method-assign]
+    else:
+        asyncio.Handle._run = _original  # type: ignore[method-assign]
+        _original = _patched = None
+        _eager = False
+
+
+class AsyncioProbe(Probe):
+    """Watches a loop of asyncio's own."""
+
+    intrusion: tuple[float, float] | None = None  # within a poll: first and last seen, clock, s
+    intruding = False
+
+    kind = "asyncio"
+    layers = ("ticks", "callbacks", *LAYERS)
+
+    def install(self, closed: Callable[[], None]) -> None:
+        super().install(closed)
+        self.selector = self.loop._selector
+        self.parked = getattr(type(self.selector).select, "__code__", None)
+        ready = getattr(self.loop, "_ready", None)
+        self.pulse.aftermath.line = lambda: in_line(ready or ())
+        timed = timed_select(self.pulse, self.selector.select, ready)
+        self._replaced_select = Replaced(self.selector, "select", timed)
+        _pulses[self.loop] = self.pulse
+        _patch()
+        self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
+        self.glance()
+
+    def uninstall(self) -> None:
+        super().uninstall()
+        self._replaced_select.put_back()
+        if _pulses.pop(self.loop, None) is not None:
+            _patch()
+
+    def expect_eager_tasks(self) -> None:
+        global _eager
+        _eager = self.pulse.eager = True
+        _patch()
+
+    def glance(self) -> None:
+        super().glance()
+        if self.intrusion is not None and not self.intruding:
+            self._end_intrusion(*self.intrusion)
+
+    def held(self, now: float) -> Held | None:
+        pulse = self.pulse
+        if not pulse.polling:
+            self.intruding = False
+            return Held(pulse.mark, pulse.mark)
+        self.intruding = self._intruded()
+        if not self.intruding:
+            return None
+        since = self.intrusion[0] if self.intrusion is not None else now
+        self.intrusion = since, now
+        return Held(-since, since)
+
+    def _intruded(self) -> bool:
+        """Return whether something runs within the poll: a signal's handler does."""
+        frame = sys._current_frames().get(self.pulse.thread_id)
+        if frame is None or self.parked is None or frame.f_code is self.parked:
+            return False
+        while frame is not None and frame.f_code is not self.parked:
+            frame = frame.f_back
+        return frame is not None
+
+    def _end_intrusion(self, since: float, seen: float) -> None:
+        """Judge what ran within the poll; it lasted a little longer than it was seen."""
+        self.intrusion = None
+        if seen - since >= self.pulse.threshold:
+            self.pulse.judge(since, seen - since)
+
+
+def codes(*functions: Any) -> Iterable[CodeType]:
+    """Return the code objects of those that have any."""
+    found = (getattr(function, "__code__", None) for function in functions)
+    return (code for code in found if isinstance(code, CodeType))
+
+
+def in_line(ready: Iterable[Any]) -> frozenset[Request]:
+    """Return the requests whose tasks stand in a loop's line, the first `LINE` handles of it."""
+    found = set()
+    for handle in islice(ready, LINE):
+        if running_task(handle) is not None:
+            request = handle._context.get(REQUEST)
+            if request is not None:
+                found.add(request)
+    return frozenset(found)

@@ -1,0 +1,128 @@
+"""Who took part in a tick of many callbacks.
+
+Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the tick
+is `OLD`, or where the loop had a crowd ready (`limit` of the pulse, which sends every step the slow
+way). So what is noted of a tick that began with few ready callbacks, each under a millisecond,
+lacks its first moments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import Any
+
+from loopwatch.core.evidence import Part
+from loopwatch.core.names import attribute, callable_name, code_name, coroutine_code, coroutine_name
+from loopwatch.core.request import Request
+
+KINDS = 128  # noted in one tick; steps of others are left out, and counted if the tick was slow
+OLD = 0.02  # s of a tick from which short steps are noted too
+
+
+class Crowd:
+    """The steps of the tick in progress, by what ran; written by the loop's thread only."""
+
+    def __init__(self) -> None:
+        self._noted: dict[Any, Noted] = {}
+        self._left_out = 0  # steps of this tick
+        self.lost = 0  # steps of slow ticks that their parts lack
+
+    def add(self, handle: Any, request: Request | None, took: float) -> None:
+        """Note one step. `handle` is None for one of an eager request, known by that alone, and for
+        a gap between two steps."""
+        endpoint, code = endpoint_of(request), handle_code(handle)
+        noted = self._noted.get((id(code), id(endpoint)))
+        if noted is None:
+            noted = self._note(code, endpoint, handle_name(handle))
+        if noted is not None:
+            noted.count += 1
+            noted.seconds += took
+
+    def _note(self, code: Any, endpoint: Any, name: str | None) -> Noted | None:
+        if len(self._noted) >= KINDS:
+            self._left_out += 1
+            return None
+        key = id(code), id(endpoint)  # both are kept, so the ids are theirs
+        return self._noted.setdefault(key, Noted(name, code, endpoint))
+
+    def clear(self) -> None:
+        if self._noted:
+            self._noted.clear()
+            self._left_out = 0
+
+    def parts(self, notes: Iterable[tuple[Any, Any, float]] = ()) -> tuple[Part, ...]:
+        """Return what was noted of a slow tick, most seconds first; `notes` are of it too: code,
+        endpoint, seconds."""
+        for code, endpoint, took in notes:
+            noted = self._noted.get((id(code), id(endpoint)))
+            if noted is None:
+                noted = self._note(code, endpoint, name_of(code))
+            if noted is not None:
+                noted.count += 1
+                noted.seconds += took
+        self.lost, self._left_out = self.lost + self._left_out, 0
+        return tuple(sorted(self._parts(), key=lambda part: -part.seconds))
+
+    def _parts(self) -> Iterator[Part]:
+        for noted in self._noted.values():
+            yield Part(noted.name, noted.endpoint, noted.count, noted.seconds)
+
+
+class Noted:
+    """The steps of one kind."""
+
+    __slots__ = ("code", "count", "endpoint", "name", "seconds")
+
+    def __init__(self, name: str | None, code: Any, endpoint: Any) -> None:
+        self.name, self.code, self.endpoint = name, code, endpoint
+        self.count, self.seconds = 0, 0.0
+
+
+def name_of(code: Any) -> str:
+    """Return the name of what `handle_code` returns."""
+    return code_name(code) if isinstance(code, CodeType) else callable_name(code)
+
+
+def endpoint_of(request: Request | None) -> Any:
+    if request is None:
+        return None
+    scope = request.scope
+    return scope.get("endpoint") if scope is not None else request.row.endpoint
+
+
+def running_task(handle: Any) -> Any:
+    """Return the task that a handle steps, None for a plain callback."""
+    return task_of(attribute(handle, "_callback"))
+
+
+def task_of(callback: Any) -> Any:
+    """Return the task that a callback steps, None for a plain one; that may be any object, and what
+    it is asked for may be code of the app's, which fails."""
+    try:
+        task = getattr(callback, "__self__", None)
+        return task if isinstance(task, asyncio.Task) else None
+    except Exception:
+        return None
+
+
+def handle_code(handle: Any) -> Any:
+    """Return what stays the same for handles of one kind: a code object, else a type."""
+    task = running_task(handle)
+    if task is not None:
+        coroutine = task.get_coro()
+        return coroutine_code(coroutine) or type(coroutine)
+    callback = getattr(handle, "_callback", None)
+    callback = attribute(callback, "func", callback)  # a partial
+    callback = attribute(callback, "__func__", callback)  # a method
+    return attribute(callback, "__code__") or type(callback)
+
+
+def handle_name(handle: Any) -> str | None:
+    """Return the name of what a handle ran: a task's coroutine, or the callback itself."""
+    task = running_task(handle)
+    if task is not None:
+        return coroutine_name(task.get_coro())
+    callback = getattr(handle, "_callback", None)
+    return callable_name(callback) if callback is not None else None

@@ -1,0 +1,32 @@
+"""Which probe suits a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from loopwatch.core.guard import say
+from loopwatch.loop.asyncio_loop import AsyncioProbe
+from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.other_loop import HeartbeatProbe
+from loopwatch.loop.probe import Probe
+from loopwatch.loop.uvloop_loop import UvloopProbe
+
+
+def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
+    """Return a probe for the pulse's loop; `ticked(seconds, times)` files ticks of loops whose
+    ticks a heartbeat must estimate."""
+    loop = pulse.loop
+    if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
+        return AsyncioProbe(pulse)
+    if type(loop).__module__.partition(".")[0] == "uvloop":
+        try:
+            return UvloopProbe(pulse)
+        except (OSError, AttributeError, ImportError) as error:
+            say(
+                logging.WARNING,
+                "uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only",
+                error,
+            )
+    return HeartbeatProbe(pulse, ticked)

@@ -1,0 +1,131 @@
+"""A loop's default executor: `asyncio.to_thread` and `run_in_executor(None, ...)`.
+
+asyncio keeps it in an attribute; uvloop hides it, but not from the collector: what the loop itself
+refers to is listed in half a microsecond. It is made at the first use and may be exchanged, so the
+watchdog looks for it at every wake.
+
+`submit` is wrapped on the instance. A call that finds a thread idle, or one left to start, costs
+two reads more. One that finds none is timed from then until a thread takes it, which is noted in
+that thread: how late the loop is plays no part. A call in line whose future is cancelled has waited
+until then. Python 3.11 counts idle threads too many once calls have been in line; there the first
+calls in line for a full pool may go untimed. How many threads are busy is therefore read from where
+they stand.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import thread as threads
+from typing import Any
+
+from loopwatch.core.frames import STILL
+from loopwatch.core.guard import guarded
+from loopwatch.core.request import REQUEST
+from loopwatch.loop.loop_state import clock
+from loopwatch.loop.pool_queue import Line, Waited
+
+PARKED = threads._worker.__code__  # where an idle thread stands
+
+
+class Executor:
+    """The default executor of one loop. Made on the loop's thread."""
+
+    def __init__(self, loop: Any, waited: Waited) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._line = Line(waited)
+        self._executor: Any = None
+        self._ours: Any = None
+
+    def glance(self) -> None:
+        """Look for an executor that is new; any thread may ask."""
+        executor = default_executor(self._loop)
+        if executor is not self._executor:
+            self.uninstall()
+            if executor is not None and "submit" not in vars(executor):
+                self._ours = self._timed(executor)
+                executor.submit = self._ours
+            self._executor = executor
+
+    def uninstall(self) -> None:
+        """Put back what was there."""
+        executor, self._executor = self._executor, None
+        if executor is not None and vars(executor).get("submit") is self._ours:
+            vars(executor).pop("submit", None)
+
+    def reading(self) -> tuple[int, int, int]:
+        """Return threads busy, idle or free to start, and calls that wait."""
+        executor = default_executor(self._loop)
+        if executor is None:
+            return 0, 0, 0
+        with STILL:
+            frames = sys._current_frames()
+        stands = [frames.get(thread.ident or 0) for thread in list(executor._threads)]
+        busy = sum(frame is not None and frame.f_code is not PARKED for frame in stands)
+        return busy, executor._max_workers - busy, executor._work_queue.qsize()
+
+    def _timed(self, executor: Any) -> Any:
+        submit = executor.submit
+
+        @functools.wraps(submit)
+        def timed(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            in_line = full(executor)
+            future = submit(fn, *args, **kwargs)
+            if in_line:
+                self._join(future)
+            return future
+
+        return timed
+
+    @guarded
+    def _join(self, future: Future[Any]) -> None:
+        request = REQUEST.get(None)
+        if request is None or threading.get_ident() != self._thread:
+            return
+        self._line.join(future, request, clock())
+        begin = future.set_running_or_notify_cancel
+
+        def begun() -> bool:
+            self._leave(future)
+            return begin()
+
+        future.set_running_or_notify_cancel = begun  # type: ignore[method-assign]
+        future.add_done_callback(self._done)
+        if future.running():  # a thread was quicker
+            self._line.leave(future, clock())
+
+    def _done(self, future: Future[Any]) -> None:
+        if future.cancelled():
+            self._leave(future)
+
+    @guarded
+    def _leave(self, future: Future[Any]) -> None:
+        """Have the loop's thread told that this call waits no more; any thread."""
+        vars(future).pop("set_running_or_notify_cancel", None)
+        try:
+            self._loop.call_soon_threadsafe(self._line.leave, future, clock())
+        except RuntimeError:  # the loop has closed
+            return
+
+
+def full(executor: Any) -> bool:
+    """Return whether a call submitted now has to wait for a thread."""
+    return executor._work_queue.qsize() > 0 or (
+        not executor._idle_semaphore._value and len(executor._threads) >= executor._max_workers
+    )
+
+
+def default_executor(loop: Any) -> Any:
+    """Return a loop's default executor if it is a made one of threads; any thread may ask."""
+    if hasattr(loop, "_default_executor"):
+        found = loop._default_executor
+        return found if isinstance(found, ThreadPoolExecutor) else None
+    found = [one for one in gc.get_referents(loop) if isinstance(one, ThreadPoolExecutor)]
+    if not found:  # asked first, since asking for a `__dict__` has its price (see `attributes`)
+        return None
+    own = [id(one) for one in vars(loop).values()] if hasattr(loop, "__dict__") else []
+    return next((one for one in found if id(one) not in own), None)

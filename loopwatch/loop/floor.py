@@ -1,0 +1,29 @@
+"""The floor of a stack: the code that runs a loop's steps. Nothing below it is the app's."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from types import CodeType
+
+from loopwatch.core.frames import STILL
+
+
+def below_current_task() -> CodeType | None:
+    """Return the code that runs the calling task's steps, None outside a task."""
+    loop = asyncio._get_running_loop()
+    task = asyncio.current_task(loop) if loop is not None else None
+    frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
+    below = frame.f_back if frame is not None else None
+    return below.f_code if below is not None else None
+
+
+def parked_code(thread_id: int, is_parked: Callable[[], bool]) -> CodeType | None:
+    """Return the innermost code of a thread, if it was parked there before and after."""
+    if not is_parked():
+        return None
+    with STILL:
+        frame = sys._current_frames().get(thread_id)
+        code = frame.f_code if frame is not None else None
+    return code if is_parked() else None

@@ -1,0 +1,261 @@
+"""The numbers one watched loop's thread owns.
+
+Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
+so a reader under the GIL sees old or new, never half. `mark`, where the step in progress began, is
+the proof of movement: a photograph counts only if it is the same before and after.
+
+A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or
+by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's
+thread explains: the loop's thread looks up no source and writes no log.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from loopwatch.core.evidence import Part, Sample, Slow
+from loopwatch.core.histogram import SECONDS_EDGES
+from loopwatch.core.request import Request
+from loopwatch.core.speedups import speedups
+from loopwatch.loop.busy_ticks import Crowd
+from loopwatch.loop.victims import SLACK, WAITED, Aftermath, Position
+
+LONG = SECONDS_EDGES[0]  # s: below it a step is only counted
+CROWD = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
+PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
+SAMPLES = 64  # photographs kept until explained
+BEHIND = 0.05  # of the threshold: a tick or step as long makes requests wait in their sockets
+
+clock = time.perf_counter
+
+
+if TYPE_CHECKING or speedups is None:
+
+    class PulseNumbers:
+        """What the code that runs at every step reads and writes."""
+
+        __slots__ = (
+            *(
+                "ask",
+                "behind",
+                "busy_since",
+                "closed",
+                "eager",
+                "entered",
+                "idle",
+                "idle_before",
+                "limit",
+            ),
+            *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
+            *("running", "span", "threshold", "tick", "tick_counts", "tick_squares", "tick_sums"),
+            "turns",
+        )
+
+        mark: float  # when the step in progress began; between steps, when the last one ended
+        tick: float  # when the tick in progress began; in the poll, when that began
+        idle: float  # s in polls
+        turns: int  # ticks that have ended
+        limit: float  # s from which a step goes the slow way
+        threshold: float  # s from which it is slow
+        behind: float  # until then a request that begins may have waited in its socket; clock, s
+        busy_since: float  # when the loop's latest busy time began
+        idle_before: float  # s in polls, as of then
+        other_seconds: float  # of the next
+        other_steps: int  # short ones of plain callbacks that no request owns
+        ready: int  # callbacks that were scheduled and have not run, where that is known
+        polling: bool
+        eager: bool  # tasks may begin inside others' steps
+        closed: bool  # the loop is watched no more
+        ask: float  # from then on a step that begins must look whether its tick has ended
+        running: Any  # the handle whose step is in progress, None between two
+        entered: Request | None  # the request that began in this step
+        poll: Any  # of libuv, for what the poll phase runs; None on other loops
+        long_tick: Callable[[float], None]
+        span: Callable[[], tuple[str, str] | None] | None  # ids of the current one, if it is kept
+        tick_counts: list[int]  # of the ticks, by bucket of their duration
+        tick_sums: list[float]
+        tick_squares: list[float]
+
+        def __init__(self) -> None:
+            self.ask = self.idle = self.behind = self.busy_since = self.idle_before = 0.0
+            self.other_steps, self.other_seconds = 0, 0.0
+            self.turns = self.ready = 0
+            self.polling = self.eager = self.closed = False
+            self.entered = self.running = self.span = self.poll = None
+            self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
+            self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
+            self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
+
+        def count_tick(self, took: float) -> None:
+            """File a tick that was busy for so long."""
+            bucket = bisect_left(SECONDS_EDGES, took)
+            self.tick_counts[bucket] += 1
+            self.tick_sums[bucket] += took
+            self.tick_squares[bucket] += took * took
+
+        def fall_behind(self, took: float) -> None:
+            """The loop was busy for so long until now: what came meanwhile has waited."""
+            least = self.threshold * BEHIND
+            if took < least:
+                return
+            self.behind = max(self.behind, self.mark + took + least)
+            if self.idle - self.idle_before > WAITED:
+                self.busy_since, self.idle_before = self.mark - took, self.idle
+
+        def position(self, now: float) -> tuple[int, float, float | None]:
+            """Return turns, s idle until now, and since when the tick in progress is busy; None
+            while the loop waits in its poll."""
+            if self.poll is not None:
+                read: tuple[int, float, float | None] = self.poll.read(now)
+                return read
+            turns, idle, tick, polling = self.turns, self.idle, self.tick, self.polling
+            if not polling:  # no call among the reads: no switch
+                return turns, idle, tick
+            return turns, idle + max(0.0, now - tick), None
+
+        def take_notes(self) -> list[tuple[Any, Any, float]]:
+            """Return the long steps of this tick that were filed without the crowd: none here."""
+            return []
+
+else:
+    PulseNumbers = speedups.PulseNumbers
+
+
+class Pulse(PulseNumbers):
+    """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
+
+    __slots__ = (
+        *("aftermath", "cpu_clock", "crowd", "dropped", "installed", "judged", "long_step", "loop"),
+        *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
+    )
+
+    def __init__(
+        self,
+        loop: Any,
+        threshold: float,
+        long_step: Callable[[Any, float], None],
+        many_steps: Callable[[Request], None],
+        task_row: Callable[[Any], Any],
+    ) -> None:
+        super().__init__()
+        self.loop = loop
+        self.threshold = threshold
+        self.long_step, self.many_steps, self.task_row = long_step, many_steps, task_row
+        self.installed = self.mark = self.tick = clock()
+        self.limit = LONG
+        self.aftermath = Aftermath(self._position, self._photographed_context)
+        self.crowd = Crowd()
+        self.judged = 0.0  # the end of the last slow callback
+        self.dropped = 0
+        self.pending: deque[Slow] = deque()
+        self.samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self.long_tick = self.end_long_tick
+        self.here()
+
+    def begin(self) -> None:
+        """Judge from now on: what has run until now was loopwatch's own start."""
+        self.mark = self.tick = clock()
+
+    def here(self) -> None:
+        """Take the calling thread as the loop's own."""
+        thread = threading.current_thread()
+        self.thread_id, self.thread_name = thread.ident or 0, thread.name
+        self.native_id = thread.native_id or 0
+        self.cpu_clock = cpu_clock()
+
+    def end_long_tick(self, took: float) -> None:
+        """End a tick that was slow, or follows one: judge it if none of its steps was."""
+        self.limit = LONG
+        if took >= self.threshold and self.judged <= self.tick:
+            self.judge_crowd(self.tick, took)
+        self.crowd.clear()
+        if self.aftermath.active:
+            self.aftermath.tick()
+            self.limit = 0.0
+
+    def judge(
+        self,
+        started: float,
+        duration: float,
+        request: Request | None = None,
+        coroutine: str | None = None,
+        context: Context | None = None,
+        code: CodeType | None = None,
+    ) -> None:
+        """Put one slow callback up for explaining."""
+        self.judged = started + duration
+        copied = context.copy() if context is not None else None
+        slow = self.slow(started, duration)
+        slow.request, slow.coroutine, slow.context, slow.code = request, coroutine, copied, code
+        self.put(slow)
+
+    def judge_crowd(self, started: float, duration: float) -> None:
+        """Put a tick up for explaining in which many steps took part and none was slow."""
+        self.judged = started + duration
+        slow = self.slow(started, duration)
+        slow.parts = self.crowd.parts(self.take_notes()) or (Part(None, None, None, duration),)
+        self.put(slow)
+
+    def slow(self, started: float, duration: float) -> Slow:
+        """Return what every slow callback of this loop has, as it ends."""
+        return Slow(
+            started, duration, self.thread_name, self.threshold, self.thread_id, cpu=self.cpu()
+        )
+
+    def put(self, slow: Slow) -> None:
+        """Keep a slow callback until it is explained, if there is room."""
+        if threading.get_ident() == self.thread_id:
+            slow.hold = self.aftermath.begin(
+                slow.started, slow.ended, slow.request, crowd=bool(slow.parts)
+            )
+            self.limit = 0.0
+        else:
+            slow.hold = self.aftermath.match(slow.started, slow.ended)
+        slow.hold.context = slow.hold.context or slow.context
+        if len(self.pending) < PENDING:
+            self.pending.append(slow)
+        else:
+            self.dropped += 1
+
+    def believable(self, request: Request, queued: float) -> float:
+        """Return for how long a request, whose bytes are that old, can have been in its socket: a
+        loop that waits in its poll reads them at once. Whatever came between the server and us has
+        spent the rest."""
+        if self.idle - self.idle_before > WAITED:
+            return 0.0
+        return min(queued, max(0.0, request.started - self.busy_since + SLACK))
+
+    def _position(self) -> Position:
+        now = clock()
+        turns, idle, since = self.position(now)
+        return Position(turns, idle, now if since is None else since)
+
+    def _photographed_context(self, started: float, ended: float) -> Context | None:
+        shown = (s.context for s in reversed([*self.samples]) if started <= s.at <= ended)
+        return next((context for context in shown if context is not None), None)
+
+    def cpu(self) -> float:
+        """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""
+        return cpu_seconds(self.cpu_clock)
+
+
+def cpu_clock() -> int | None:
+    """Return the calling thread's CPU clock: asked of an ended thread it may crash."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return None
+    return time.pthread_getcpuclockid(threading.get_ident())
+
+
+def cpu_seconds(of: int | None) -> float:
+    """Return what a CPU clock says; 0.0 where there is none or its thread has ended."""
+    try:
+        return time.clock_gettime(of) if of is not None else 0.0
+    except OSError:
+        return 0.0

@@ -1,0 +1,77 @@
+"""What every probe does, whatever its loop: hook in, be told of the loop's end, hook out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import ClassVar, NamedTuple
+
+from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.replaced import Replaced
+
+LAYERS = ("requests", "watchdog", "gc")
+
+
+class Held(NamedTuple):
+    """Somebody has the loop: since when, and a mark that is another for every step (clock, s)."""
+
+    mark: float
+    since: float
+
+
+class Probe:
+    """Watches one loop through its `pulse`. Subclasses know how."""
+
+    kind: str
+    layers: ClassVar[tuple[str, ...]]
+    blind: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.loop = pulse.loop
+        self.floor: frozenset[CodeType] = frozenset()  # photographs end at this code
+        self._closed: Callable[[], None] | None = None
+
+    def install(self, closed: Callable[[], None]) -> None:
+        """Hook in; `closed` is called just before the loop closes."""
+        self._closed = closed
+        self._original_close = self.loop.close
+        self._replaced_close = Replaced(self.loop, "close", self._close)
+
+    def uninstall(self) -> None:
+        """Put back what was there."""
+        self.pulse.closed = True
+        self._replaced_close.put_back()
+
+    def abandon(self) -> None:
+        """`uninstall` in a forked child."""
+        self.uninstall()
+
+    def _close(self) -> None:
+        """Stand for the loop's own `close`; somebody's wrapper over this may go on calling it."""
+        if self._closed is not None:
+            self._closed()
+        self._original_close()
+
+    def held(self, now: float) -> Held | None:
+        """Return who has the loop, or None while it is idle or that cannot be known."""
+        raise NotImplementedError
+
+    def glance(self) -> None:
+        """Do what this loop needs done at every wake of the watchdog."""
+        pulse = self.pulse
+        if not pulse.eager and self.loop.get_task_factory() is not None:
+            self.expect_eager_tasks()
+
+    def expect_eager_tasks(self) -> None:
+        """Tasks may begin within others' steps from now on."""
+        self.pulse.eager = True
+
+    def idle(self, now: float) -> float | None:
+        """Return seconds spent idle since the watch began; None if the loop does not tell."""
+        return self.pulse.position(now)[1]
+
+    def ticking(self, now: float) -> float:
+        """Return for how long the tick in progress has been busy, s; 0.0 if that is not known."""
+        since = self.pulse.position(now)[2]
+        return 0.0 if since is None else max(0.0, now - since)

@@ -1,0 +1,99 @@
+"""What `native/libuv_poll.c` does, in Python: where a libuv loop is.
+
+A callback of Python's before and after each poll would cost as much as a small request. So nothing
+is hooked in: libuv is asked, for its idle time and its number of turns, when a step begins more
+than `LONG` after its tick began. Ticks shorter than that are not told apart, and a long one begins
+with its first step, or with what ran in the poll phase before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+from loopwatch.loop.loop_state import LONG, Pulse
+from loopwatch.loop.python_steps import end_tick
+from loopwatch.loop.slow_steps import end_gap, share_step
+
+TIME = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+INFO = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Metrics(ctypes.Structure):
+    """uv_metrics_t."""
+
+    _fields_ = (
+        ("loop_count", ctypes.c_uint64),
+        ("events", ctypes.c_uint64),
+        ("events_waiting", ctypes.c_uint64),
+        ("reserved", ctypes.c_void_p * 13),
+    )
+
+
+class LibuvPoll:
+    """The poll of one loop; `functions` are the addresses that `probe.libuv` names."""
+
+    def __init__(self, pulse: Pulse, address: int, functions: tuple[int, ...], *sizes: int) -> None:
+        self._idle_time, self._now = TIME(functions[8]), TIME(functions[9])
+        self._info, self._metrics = INFO(functions[10]), Metrics()
+        self._told = ctypes.addressof(self._metrics)
+        self._pulse: Pulse | None = pulse
+        self._address: int | None = address
+        self._zero = self._raw = self._idle_time(address)
+        self._lost = 0  # ns: what signals have taken from libuv's count
+        self._idle_before = 0.0  # s, at the last step that asked
+        pulse.turns = self._turns(address)
+        pulse.poll = self
+
+    def _turns(self, address: int) -> int:
+        self._info(address, self._told)
+        return int(self._metrics.loop_count)
+
+    def _idle(self, address: int) -> float:
+        """Return s idle. A signal that ends a poll makes libuv begin its count anew, so what that
+        falls by is carried."""
+        raw = self._idle_time(address)
+        if raw < self._raw:
+            self._lost += self._raw - raw
+        self._raw = raw
+        return float(raw + self._lost - self._zero) / 1e9
+
+    def read(self, now: float) -> tuple[int, float, float | None]:
+        """Return turns, s idle, and since when the loop is busy; None while it waits.
+
+        In a poll idle time grows between two calls.
+        """
+        pulse, address = self._pulse, self._address
+        if pulse is None or address is None:
+            return 0, 0.0, None
+        turns, before, idle = self._turns(address), self._idle(address), self._idle(address)
+        if idle > before:
+            return turns, idle, None
+        own = self._now(address) / 1e3
+        return turns, idle, min(now, max(own, pulse.mark if pulse.running is None else pulse.tick))
+
+    def catch_up(self, pulse: Pulse, ended: float, now: float) -> None:
+        """A step begins now, and the last one ended then: was there a poll in between, or a gap?"""
+        address = self._address
+        if address is None:
+            return
+        turns, idle = self._turns(address), self._idle(address)
+        waited, self._idle_before = idle - self._idle_before, idle
+        rest = max(0.0, now - ended - waited)
+        if turns != pulse.turns:
+            pulse.mark = ended
+            end_tick(pulse, ended)
+            pulse.turns, pulse.idle = turns, idle
+            pulse.tick = now - rest
+        pulse.mark = now
+        if pulse.entered is not None:
+            share_step(pulse, None, None, rest)
+        elif rest >= LONG:
+            end_gap(pulse, rest)
+
+    def detach(self) -> None:
+        """Read nothing more; on any thread."""
+        if self._pulse is not None:
+            self._pulse.poll = None
+        self._pulse = self._address = None
+
+    close = detach

@@ -1,0 +1,199 @@
+"""What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
+
+When a callback was scheduled is known to the step that did it, unless another thread did. How many
+are ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is
+passed to the loop as an argument of `run`, which costs less than an object for each: nobody else
+has the handle.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio import Task
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from traceback import walk_tb
+from types import BuiltinFunctionType, MethodType
+from typing import Any
+
+from loopwatch.core.request import REQUEST, Request
+from loopwatch.loop.busy_ticks import OLD
+from loopwatch.loop.loop_state import LONG, Pulse, clock
+from loopwatch.loop.python_steps import end_short_other, end_step
+
+owner = REQUEST.get
+
+UNSET = {"_context": None, "_due": 0.0}
+
+
+class Scheduled:
+    """Stands for a callback towards the loop, and for the loop's handle towards us."""
+
+    __slots__ = ("_callback", "_context", "_due", "_made", "_run")
+
+    _callback: Any
+    _context: Context  # once a step was long
+    _due: float  # of a timer
+    _made: float  # when it was scheduled, clock, s
+    _run: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        return self._run(self._callback, self._made, args, self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else is asked of it is asked of the callback."""
+        return UNSET[name] if name in UNSET else getattr(self._callback, name)
+
+    def __repr__(self) -> str:
+        return repr(self._callback)
+
+
+class Named(partial[Any]):
+    """`run`, shown as the callback that has just raised in it."""
+
+    __slots__ = ()
+
+    def _failed(self) -> Any:
+        code = self.func.__code__
+        for frame, _ in walk_tb(sys.exc_info()[2]):
+            if frame.f_code is code:
+                return frame.f_locals["callback"]
+        return self.func
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._failed(), name)
+
+    def __repr__(self) -> str:
+        return repr(self._failed())
+
+
+class NoLoop:
+    """Takes the first step of a task."""
+
+    step: Any
+
+    def call_soon(self, step: Any, *, context: Any = None) -> None:
+        self.step = step
+
+    def get_debug(self) -> bool:
+        return False
+
+
+async def nothing() -> None: ...
+
+
+def step_kind() -> type | None:
+    """Return the type of what steps a task for the first time, and whenever it does not wait; None
+    where that is a method like any other."""
+    loop, coroutine = NoLoop(), nothing()
+    task: Any = Task(coroutine, loop=loop)  # type: ignore[arg-type]
+    task._log_destroy_pending = False
+    coroutine.close()
+    kind = type(loop.step)
+    return None if kind is MethodType else kind
+
+
+STEP = step_kind()
+
+
+def timed_step(pulse: Pulse) -> Callable[..., Any]:
+    """Return what calls a callback, and times its step; `handle` is None for a task's."""
+
+    def run(callback: Any, made: float, args: Any, handle: Scheduled | None = None) -> Any:
+        if pulse.running is not None:  # one within another
+            return callback(*args)
+        ended = pulse.mark
+        pulse.mark = now = clock()
+        if now >= pulse.ask:
+            look(pulse, ended, now)
+        pulse.running = callback if handle is None else handle
+        try:
+            return callback(*args)
+        finally:
+            pulse.running = None
+            now = clock()
+            took = now - pulse.mark
+            pulse.mark = now
+            request = owner(None)
+            if took >= pulse.limit or pulse.entered is not None:
+                end_slowly(pulse, handle or task_handle(callback, made), request, took)
+            elif request is not None:
+                request.steps += 1
+                request.seconds += took
+                request.stepped = now
+            elif type(callback) is BuiltinFunctionType and type(callback.__self__) is not Task:
+                pulse.other_steps += 1
+                pulse.other_seconds += took
+            elif not pulse.closed:
+                end_short_other(pulse, callback, took)
+
+    return run
+
+
+def task_handle(callback: Any, made: float) -> Scheduled:
+    handle = Scheduled()
+    handle._callback, handle._made = callback, made
+    return handle
+
+
+def end_slowly(pulse: Pulse, handle: Scheduled, request: Request | None, took: float) -> None:
+    if not pulse.closed:
+        handle._context = copy_context()
+        end_step(pulse, handle, request, took)
+
+
+def look(pulse: Pulse, ended: float, now: float) -> None:
+    """A step begins now, long after its tick: has that ended? In an old one each is noted."""
+    if pulse.poll is not None:
+        pulse.poll.catch_up(pulse, ended, now)
+        pulse.mark = clock()
+    if pulse.mark - pulse.tick >= OLD:
+        pulse.limit = 0.0
+    pulse.ask = pulse.tick + (OLD if pulse.poll is None else LONG)
+
+
+def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
+    -1 it is `time`, which needs nothing here."""
+    run = timed_step(pulse)
+    named = Named(run)
+
+    def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
+        if pulse.closed:
+            return original(callback, *args, context=context)
+        made = clock() if pulse.running is None else pulse.mark
+        kind = type(callback)
+        if kind is STEP:
+            return original(run, callback, made, args, context=context)
+        if kind is BuiltinFunctionType and context is not None:
+            return original(named, callback, made, args, context=context)
+        scheduled = Scheduled()
+        scheduled._callback, scheduled._made, scheduled._run = callback, made, run
+        if not args:
+            return original(scheduled, context=context)
+        if len(args) == 1:
+            return original(scheduled, args[0], context=context)
+        return original(scheduled, *args, context=context)
+
+    def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        made = clock()
+        try:
+            due = made + delay if delay > 0 else made
+        except TypeError:  # no number: the loop says so
+            return original(delay, callback, *args, context=context)
+        if pulse.closed:
+            return original(delay, callback, *args, context=context)
+        scheduled = Scheduled()
+        scheduled._callback, scheduled._run = callback, run
+        scheduled._made, scheduled._due = made, due
+        if not args:
+            return original(delay, scheduled, context=context)
+        return original(delay, scheduled, *args, context=context)
+
+    def time() -> Any:
+        return original()
+
+    timed: Any = (soon, later, time)[at]
+    timed.__wrapped__ = original
+    return timed  # type: ignore[no-any-return]

@@ -1,0 +1,93 @@
+"""The uvloop loop: every tick, by libuv's own prepare and check; every callback, by `call_soon`.
+
+uvloop never calls `asyncio.Handle._run`, has no selector, and its handles hide what they run. So
+what is scheduled is timed (`scheduling`), and the poll is (`libuv`): a tick, as on asyncio, is what
+passes between two polls. What remains are callbacks of uvloop's own, such as a protocol's
+`data_received`, which run in the poll phase after the poll itself, or between two steps. A
+remainder of `LONG` is a step that nobody owns, whose line the watchdog sees.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import CodeType
+
+from loopwatch.loop.floor import below_current_task, parked_code
+from loopwatch.loop.libuv import Libuv
+from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.probe import LAYERS, Held, Probe
+from loopwatch.loop.scheduling import METHODS, TIME, Scheduling
+
+RUNNERS = 8  # functions known to run the loop
+
+
+class UvloopProbe(Probe):
+    """Watches a uvloop loop. Raises OSError or AttributeError where libuv is out of reach."""
+
+    kind = "uvloop"
+    layers = ("ticks", "callbacks", *LAYERS)
+    blind = (
+        "where one callback of a transport, reader or signal handler ends and the next begins",
+    )
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__(pulse)
+        self._libuv = Libuv(self.loop)
+        self._scheduling = Scheduling(pulse, METHODS | TIME)
+        self._runners: list[CodeType] = []
+        self._learn(below_current_task())
+
+    def install(self, closed: Callable[[], None]) -> None:
+        self._poll = self._libuv.open(self.pulse)
+        super().install(closed)
+        self._scheduling.install()
+        super().glance()
+
+    def uninstall(self) -> None:
+        self._scheduling.uninstall()
+        self._poll.detach()
+        if self.loop.is_running() and threading.get_ident() != self.pulse.thread_id:
+            self.pulse.closed = True
+            self._scheduling.originals["call_soon_threadsafe"](self._give_back)
+        else:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Close libuv's handles, on the loop's thread; until then `close` must be ours."""
+        self._poll.close()
+        super().uninstall()
+
+    def abandon(self) -> None:
+        self._scheduling.uninstall()
+        self._give_back()
+
+    def _close(self) -> None:
+        if self._closed is not None:
+            self._closed()
+        self._give_back()
+        self._original_close()
+
+    def held(self, now: float) -> Held | None:
+        pulse = self.pulse
+        if pulse.running is not None:
+            return Held(pulse.mark, pulse.mark)
+        since = pulse.position(now)[2]
+        if since is None or not self.loop.is_running():
+            return None
+        since = max(since, pulse.mark)
+        return Held(since, since)
+
+    def glance(self) -> None:
+        super().glance()
+        if len(self._runners) < RUNNERS:
+            self._learn(parked_code(self.pulse.thread_id, self._is_parked))
+
+    def _is_parked(self) -> bool:
+        return self.pulse.position(clock())[2] is None
+
+    def _learn(self, runner: CodeType | None) -> None:
+        """Take a function for one that runs the loop: every step is on top of it."""
+        if runner is not None and runner not in self._runners:
+            self._runners.append(runner)
+            self.floor = frozenset(self._runners)

@@ -1,5 +1,0 @@
-"""The live page: what a watch has recorded, over HTTP, where the user mounts it."""
-
-from loopwatch.page.app import page
-
-__all__ = ["page"]

@@ -1,1 +1,0 @@
-"""How a loop is watched: who holds it, since when, and a photograph of it."""

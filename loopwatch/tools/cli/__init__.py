@@ -1,0 +1,1 @@
+"""The commands: `loopwatch run`, `top`, `diagnose` and `grafana`."""

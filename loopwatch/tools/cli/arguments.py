@@ -1,0 +1,198 @@
+"""The command line: what may be given, and the checks that need nothing but the text."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from loopwatch.core import options
+from loopwatch.core.version import __version__
+from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.diagnose_arguments import add_diagnose
+
+LOOPS = ("auto", "asyncio", "uvloop")
+PORTS = range(65536)
+TRACE = "${__value.raw}"  # the trace's id in a URL, as Grafana has it
+SORTS = ("lost", "held", "stalls")
+SHORTEST, LONGEST = 0.1, 3600.0  # s between two readings
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, by raising CommandError."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> Parser:
+    whole = Parser(prog="loopwatch", description="Names the line that blocks your event loop.")
+    whole.add_argument("--version", action="version", version=f"loopwatch {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    add_run(commands)
+    add_diagnose(commands, LOOPS, port, duration)
+    add_top(commands)
+    add_grafana(commands)
+    return whole
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the command line says; what stands behind `--` is another command: `tool`."""
+    words = [*(sys.argv[1:] if argv is None else argv)]
+    at = words.index("--") if words[:1] == ["diagnose"] and "--" in words else len(words)
+    return parser().parse_args(words[:at], argparse.Namespace(tool=tuple(words[at + 1 :])))
+
+
+def add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="serve an ASGI app under loopwatch",
+        description="Serve any ASGI app under loopwatch, with no change to its code. "
+        "LOOPWATCH_* variables set what no option here does.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    run.add_argument("app", metavar="APP", help="the app to import, such as main:app")
+    run.add_argument("--factory", action="store_true", help="call APP, and serve what it returns")
+    run.add_argument("--host", default="127.0.0.1", help="where the app listens")
+    run.add_argument("--port", type=port, default=8000, help="0 for any that is free")
+    run.add_argument("--loop", choices=LOOPS, default="auto", help="the app's event loop")
+    run.add_argument("--admin-host", default="127.0.0.1", help="where /metrics and the page are")
+    run.add_argument("--admin-port", type=port, default=9464, help="0 for any that is free")
+    run.add_argument("--no-access-log", action="store_true", help="log no line a request")
+    run.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when standard input does: with the parent, if that holds its other end",
+    )
+    run.add_argument(
+        "--slow-callback-duration",
+        type=duration,
+        metavar="SECONDS",
+        help="how long a step of the loop may be (default: 0.1)",
+        default=argparse.SUPPRESS,
+    )
+
+
+def add_grafana(commands: Any) -> None:
+    grafana = commands.add_parser(
+        "grafana",
+        help="write dashboards for Grafana, and alert rules for Prometheus",
+        description="Write dashboards, alert rules, their runbooks, and what makes Grafana and "
+        "Prometheus load them, into a folder. Files of it that were changed since are not "
+        "overwritten.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    grafana.add_argument("folder", type=path, metavar="DIR", help="the folder, made if need be")
+    grafana.add_argument(
+        "--prometheus",
+        type=url,
+        metavar="URL",
+        default="http://127.0.0.1:9090",
+        help="where Grafana finds Prometheus",
+    )
+    grafana.add_argument(
+        "--target",
+        type=address,
+        metavar="HOST:PORT",
+        default="127.0.0.1:9464",
+        help="where Prometheus finds the app's /metrics",
+    )
+    grafana.add_argument(
+        "--mounted-at",
+        type=path,
+        metavar="PATH",
+        help="where Grafana finds DIR (default: its absolute path)",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument(
+        "--runbooks",
+        type=url,
+        metavar="URL",
+        help="where DIR is served: put before the runbooks' addresses in alerts",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument(
+        "--traces",
+        type=traces,
+        metavar="UID",
+        help=f"uid of Grafana's data source for traces, or a URL with {TRACE} in it: "
+        "points in histograms lead there",
+        default=argparse.SUPPRESS,
+    )
+    grafana.add_argument("--force", action="store_true", help="overwrite changed files as well")
+
+
+def path(text: str) -> str:
+    if not (text.isprintable() and text.strip()):
+        raise argparse.ArgumentTypeError(f"must be a path in printable characters, got {text!r}")
+    return text
+
+
+def url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s\"'<>\\/]+(/[^\s\"'<>\\]*)?", text):
+        raise argparse.ArgumentTypeError(
+            f"must be an http:// or https:// address, got {text!r}; give it as http://host:port"
+        )
+    return text.rstrip("/")
+
+
+def traces(text: str) -> str:
+    if not (re.fullmatch(r"[\w-]+", text) or ("://" in text and TRACE in url(text))):
+        raise argparse.ArgumentTypeError(
+            f"must be the uid of a data source, or a URL with {TRACE} for the trace's id, "
+            f"got {text!r}"
+        )
+    return text
+
+
+def address(text: str) -> str:
+    host, _, number = text.rpartition(":")
+    if not re.fullmatch(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]", host):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, got {text!r}; give it as host:9464")
+    return f"{host}:{port(number)}"
+
+
+def add_top(commands: Any) -> None:
+    top = commands.add_parser(
+        "top",
+        help="watch a live page in the terminal",
+        description="Show what a live page of loopwatch says: who holds the loop, and how each "
+        "route fares. Keys: q quits, s sorts by the next figure.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    top.add_argument("url", metavar="URL", help="the live page, such as http://127.0.0.1:9464")
+    top.add_argument(
+        "--interval", type=interval, metavar="SECONDS", default=1.0, help="between two readings"
+    )
+    top.add_argument("--sort", choices=SORTS, default="lost", help="what ranks culprits")
+    top.add_argument("--once", action="store_true", help="print one reading, and end")
+
+
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) in PORTS):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    try:
+        return options.seconds("SECONDS", float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a finite number of seconds above 0, got {text!r}; give it as 0.1"
+        ) from None
+
+
+def interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not SHORTEST <= seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"must be from {SHORTEST:g} to {LONGEST:g} seconds, got {text!r}; give it as 1"
+        )
+    return seconds

@@ -1,0 +1,184 @@
+"""`loopwatch diagnose`: from "p99 is terrible" to the line, in one command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopwatch.core.plain import plain
+from loopwatch.tools.cli import folder
+from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.named_file import document
+from loopwatch.tools.cli.remote import Remote
+from loopwatch.tools.diagnose import conditions
+from loopwatch.tools.diagnose.conditions import Condition
+from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+from loopwatch.tools.diagnose.report_records import SCHEMA, Report
+
+MET = 1  # exit code: a condition of --fail-on is met
+
+
+def diagnose(arguments: Namespace) -> int:
+    """Report, and return the exit code; raises CommandError if that cannot be."""
+    try:
+        wanted = [conditions.parse(text) for text in arguments.fail_on]
+        check_outputs(arguments)
+        if arguments.compare is not None:
+            return compared(arguments, wanted)
+        return measured(arguments, wanted)
+    except DiagnosisError as error:
+        raise CommandError(str(error)) from error
+    except KeyboardInterrupt:
+        raise CommandError("ended before there was anything to report") from None
+
+
+def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
+    """Measure, print, write."""
+    check_target(given)
+    from loopwatch.tools.cli import diagnosis_text, measuring
+    from loopwatch.tools.cli import load_requests as requests
+    from loopwatch.tools.diagnose.report import report
+
+    html = html_document() if given.html is not None else None
+    if given.attach is not None:
+        made = report(measuring.attached(given))
+    else:
+        made = report(measuring.own_app(given, requests.plan(given)))
+    written = [  # first: whoever reads what is shown may have had enough
+        write("--json", given.json, lambda: json_text(made)),
+        write("--html", given.html, lambda: html(made) if html is not None else ""),
+    ]
+    diagnosis_text.show(made)
+    failed = show_conditions(wanted, made)
+    if not all(written):
+        raise CommandError("the report must be written where it was to go, and was not: see above")
+    return failed
+
+
+def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
+    if given.app is not None or given.attach is not None:
+        raise CommandError("--compare compares two reports: leave APP and --attach out")
+    from loopwatch.tools.cli import comparison_text
+    from loopwatch.tools.diagnose.compare import compare
+    from loopwatch.tools.diagnose.markdown import markdown
+
+    before, after = (read_report(path) for path in given.compare)
+    found = compare(before, after)
+    if given.markdown == "-":
+        sys.stdout.write(markdown(found))
+    else:
+        written = write("--markdown", given.markdown, lambda: markdown(found))
+        comparison_text.show(found)
+        if not written:
+            raise CommandError("the comparison must be written, and was not: see above")
+    return show_conditions(wanted, after)
+
+
+def check_target(given: Namespace) -> None:
+    """Raise CommandError unless exactly one thing is to be diagnosed."""
+    if (given.app is None) == (given.attach is None):
+        raise CommandError(
+            "diagnose must have one of APP, such as main:app, --attach URL and --compare: "
+            "see loopwatch diagnose --help"
+        )
+    if given.markdown is not None:
+        raise CommandError("--markdown is of a comparison: give it with --compare")
+    if given.attach is None:
+        if given.tool:
+            raise CommandError("a load tool behind -- must have --attach URL: give APP requests")
+        return
+    Remote(given.attach)
+    if given.requests or given.plan is not None or given.rate is not None:
+        raise CommandError(
+            "--attach measures the load that there is: leave requests and --rate out, and give a "
+            "load tool's command behind -- instead"
+        )
+    if given.tool and given.duration is not None:
+        raise CommandError("--duration and a load tool's command: leave one out, the tool decides")
+
+
+def check_outputs(given: Namespace) -> None:
+    """Raise CommandError for what can plainly not be written, before anything is measured."""
+    for option in ("json", "html", "markdown"):
+        path = getattr(given, option)
+        if path is not None and (option, path) != ("markdown", "-"):
+            check_writable(f"--{option}", Path(path))
+
+
+def check_writable(option: str, path: Path) -> None:
+    why = None
+    if path.is_dir():
+        why = "it is a directory"
+    elif not path.parent.is_dir():
+        why = f"there is no directory {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "no permission"
+    if why is not None:
+        raise CommandError(f"{option} must be a file to write, got {path}: {why}")
+
+
+def html_document() -> Callable[[Report], str]:
+    try:
+        made: Any = importlib.import_module("loopwatch.tools.diagnose.html")
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"--html must have {error.name}, and it is not installed: "
+            "pip install 'loopwatch[diagnose]'"
+        ) from error
+    html: Callable[[Report], str] = made.document
+    return html
+
+
+def json_text(made: Report) -> str:
+    return json.dumps(plain(made), allow_nan=False, indent=1) + "\n"
+
+
+def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
+    """Write a file if it is wanted; say so if that fails, and return whether it did not."""
+    if path is None:
+        return True
+    try:
+        put(Path(path).resolve(), text().encode())
+    except OSError as error:
+        sys.stderr.write(f"loopwatch: {option} {path} was not written: {error.strerror}\n")
+        return False
+    return True
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, where it is one and can be replaced."""
+    special = path.exists() and not path.is_file()  # a pipe, /dev/stdout
+    if special or not os.access(path.parent, os.W_OK):
+        path.write_bytes(content)
+    else:
+        folder.replace(path, content)
+
+
+def read_report(path: str) -> Report:
+    """Return a report that `--json` wrote; raises CommandError for anything else."""
+    from loopwatch.tools.diagnose.reading import read
+
+    data = document("a report", "JSON", path, json.loads)
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise CommandError(
+            f"a report must have schema {SCHEMA}, got {schema!r} in {path}: "
+            "write it with loopwatch diagnose --json, of the same version"
+        )
+    return read(Report, data, f"a report must be as --json writes it, got {path}")
+
+
+def show_conditions(wanted: Sequence[Condition], made: Report) -> int:
+    """Print each condition that is met; return the exit code."""
+    met = [condition for condition in wanted if condition.met(made)]
+    for condition in met:
+        sys.stderr.write(
+            f"loopwatch: failed on {condition.text}: it is {condition.value(made):.4g}\n"
+        )
+    return MET if met else 0

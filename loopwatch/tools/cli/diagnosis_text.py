@@ -1,0 +1,211 @@
+"""A report in the terminal: the verdict first, then who held the loop, who paid, and the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loopwatch.core.recent import Quantiles
+from loopwatch.core.tails import Parts
+from loopwatch.tools.cli.terminal import Console, Group, RenderableType, Table, Text
+from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
+from loopwatch.tools.diagnose.verdict import GOOD, WORTH
+from loopwatch.tools.diagnose.wording import (
+    call,
+    counted,
+    ms,
+    percent,
+    place,
+    printable,
+    route_name,
+    routed,
+)
+
+CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
+BAR = 12  # characters
+PARTS = (  # of latency: mark, style
+    ("queued", "░", "yellow"),
+    ("running", "█", "green"),
+    ("stalled", "▓", "red"),
+    ("waiting", "·", "dim"),
+)
+
+
+def show(report: Report) -> None:
+    """Print a report on standard output."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    for part in sections(report):
+        console.print(part)
+
+
+def sections(report: Report) -> Iterator[RenderableType]:
+    yield heading(report)
+    yield Text()
+    yield verdict(report)
+    if report.culprits:
+        yield Text("\nWho held the loop", "bold")
+        yield from (culprit(n, c) for n, c in enumerate(report.culprits[:CULPRITS], 1))
+        yield from more(len(report.culprits) - CULPRITS, "culprits")
+    if report.routes:
+        yield Text("\nWho paid", "bold")
+        yield route_table(report)
+        yield legend()
+        yield from more(len(report.routes) - ROUTES, "routes")
+    yield Text("\nLimits", "bold")
+    yield limits(report)
+    if report.notes or report.dropped:
+        yield Text("\nNotes", "bold")
+        yield notes(report)
+
+
+def more(count: int, what: str) -> Iterator[Text]:
+    if count > 0:
+        yield Text(f"and {count} more {what}: see --json", "dim")
+
+
+def heading(report: Report) -> Text:
+    target, load = report.target, report.load
+    python = f", Python {target.python}" if target.python else ""
+    text = Text(
+        f"{printable(target.app or target.url)} on {target.loop or 'no loop'}{python}", "dim"
+    )
+    if load is None:
+        return text.append(f"; watched for {report.duration:.1f} s")
+    rate = f"{load.rate:g}" if load.rate == load.rate_end else f"{load.rate:g} to {load.rate_end:g}"
+    early = ", ended early" if load.interrupted else ""
+    return text.append(
+        f"; {rate} requests/s for {load.duration:g} s{early}: "
+        f"{counted(load.sent, 'request')} sent, {load.answered} answered, {load.errors} failed"
+    )
+
+
+def verdict(report: Report) -> Text:
+    style = "bold green" if report.verdict.kind in GOOD else "bold red"
+    return quoted(report.verdict.text, style)
+
+
+def quoted(text: str, style: str) -> Text:
+    """Return a sentence; what stands between backticks stands out."""
+    whole = Text()
+    for place_, piece in enumerate(printable(text).split("`")):
+        whole.append(piece, "bold" if place_ % 2 else style)
+    return whole
+
+
+def culprit(number: int, told: Culprit) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=2, justify="right")
+    table.add_column()
+    near = "" if told.site.exact or not told.site.line else "near "
+    title = Text(printable(f"{near}{place(told)}"), "bold cyan")
+    title.append(printable(f"  {call(told)}"), "default")
+    table.add_row(f"{number}", title)
+    whose = f"{told.method or ''} {told.route}".strip() if told.route else "outside any request"
+    table.add_row(
+        "",
+        printable(
+            f"{whose}: {counted(told.count, 'stall')}, {told.seconds:.2f} s held, "
+            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited "
+            f"{told.lost:.1f} s [{told.cause}]"
+        ),
+    )
+    for line in predicted(told):
+        table.add_row("", Text(printable(line)))
+    if told.advice:
+        table.add_row("", Text(printable(told.advice), "green"))
+    return table
+
+
+def predicted(told: Culprit) -> Iterator[str]:
+    worth = [p for p in told.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
+    for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
+        whose = f"{p.method} {routed(p.route)}"
+        yield f"without it, p99 of {whose}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
+
+
+def route_table(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("route", ratio=1, overflow="fold", min_width=16)
+    heads = ("n", "p50", "p90", "p99", "server p99", "cost")
+    for head in heads:
+        table.add_column(head, justify="right", max_width=8)
+    table.add_column("latency", width=BAR, no_wrap=True)
+    for route in report.routes[:ROUTES]:
+        table.add_row(*cells(route))
+    return table
+
+
+def cells(route: RouteReport) -> tuple[RenderableType, ...]:
+    seen = route.client or route.server
+    failed = f" ({route.errors} failed)" if route.errors else ""
+    return (
+        Text(printable(route_name(route) + failed)),
+        f"{route.requests}",
+        *quantile_cells(seen),
+        ms(route.server.p99) if route.server is not None else "",
+        ms(route.loop_cost),
+        bar(route.parts),
+    )
+
+
+def quantile_cells(found: Quantiles | None) -> tuple[str, str, str]:
+    return (ms(found.p50), ms(found.p90), ms(found.p99)) if found is not None else ("", "", "")
+
+
+def bar(parts: Parts) -> Text:
+    """Return the four parts of a mean latency as lengths that add up to the whole bar."""
+    text, done, before = Text(), 0, 0.0
+    for name, mark, style in PARTS:
+        before += getattr(parts, name)
+        end = round(BAR * before / parts.total) if parts.total > 0 else 0
+        text.append(mark * (end - done), style)
+        done = end
+    return text
+
+
+def legend() -> Text:
+    text = Text("p50 to p99: ", "dim").append("clients' from the due time, else the server's; ")
+    for name, mark, style in PARTS:
+        text.append(mark, style).append(f" {name}  ")
+    return text
+
+
+def limits(report: Report) -> Group:
+    return Group(*(Text(line) for line in limit_lines(report)))
+
+
+def limit_lines(report: Report) -> Iterator[str]:
+    served = report.throughput
+    busy = (
+        f"the loop was busy for {percent(served.utilization)} of the time"
+        if (served.utilization is not None)
+        else "this loop does not tell how busy it is"
+    )
+    yield f"{served.served:.1f} requests/s served; {busy}."
+    if served.loop_cost is not None and served.ceiling is not None:
+        yield (
+            f"A request of this mix costs the loop {ms(served.loop_cost)}: at most "
+            f"{served.ceiling:.0f} requests/s a process."
+        )
+    if served.busiest:
+        shares = ", ".join(f"{routed(b.route)} {percent(b.share)}" for b in served.busiest[:3])
+        yield printable(f"Of its busy time: {shares}.")
+    if served.knee is not None:
+        knee = served.knee
+        where = f"at {knee.rate:.0f} requests/s" if knee.rate is not None else "not reached"
+        yield f"Knee: {where} (median latency above {ms(knee.limit)} from there on)."
+    if report.generator is not None:
+        made = report.generator
+        yield (
+            f"Load generator: sent {ms(made.late_p99)} late (p99), {percent(made.cpu)} of a core, "
+            f"{made.connections} connections."
+        )
+
+
+def notes(report: Report) -> Group:
+    lines = [*report.notes]
+    if report.generator is not None and report.generator.complaints:
+        lines.append(
+            f"The load generator was a bottleneck: {'; '.join(report.generator.complaints)}."
+        )
+    lines += [f"loopwatch could not keep {n} {reason}." for reason, n in report.dropped.items()]
+    return Group(*(Text(f"- {printable(line)}") for line in lines))

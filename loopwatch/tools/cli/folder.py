@@ -1,0 +1,98 @@
+"""A folder that a command writes, and may write again: what somebody changed in it is not lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loopwatch.tools.cli.command_error import CommandError
+
+SUMS = ".loopwatch.json"  # of each file, as it was written
+NAMED = 3  # files told in one line
+
+
+def write(folder: Path, texts: dict[str, str], force: bool) -> None:
+    """Write files by their paths in a folder; none of them if one may not be overwritten.
+
+    Raises:
+        CommandError: the folder is somebody else's, or files were changed, and `force` is False;
+            or it cannot be written.
+    """
+    with complaining(folder):
+        contents = {path: text.encode() for path, text in texts.items()}
+        if not force:
+            check(folder, contents)
+        for path, content in contents.items():
+            replace(folder / path, content)
+        sums = {path: sum_of(content) for path, content in contents.items()}
+        replace(folder / SUMS, json.dumps(sums, indent=2).encode() + b"\n")
+
+
+def check(folder: Path, contents: dict[str, bytes]) -> None:
+    """Raise CommandError for what is not ours to overwrite."""
+    if not folder.exists():
+        return
+    others = sorted(path.name for path in folder.iterdir())
+    if others and SUMS not in others:
+        raise CommandError(
+            f"DIR must be empty, or made by this command, got {folder} with {some(others)}: "
+            "name another one, or add --force to write beside what is there"
+        )
+    if changed := [path for path in contents if is_changed(folder, path, contents[path])]:
+        raise CommandError(
+            f"DIR must be as this command left it, got {folder} with {some(changed)} changed: "
+            "keep the changes elsewhere, then add --force to overwrite them"
+        )
+
+
+def is_changed(folder: Path, path: str, content: bytes) -> bool:
+    there = folder / path
+    if not there.exists():
+        return False
+    return sum_of(there.read_bytes()) not in (sum_of(content), sums_in(folder).get(path))
+
+
+def sums_in(folder: Path) -> dict[str, str]:
+    """Return the sums of what was written last; empty if somebody else wrote them."""
+    try:
+        found = json.loads((folder / SUMS).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sum_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it meanwhile finds the old one or the new one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_bytes(content)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextmanager
+def complaining(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = error.filename2 or error.filename or folder
+        raise CommandError(
+            f"DIR must be a folder that can be written, got {folder} ({error.strerror}: {what}): "
+            "name another one, or mend that"
+        ) from error

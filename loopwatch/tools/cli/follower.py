@@ -1,0 +1,73 @@
+"""The latest reading of a live page, kept up to date."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.readings import Reading, reading
+from loopwatch.tools.cli.remote import Remote
+
+MINUTE = 60.0  # s
+SLACK = 2.0  # s that an answer may take before it is missed
+
+
+class Follower:
+    """Reads a live page on a thread of its own, so that a server that hangs holds nobody up.
+
+    Raises:
+        CommandError: there is no live page to begin with.
+    """
+
+    def __init__(self, remote: Remote, interval: float) -> None:
+        self._remote, self._interval = remote, interval
+        self._data: Any = remote.snapshot()
+        self._counted: deque[tuple[float, int]] = deque()
+        self.reading = self._told(reading(self._data))
+        self._answered = time.monotonic()
+        self._why = ""
+        self.turn = 0  # grows with each attempt
+
+    def start(self) -> None:
+        threading.Thread(target=self._follow, name="loopwatch-top", daemon=True).start()
+
+    def _follow(self) -> None:
+        due = time.monotonic()
+        while True:
+            due = max(due + self._interval, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._read()
+            self.turn += 1
+
+    def _read(self) -> None:
+        try:
+            data = self._remote.snapshot()
+            self.reading = self._told(reading(data, self._data))
+        except CommandError as error:
+            self._why = str(error)
+            return
+        self._data, self._answered, self._why = data, time.monotonic(), ""
+
+    def _told(self, now: Reading) -> Reading:
+        if now.alone:
+            self._counted.clear()
+        self._counted.append((now.taken_at, now.stalls))
+        while now.taken_at - self._counted[0][0] > MINUTE:
+            self._counted.popleft()
+        return now
+
+    @property
+    def per_minute(self) -> float | None:
+        """Stalls a minute, over the readings of the last one."""
+        (began, before), (ended, after) = self._counted[0], self._counted[-1]
+        return MINUTE * (after - before) / (ended - began) if ended > began else None
+
+    @property
+    def trouble(self) -> str:
+        silent = time.monotonic() - self._answered
+        if not self._why and silent < self._interval + SLACK:
+            return ""
+        return f"no reading for {silent:.0f} s, still asking: {self._why or 'no answer yet'}"

@@ -1,0 +1,42 @@
+"""How a measurement is going: one line that changes, or where no terminal is, one now and then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from loopwatch.tools.cli.terminal import Console, Live, Text
+
+PERIOD = 0.5  # s
+SELDOM = 5.0  # s, where lines stay
+
+
+@contextmanager
+def progress(line: Callable[[], str]) -> Iterator[None]:
+    """Show what `line` returns meanwhile, on standard error; called on a thread."""
+    console = Console(stderr=True, highlight=False)
+    ended = threading.Event()
+    show = live if console.is_terminal else seldom
+    thread = threading.Thread(target=show, args=(console, line, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def live(console: Console, line: Callable[[], str], ended: threading.Event) -> None:
+    with Live(console=console, auto_refresh=False, transient=True) as shown:
+        while not ended.wait(PERIOD):
+            shown.update(Text(line(), overflow="ellipsis", no_wrap=True), refresh=True)
+
+
+def seldom(console: Console, line: Callable[[], str], ended: threading.Event) -> None:
+    due = time.monotonic() + SELDOM
+    while not ended.wait(PERIOD):
+        if time.monotonic() >= due:
+            console.print(line(), soft_wrap=True, markup=False)
+            due += SELDOM

@@ -1,0 +1,140 @@
+"""`loopwatch run`: any ASGI app under loopwatch, with no change to its code."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import signal
+import sys
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from loopwatch.tools.cli import target
+from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.watch.watch import Watch
+from loopwatch.web.metrics_app import metrics
+from loopwatch.web.middleware import LoopWatchMiddleware
+from loopwatch.web.page import page
+
+PATIENCE = 5.0  # s to end in good order once the parent is gone
+
+
+class Leave(BaseException):
+    """A signal to end has come."""
+
+
+def run(arguments: Namespace) -> int:
+    """Serve until a signal comes, return 0; raises CommandError if that cannot be."""
+    from loopwatch.tools.cli import serving
+
+    watch = make_watch(arguments)
+    check_loop(arguments.loop)
+    started = True
+    with leaving_on_signals():
+        if arguments.end_with_stdin:
+            end_with_stdin()
+        app = target.load(arguments.app, arguments.factory)
+        with (
+            serving.listen("", arguments.host, arguments.port) as listener,
+            serving.listen("admin-", arguments.admin_host, arguments.admin_port) as own,
+        ):
+            say(
+                f"loopwatch: {arguments.app} on {serving.address(listener)}; "
+                f"live page {serving.address(own)}/, metrics {serving.address(own)}/metrics"
+            )
+            warn_if_open(arguments.admin_host)
+            try:
+                with serving.served_beside(admin(watch), own):
+                    watched = LoopWatchMiddleware(app, watch=watch)
+                    started = serving.serve(
+                        watched, listener, arguments.loop, not arguments.no_access_log
+                    )
+            finally:
+                watch.stop()
+    if not started:
+        raise CommandError(f"{arguments.app} must start up, and its lifespan failed: see above")
+    return 0
+
+
+def make_watch(arguments: Namespace) -> Watch:
+    """Return a watch with the environment's options; the command line wins."""
+    environment = dict(os.environ)
+    if "slow_callback_duration" in arguments:
+        text = str(arguments.slow_callback_duration)
+        environment["LOOPWATCH_SLOW_CALLBACK_DURATION"] = text
+    try:
+        return Watch.from_env(environment)
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error)) from error
+
+
+def check_loop(loop: str) -> None:
+    if loop == "uvloop" and importlib.util.find_spec("uvloop") is None:
+        raise CommandError(
+            "--loop uvloop must have uvloop, and it is not installed: pip install uvloop, "
+            "or leave --loop out"
+        )
+
+
+def admin(watch: Watch) -> Callable[..., Awaitable[None]]:
+    """Return the app of the admin port: `/metrics`, and the page."""
+    numbers, live = metrics(), page(watch)
+
+    async def route(scope: Any, receive: Any, send: Any) -> None:
+        wanted = numbers if scope.get("path", "").rstrip("/") == "/metrics" else live
+        await wanted(scope, receive, send)
+
+    return route
+
+
+def warn_if_open(host: str) -> None:
+    try:
+        closed = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        closed = host == "localhost"
+    if not closed:
+        say(f"loopwatch: whoever reaches {host} can read function names, files and routes there")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def end_with_stdin() -> None:
+    """End in good order once standard input has ended, whatever the app does a little later."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="loopwatch-stdin", daemon=True).start()
+
+
+@contextmanager
+def leaving_on_signals() -> Iterator[None]:
+    """Go on after this at Ctrl-C or SIGTERM.
+
+    uvicorn takes both over while it serves, ends in good order, and then raises them again.
+    """
+
+    def leave(number: int, frame: Any) -> None:
+        raise Leave
+
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other may
+        before = {n: signal.signal(n, leave) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Leave:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

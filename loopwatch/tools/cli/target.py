@@ -1,0 +1,127 @@
+"""The app to run, from its import string."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.machinery import SOURCE_SUFFIXES
+from typing import Any, TypeVar
+
+from loopwatch.tools.cli.command_error import CommandError
+
+T = TypeVar("T")
+
+LENGTH = 300  # characters kept of an error that is not ours
+
+
+def load(target: str, factory: bool) -> Any:
+    """Return the ASGI app that `target` names.
+
+    Raises:
+        CommandError: there is none, or it fails to be imported or made.
+    """
+    module_name, _, path = target.partition(":")
+    if not module_name or not path:
+        raise CommandError(
+            f"APP must be module:attribute, got {target!r}: give it as main:app for app in main.py"
+        )
+    module = import_module(module_name)
+    app = attribute(module, path)
+    if factory:
+        if not callable(app):
+            raise CommandError(f"{target} must be callable with --factory, got {app!r}")
+        app = trying(f"{target} failed to make the app", app)
+    check(target, app, factory)
+    return app
+
+
+def import_module(name: str) -> Any:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return trying(f"{name} failed to be imported", lambda: importlib.import_module(name))
+    except CommandError as error:
+        cause = error.__cause__
+        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        if missing and (name == missing or name.startswith(f"{missing}.")):
+            hint = "change to the directory it is in"
+            if is_file(name):
+                hint = "give it as package.module:attribute, without .py"
+            raise CommandError(
+                f"APP must name a module that can be imported, got {name!r}, which is not found "
+                f"from {here}: {hint}"
+            ) from None
+        raise
+
+
+def is_file(name: str) -> bool:
+    return "/" in name or name.endswith(tuple(SOURCE_SUFFIXES))
+
+
+def attribute(module: Any, path: str) -> Any:
+    found = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise CommandError(
+                f"APP must name what {module.__name__} has, got {path!r}: "
+                f"there is no {name!r} in {getattr(found, '__file__', None) or repr(found)}"
+            ) from None
+    return found
+
+
+def check(target: str, app: Any, factory: bool) -> None:
+    """Raise CommandError for what is plainly no ASGI 3 app."""
+    if takes(app, "scope", "receive", "send"):
+        return
+    hint = "is it a factory? Then add --factory" if takes(app) and not factory else ""
+    if takes(app, "environ", "start_response"):
+        hint = "a WSGI app needs an adapter, such as a2wsgi.WSGIMiddleware"
+    raise CommandError(
+        f"{target} must be an ASGI 3 app, called with (scope, receive, send), got {brief(app)}"
+        + (f": {hint}" if hint else "")
+    )
+
+
+def takes(app: Any, *arguments: str) -> bool:
+    if not callable(app):
+        return False
+    try:
+        inspect.signature(app).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # compiled, and does not say
+        return True
+    return True
+
+
+def trying(failure: str, action: Callable[[], T]) -> T:
+    """Return what the app's own code returns, its error as a CommandError with its place."""
+    try:
+        return action()
+    except (Exception, SystemExit) as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CommandError(f"{failure}: {text[:LENGTH]}{place(error)}") from error
+
+
+def place(error: BaseException) -> str:
+    """Return where in the app an error was raised, as far as that is known."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
+    if isinstance(error, SyntaxError) or not frames:
+        return ""  # a SyntaxError's text has its place
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})"
+
+
+def is_ours(filename: str) -> bool:
+    return filename == __file__ or filename.startswith("<") or "importlib" in filename
+
+
+def brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LENGTH else text[:LENGTH] + "…"

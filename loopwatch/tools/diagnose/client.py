@@ -1,0 +1,59 @@
+"""The HTTP client of the load: aiohttp, imported here and nowhere else."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+from loopwatch.tools.diagnose.plan import Shot
+
+try:
+    import aiohttp
+except ModuleNotFoundError as error:
+    raise DiagnosisError(
+        f"loopwatch diagnose must have {error.name}, and it is not installed: "
+        "pip install 'loopwatch[diagnose]'"
+    ) from error
+
+CONNECTIONS = 900  # open at once: a process has 1024 file descriptors unless told otherwise
+
+
+class Client:
+    """Sends requests to one address; keeps connections open, no cookies, follows nothing."""
+
+    def __init__(self, url: str, patience: float) -> None:
+        self._url = url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=patience),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, shot: Shot) -> str:
+        """Return the status once the whole answer is there, `timeout` or `connection` if not."""
+        try:
+            async with self._session.request(
+                shot.method,
+                self._url + shot.path,
+                headers=shot.headers,
+                data=shot.body,
+                allow_redirects=False,
+            ) as answer:
+                await answer.read()
+                return str(answer.status)
+        except TimeoutError:
+            return "timeout"
+        except (aiohttp.ClientError, OSError):
+            return "connection"

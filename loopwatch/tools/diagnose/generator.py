@@ -1,0 +1,47 @@
+"""Whether the load generator could do what it was asked."""
+
+from __future__ import annotations
+
+from loopwatch.core.recent import quantiles
+from loopwatch.tools.diagnose.measurement import Sent
+from loopwatch.tools.diagnose.report_records import Generator
+from loopwatch.tools.diagnose.samples import Tally
+
+LATE = 0.050  # s: p99 of lateness from which latency is the generator's rather than the app's
+BUSY = 0.9  # of one core: beyond it, sends are late and answers read late
+UNSENT = 0.01  # of the due requests
+
+
+def generator(sent: Sent) -> Generator:
+    """Return how late requests were sent, and what kept them."""
+    tally = sent.tally
+    late = [max(0.0, sample.late) for sample in tally.samples] or [0.0]
+    p50, p99, most = quantiles((0.5, 0.99, 1.0), late)
+    unsent = tally.due - len(tally.samples)
+    return Generator(
+        late_p50=p50,
+        late_p99=p99,
+        late_most=most,
+        cpu=tally.cpu,
+        connections=min(tally.most_in_flight, tally.limit),
+        limit=tally.limit,
+        unsent=unsent,
+        complaints=tuple(complaints(tally, p99, unsent)),
+    )
+
+
+def complaints(tally: Tally, late_p99: float, unsent: int) -> list[str]:
+    """Return each reason for which latency is rather the generator's than the app's."""
+    found = []
+    if late_p99 >= LATE:
+        found.append(f"requests were sent up to {late_p99 * 1000:.0f} ms late (p99)")
+    if tally.cpu >= BUSY:
+        found.append(f"it used {tally.cpu * 100:.0f} % of a core")
+    if tally.most_in_flight > tally.limit:
+        found.append(
+            f"{tally.most_in_flight} requests were under way at once, on the {tally.limit} "
+            "connections that it may open"
+        )
+    if unsent > UNSENT * tally.due:
+        found.append(f"{unsent} of {tally.due} due requests were never sent")
+    return found

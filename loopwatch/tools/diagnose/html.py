@@ -1,0 +1,228 @@
+"""A report as one HTML file that asks for nothing else: jinja2, imported here and nowhere else.
+
+Whatever comes from the app is escaped by the template; the style and the plots, which are ours, are
+all that is not. The page has no scripts, and its policy lets it have none.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Any
+
+from loopwatch.core.record_types import NONE, OTHER
+from loopwatch.core.tails import Parts
+from loopwatch.tools.diagnose import plots
+from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+from loopwatch.tools.diagnose.flames import flames
+from loopwatch.tools.diagnose.plot_style import LINES, RANKS, REST, Line
+from loopwatch.tools.diagnose.report_records import Distribution, Report, RouteReport
+from loopwatch.tools.diagnose.verdict import GOOD
+from loopwatch.tools.diagnose.wording import counted, ms, percent, place, printable
+
+try:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+except ModuleNotFoundError as error:
+    raise DiagnosisError(
+        f"--html must have {error.name}, and it is not installed: pip install 'loopwatch[diagnose]'"
+    ) from error
+
+OPEN = 3  # culprits whose details are shown unasked
+ROUTES = 40  # in the table; the rest are summed
+TAILS = 8  # routes whose slowest requests are told
+PLOTTED = 6  # routes whose distribution is drawn
+REQUESTS = 12  # kinds of requests of the load that are told
+NAMES = ("queued", "running", "stalled", "waiting", "unexplained")
+SHOWN = (0.5, 0.9, 0.99, 0.999)  # percentiles told beside a distribution
+NARROWEST = 0.05  # percent of a bar: no narrower part is shown
+UNKNOWN = "–"  # noqa: RUF001
+KINDS = {
+    "not_enough_data": "Not enough data",
+    "errors": "Requests fail",
+    "generator": "The load generator was the limit",
+    "blocked": "The loop is held",
+    "starved": "No CPU for the process",
+    "loop_cost": "Limited by what requests cost the loop",
+    "thread_pool": "Limited by the thread pool",
+    "waiting": "Limited by real I/O",
+}
+CAUSES = {
+    "blocking_call": "blocking call",
+    "cpu": "CPU work",
+    "native_gil": "native code, kept the GIL",
+    "gil_contention": "other threads had the GIL",
+    "gc": "garbage collection",
+    "import": "import",
+    "starved": "no CPU for the process",
+    "many_callbacks": "many callbacks",
+    "unknown": "cause unknown",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One part of a bar; places are percent of its width."""
+
+    name: str
+    seconds: float
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """The routes that the table has no row for, together."""
+
+    routes: int
+    requests: int
+    errors: int | None
+    lost: float
+
+
+def document(report: Report) -> str:
+    """Return the report as an HTML document; the same report gives the same text."""
+    style = files(__package__).joinpath("report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    drawn = report.timeline or report.stalls
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            style=style,
+            style_hash=f"sha256-{digest}",
+            timelines=[plots.timeline(report, narrow) for narrow in (False, True)] if drawn else [],
+            distributions=[
+                (told, plots.distribution(told), rows(told))
+                for told in report.distributions[:PLOTTED]
+            ],
+            flames=flames(report.stacks),
+            rest=rest(report.routes[ROUTES:]),
+        )
+    )
+
+
+def environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "ms": duration,
+        "percent": share,
+        "count": count,
+        "rate": rate,
+        "date": date,
+        "named": named,
+        "frame": short_frame,
+        "file": short_file,
+    }
+    found.globals |= {
+        "segments": segments,
+        "OPEN": OPEN,
+        "place": place,
+        "counted": counted,
+        "KINDS": KINDS,
+        "GOOD": GOOD,
+        "CAUSES": CAUSES,
+        "ROUTES": ROUTES,
+        "TAILS": TAILS,
+        "REQUESTS": REQUESTS,
+        "SHOWN": SHOWN,
+        "NONE": NONE,
+        "RANKS": RANKS,
+        "REST": REST,
+    }
+    return found
+
+
+def shown(value: Any) -> Any:
+    """Return what a page may show of a value: text from an app may hold anything."""
+    return printable(value) if type(value) is str else value
+
+
+def duration(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else ms(seconds)
+
+
+def share(value: float | None) -> str:
+    return UNKNOWN if value is None else percent(value)
+
+
+def count(value: int | None) -> str:
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def rate(value: float | None) -> str:
+    """Return requests a second with about three digits."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def named(label: str | None, otherwise: str = "outside any request") -> str:
+    if label is None or label == NONE:
+        return otherwise
+    return "all others" if label == OTHER else label
+
+
+def short_frame(frame: str) -> str:
+    """Return the end of `module.qualname:line`: what a narrow bar has room for."""
+    function, _, line = frame.rpartition(":")
+    parts = [part for part in (function or line).split(".") if part != "<locals>"]
+    return ".".join(parts[-2:]) + (f":{line}" if function else "")
+
+
+def short_file(path: str) -> str:
+    """Return a path from its library on, or its last two parts."""
+    parts = PurePath(path.replace("\\", "/")).parts
+    if "site-packages" in parts:
+        return "/".join(parts[parts.index("site-packages") + 1 :])
+    return "/".join(parts[-2:])
+
+
+def segments(parts: Parts, unexplained: float | None = None, whole: float = 0.0) -> list[Segment]:
+    """Return the parts of a mean latency as a bar; `whole` fills it, else their sum."""
+    values = [parts.queued, parts.running, parts.stalled, parts.waiting, unexplained or 0.0]
+    values = [max(0.0, value) for value in values]
+    whole = whole or sum(values)
+    found, left = [], 0.0
+    for name, seconds in zip(NAMES, values, strict=True):
+        width = 100 * seconds / whole if whole else 0.0
+        if width >= NARROWEST:
+            found.append(Segment(name=name, seconds=seconds, left=left, width=width))
+        left += width
+    return found
+
+
+def rows(told: Distribution) -> list[tuple[Line, list[float]]]:
+    """Return the percentiles that are told of each line of a distribution."""
+    places = [min(range(len(told.at)), key=lambda i: abs(told.at[i] - q)) for q in SHOWN]
+    known = [(line, getattr(told, line.field)) for line in LINES]
+    return [(line, [values[i] for i in places]) for line, values in known if values]
+
+
+def rest(routes: Sequence[RouteReport]) -> Rest | None:
+    """Return the sum of routes; `lost` is told by route, whatever the method."""
+    if not routes:
+        return None
+    known = [route.errors for route in routes if route.errors is not None]
+    return Rest(
+        routes=len(routes),
+        requests=sum(route.requests for route in routes),
+        errors=sum(known) if known else None,
+        lost=sum({route.route: route.lost for route in routes}.values()),
+    )

@@ -1,0 +1,35 @@
+"""Records from JSON and TOML, checked field by field: pydantic, imported here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+
+try:
+    from pydantic import TypeAdapter, ValidationError
+except ModuleNotFoundError as error:
+    raise DiagnosisError(
+        f"loopwatch diagnose must have {error.name}, and it is not installed: "
+        "pip install 'loopwatch[diagnose]'"
+    ) from error
+
+T = TypeVar("T")
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def read(kind: type[T], data: Any, what: str) -> T:
+    """Return plain data as a record.
+
+    Raises:
+        DiagnosisError: `what`, which is to be named in full, is not what it must be.
+    """
+    adapter = _adapters.setdefault(kind, TypeAdapter(kind))
+    try:
+        found: T = adapter.validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise DiagnosisError(f"{what}: {place}: {first['msg']}") from error
+    return found

@@ -1,0 +1,140 @@
+"""The report, put together from a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from loopwatch.core.recent import RECENT
+from loopwatch.core.version import __version__
+from loopwatch.tools.diagnose.culprits import culprits
+from loopwatch.tools.diagnose.generator import generator
+from loopwatch.tools.diagnose.measurement import Measurement, Sent
+from loopwatch.tools.diagnose.report_records import (
+    SCHEMA,
+    Load,
+    PlannedRequest,
+    Report,
+    RouteReport,
+    Target,
+)
+from loopwatch.tools.diagnose.routes import distributions, routes
+from loopwatch.tools.diagnose.throughput import throughput
+from loopwatch.tools.diagnose.timeline import marks, stacks, timeline
+from loopwatch.tools.diagnose.verdict import Findings, verdict
+from loopwatch.tools.diagnose.wording import ms, routed
+
+BEYOND = 0.010  # s, mean, from which what the server cannot explain is worth a note
+
+
+def report(measured: Measurement) -> Report:
+    """Return the whole report; what it cannot say stands in its notes."""
+    paid, blamed, served = routes(measured), culprits(measured), throughput(measured)
+    load = load_report(measured.sent) if measured.sent is not None else None
+    health = generator(measured.sent) if measured.sent is not None else None
+    return Report(
+        schema=SCHEMA,
+        made_by=__version__,
+        started_at=measured.began + measured.to_unix,
+        duration=measured.seconds,
+        verdict=verdict(
+            Findings(
+                seconds=measured.seconds,
+                routes=paid,
+                culprits=blamed,
+                throughput=served,
+                load=load,
+                generator=health,
+            )
+        ),
+        target=target(measured),
+        load=load,
+        command=measured.command,
+        generator=health,
+        throughput=served,
+        routes=paid,
+        culprits=blamed,
+        timeline=timeline(measured),
+        stalls=marks(measured),
+        distributions=distributions(measured),
+        stacks=stacks(measured),
+        stall_count=measured.change.stall_count,
+        dropped=lost(measured),
+        notes=tuple(notes(measured, paid)),
+    )
+
+
+def target(measured: Measurement) -> Target:
+    loops = measured.change.loops
+    return Target(
+        app=measured.app,
+        url=measured.url,
+        attached=measured.app is None,
+        loop=", ".join(dict.fromkeys(loop.loop for loop in loops)),
+        layers=loops[0].layers if loops else (),
+        blind=loops[0].blind if loops else (),
+        python=measured.tails.python if measured.tails is not None else None,
+        loopwatch=measured.change.version,
+    )
+
+
+def load_report(sent: Sent) -> Load:
+    plan, tally = sent.plan, sent.tally
+    done = len(tally.samples)
+    return Load(
+        requests=tuple(
+            PlannedRequest(
+                method=shot.method,
+                path=shot.path.partition("?")[0],
+                weight=shot.weight,
+                route=sent.routes.get(kind),
+            )
+            for kind, shot in enumerate(plan.shots)
+        ),
+        rate=plan.rate,
+        rate_end=plan.rate_end,
+        duration=plan.duration,
+        elapsed=tally.elapsed,
+        interrupted=tally.interrupted,
+        sent=done,
+        answered=sum(sample.outcome.isdigit() for sample in tally.samples),
+        errors=tally.errors,
+        reached=(done - 1) / tally.elapsed if tally.elapsed > 0 else 0.0,
+        by_status=tally.by_status(),
+    )
+
+
+def lost(measured: Measurement) -> Mapping[str, int]:
+    """Return what loopwatch could not keep; sentences left out of the log are none of it."""
+    return {k: n for k, n in measured.change.dropped.items() if n > 0 and k != "log"}
+
+
+def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]:
+    """Return what the report cannot say, and why."""
+    if measured.ended is not None:
+        yield f"The app ended meanwhile: {measured.ended}"
+    elif measured.tails is None:
+        yield (
+            "The app's loopwatch has no tails.json: there are no predictions, and its percentiles "
+            "are of histograms. Upgrade loopwatch there."
+        )
+    if measured.command is not None and measured.command.exit_code:
+        yield f"{measured.command.program} ended with exit code {measured.command.exit_code}."
+    if measured.missed:
+        yield f"The live page did not answer {measured.missed} times: the timeline has gaps."
+    for route in paid:
+        if RECENT <= route.sampled < route.requests:
+            yield (
+                f"Predictions for {routed(route.route)}, and what its slowest requests waited for, "
+                f"are of its latest {route.sampled} of {route.requests} requests."
+            )
+    for route in paid:
+        if route.unexplained is not None and route.unexplained >= BEYOND:
+            yield (
+                f"Clients waited {ms(route.unexplained)} a request to {routed(route.route)} beyond "
+                "what the server saw: connections, network, or the client itself."
+            )
+    if measured.sent is not None:
+        for kind, shot in enumerate(measured.sent.plan.shots):
+            if measured.sent.routes.get(kind) is None:
+                path = shot.path.partition("?")[0]
+                yield f"{shot.method} {path} went to no route that the app tells of."

@@ -1,0 +1,41 @@
+"""The lines of source around a culprit's.
+
+A report may be of an app elsewhere, whose paths mean other files here. So a file is read only if
+the app runs on this machine, and told only if the call stands on that line.
+"""
+
+from __future__ import annotations
+
+import tokenize
+from itertools import islice
+from pathlib import Path
+
+from loopwatch.core.record_types import Site
+from loopwatch.tools.diagnose.report_records import SourceLine
+
+AROUND = 3  # lines before, and after
+LONGEST = 200  # characters of a line
+
+
+def source(site: Site) -> tuple[SourceLine, ...]:
+    """Return the lines around a site's, none if its file is not there, or is another."""
+    if not site.line or not Path(site.file).is_file():
+        return ()
+    first = max(1, site.line - AROUND)
+    try:
+        with tokenize.open(site.file) as file:
+            texts = [*islice(file, first - 1, site.line + AROUND)]
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return ()
+    lines = [
+        SourceLine(number=first + n, text=text.rstrip("\r\n")[:LONGEST])
+        for n, text in enumerate(texts)
+    ]
+    return tuple(lines) if same(site, lines) else ()
+
+
+def same(site: Site, lines: list[SourceLine]) -> bool:
+    """Return whether the call that was told begins on its line, whatever the spaces."""
+    told = "".join(site.code.split())[:20]
+    after = "".join("".join(line.text.split()) for line in lines if line.number >= site.line)
+    return bool(told) and told in after

@@ -1,0 +1,79 @@
+"""What one process served, what it could at most, and where a ramp bends."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from loopwatch.core.record_types import Snapshot
+from loopwatch.tools.diagnose.measurement import Measurement, Sent
+from loopwatch.tools.diagnose.report_records import BusyRoute, Knee, Throughput
+
+BUSIEST = 8
+WINDOWS = 20  # of a ramp
+FEWEST = 5  # requests of a window
+BASE = 4  # windows at the beginning that say what latency is like on the ground
+FACTOR, MARGIN = 3.0, 0.005  # the median must exceed the base's so many times, and by s
+RULE = (
+    f"A ramp is cut into {WINDOWS} windows; the base is the median of the medians of the first "
+    f"{BASE}. The knee is the rate of the first window from which on each window's median latency "
+    f"is above {FACTOR:g} times the base plus {MARGIN * 1000:g} ms."
+)
+
+
+def throughput(measured: Measurement) -> Throughput:
+    change = measured.change
+    count = sum(row.latency.count for row in change.requests)
+    own = sum(row.running + row.background for row in change.requests)
+    cost = own / count if count and own > 0 else None
+    seconds = measured.until - measured.began
+    return Throughput(
+        served=count / seconds if seconds > 0 else 0.0,
+        loop_cost=cost,
+        ceiling=1 / cost if cost else None,
+        utilization=utilization(measured.loaded),
+        busiest=busiest(change),
+        knee=knee(measured.sent) if measured.sent is not None else None,
+    )
+
+
+def utilization(change: Snapshot) -> float | None:
+    whole = change.busy + change.idle
+    if whole <= 0 or all(loop.busy is None for loop in change.loops):
+        return None
+    return min(1.0, max(0.0, change.busy / whole))
+
+
+def busiest(change: Snapshot) -> tuple[BusyRoute, ...]:
+    rows = [(row, row.running + row.background) for row in change.requests]
+    whole = max(change.busy, sum(seconds for _, seconds in rows))
+    found = (
+        BusyRoute(
+            route=row.route,
+            method=row.method,
+            seconds=seconds,
+            share=seconds / whole if whole else 0.0,
+        )
+        for row, seconds in rows
+        if seconds > 0
+    )
+    return tuple(sorted(found, key=lambda busy: -busy.seconds)[:BUSIEST])
+
+
+def knee(sent: Sent) -> Knee | None:
+    """Return where latency left the ground, None if the rate did not rise or nobody can say."""
+    plan, tally = sent.plan, sent.tally
+    if plan.rate_end <= plan.rate or tally.elapsed <= 0:
+        return None
+    width = tally.elapsed / WINDOWS
+    windows: list[list[float]] = [[] for _ in range(WINDOWS)]
+    for sample in tally.samples:
+        windows[min(WINDOWS - 1, int(sample.due / width))].append(sample.latency)
+    if any(len(window) < FEWEST for window in windows):
+        return None
+    medians = [median(window) for window in windows]
+    base = median(medians[:BASE])
+    limit = FACTOR * base + MARGIN
+    low = [place for place, value in enumerate(medians) if value <= limit]
+    first = low[-1] + 1 if low else 0
+    rate = plan.rate_at(first * width) if first < WINDOWS else None
+    return Knee(rate=rate, base=base, limit=limit, rule=RULE)

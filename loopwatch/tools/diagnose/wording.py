@@ -1,0 +1,64 @@
+"""How numbers and names read in sentences and tables."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from loopwatch.core.record_types import NONE, OTHER
+from loopwatch.tools.diagnose.report_records import Culprit, RouteReport
+
+LONGEST = 60  # characters of a call
+
+
+def ms(seconds: float) -> str:
+    """Return a duration with about three digits: `40 µs`, `9.2 ms`, `512 ms`, `3.41 s`."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    thousands = seconds * 1000
+    if thousands < 0.1:
+        return f"{thousands * 1000:.0f} µs"
+    return f"{thousands:.0f} ms" if thousands >= 10 else f"{thousands:.1f} ms"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def counted(count: int, what: str) -> str:
+    """Return `1 stall`, `2 stalls`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def route_name(route: RouteReport) -> str:
+    return f"{route.method} {routed(route.route)}"
+
+
+def routed(label: str) -> str:
+    return {NONE: "no route", OTHER: "all others"}.get(label, label)
+
+
+def place(culprit: Culprit) -> str:
+    """Return where a culprit is, `app.py:23`; its function where no line is known."""
+    if not culprit.site.line:
+        return culprit.site.function if culprit.site.function != NONE else "a place nobody saw"
+    return f"{PurePath(culprit.site.file).name}:{culprit.site.line}"
+
+
+def site_name(culprit: Culprit | None, site: str) -> str:
+    """Return the call and the line of a culprit, as far as they are known."""
+    if culprit is None or not culprit.site.line:
+        return f"`{site}`" if site != NONE else "something that nobody saw"
+    near = "at" if culprit.site.exact else "near"
+    code = call(culprit)
+    return f"`{code}` {near} {place(culprit)}" if code else f"code {near} {place(culprit)}"
+
+
+def call(culprit: Culprit) -> str:
+    """Return the source text of a culprit's call in one short line; empty if not known."""
+    code = " ".join(culprit.site.code.split()).replace("`", "'")
+    return code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return text that hides nothing and moves nothing: it may come from an app elsewhere."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,157 @@
+"""From slow callbacks to stalls, which `delivery` then delivers.
+
+The watchdog only collects what has ended, with its stack samples: that takes no time. Explaining
+happens on the delivery's thread, and on any that reads `watch.stalls`, since whoever reads must
+find what has ended. The locks are reentrant: a signal handler may read as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from loopwatch.core.evidence import Slow
+from loopwatch.core.guard import tell_once
+from loopwatch.core.holds import Hold
+from loopwatch.core.record_types import Instrument, SiteReading, Stall
+from loopwatch.core.request import unix_time
+from loopwatch.explain.advice import Adviser
+from loopwatch.explain.culprit import Explanation, explain
+from loopwatch.explain.site import DEFAULT, SiteRules
+from loopwatch.ledger.stall_table import StallTable
+from loopwatch.loop.loop_state import clock
+from loopwatch.watch.delivery import Delivery
+from loopwatch.watch.victim_accounts import Account, Accounts
+from loopwatch.watch.watched_loop import WatchedLoop
+from loopwatch.watchdog.line_traces import LineWatch
+
+UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
+
+Changed = Callable[[], Iterable[SiteReading]]
+Write = Callable[[Changed], None]
+
+
+def ignore(changed: Changed) -> None:
+    """Write nothing."""
+
+
+class Reporter:
+    """Explains, keeps and counts the stalls of one watch, and has them delivered.
+
+    `write` is given a function that returns the sites with new stalls, before each delivery.
+    """
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        allow: Iterable[str] = (),
+        adviser: Adviser | None = None,
+        rules: SiteRules = DEFAULT,
+        write: Write = ignore,
+    ) -> None:
+        self.table = StallTable()
+        self.accounts = Accounts(self.table)
+        self._write = write
+        self.delivery = Delivery(instruments, self._prepare)
+        self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
+        self.lines = LineWatch(rules.is_own_code)
+        self._found: deque[Slow] = deque()
+        self._unexplained = 0  # dropped
+        self._collecting, self._explaining = threading.RLock(), threading.RLock()
+
+    def attend(self, loops: Iterable[WatchedLoop], now: float, is_due: bool) -> float | None:
+        """Begin a round on the delivery's thread if there is anything to do, or if it `is_due`.
+
+        Nothing here takes long: it is the watchdog's thread. Returns when to ask again, s, if ever.
+        """
+        self.lines.tend(now)
+        self.collect(loops)
+        if is_due or self._found or self.accounts or self.delivery:
+            self.delivery.ring()
+        return self.delivery.supervise(now)
+
+    def _prepare(self) -> None:
+        self.explain(())
+        self.settle()
+        self._write(self.changed)
+
+    def collect(self, loops: Iterable[WatchedLoop]) -> None:
+        """Take what the loops have pending, to be explained later: nothing here takes long."""
+        with self._collecting:
+            for slow in (s for watched in loops for s in watched.take_pending()):
+                if len(self._found) < UNEXPLAINED:
+                    self._found.append(slow)
+                else:
+                    self._unexplained += 1
+
+    def explain(self, loops: Iterable[WatchedLoop]) -> None:
+        """Make stalls of what the loops have pending, and of what was collected."""
+        self.collect(loops)
+        with self._explaining:
+            while self._found:
+                slow = self._found.popleft()
+                self._keep(self._explained(slow), slow.hold)
+
+    def _explained(self, slow: Slow) -> Stall:
+        """Return a stall whatever happens: if explaining fails, of what is known without."""
+        try:
+            pinned = self.lines.find(slow.started, slow.ended, slow.thread_id)
+            slow.pinned = pinned[:2] if pinned is not None else None
+            explanation = explain(slow, clock(), self._rules)
+            self.lines.suspect(explanation.suspects, slow.thread_id)
+        except Exception:
+            tell_once("loopwatch.explain")
+            started = unix_time(slow.started)
+            return Stall(started_at=started, duration=slow.duration, thread=slow.thread)
+        return self._advised(explanation)
+
+    def _advised(self, explanation: Explanation) -> Stall:
+        stall = explanation.stall
+        try:
+            return replace(stall, advice=self._adviser.advise(stall, explanation.gil_released))
+        except Exception:
+            tell_once("loopwatch.explain.advice")
+            return stall
+
+    def afresh(self) -> Reporter:
+        """Return one like this that has counted nothing, and whose thread has not begun."""
+        instruments = self.delivery.instruments
+        return Reporter(instruments, self._allow, self._adviser, self._rules, self._write)
+
+    def changed(self) -> tuple[SiteReading, ...]:
+        """Return the sites with new stalls since this was last asked."""
+        with self._explaining:
+            return self.table.sites.changed()
+
+    def dropped(self) -> dict[str, int]:
+        """Return what was lost, by reason."""
+        return {
+            "sites": self.table.overflow,
+            "blames": self.table.blames.overflow,
+            "stacks": self.table.profile.overflow,
+            "stalls": self._unexplained + self.delivery.lost,
+            "instruments": self.delivery.removed,
+        }
+
+    def _keep(self, stall: Stall, hold: Hold | None = None) -> None:
+        if hold is not None:
+            hold.stall = stall
+        if any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow):
+            self.table.allow(stall)
+            if hold is not None:
+                hold.context = None
+            return
+        self.table.add(stall, hold)
+        if hold is not None:
+            self.accounts.add(Account(stall, hold))
+        else:
+            self.delivery.put(stall, None)
+
+    def settle(self, all_of_them: bool = False) -> None:
+        """Count the victims found by now; stalls that wait for no more of them are delivered."""
+        with self._explaining:
+            for stall, hold in self.accounts.settle(clock(), all_of_them):
+                self.delivery.put(stall, hold)

@@ -1,0 +1,299 @@
+"""The watch: what an app holds on to. Options, the loops it watches, what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from loopwatch.core import options
+from loopwatch.core.fork import on_fork
+from loopwatch.core.frames import STILL
+from loopwatch.core.guard import guarded
+from loopwatch.core.record_types import Instrument, Snapshot, Stall
+from loopwatch.explain.advice import Adviser
+from loopwatch.explain.site import SiteRules
+from loopwatch.exporters import otel as otel_exporter
+from loopwatch.exporters.log import StallLog
+from loopwatch.exporters.scrape import Scraped
+from loopwatch.exporters.spans import StallSpans
+from loopwatch.ledger.pause_table import PauseTable
+from loopwatch.ledger.profile import Profile
+from loopwatch.ledger.totals import Totals
+from loopwatch.loop.adoption import adopt_loops, stop_adopting
+from loopwatch.loop.loop_state import clock
+from loopwatch.watch.reporter import Reporter
+from loopwatch.watch.snapshot import take
+from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
+from loopwatch.watchdog.gc_pauses import GcPauses
+from loopwatch.watchdog.watchdog import Watchdog
+
+_watchdog = Watchdog()
+_attaching = threading.RLock()
+
+
+class Watch:
+    """Watches event loops and records who holds them.
+
+    `with Watch() as watch: asyncio.run(main())` watches every loop that begins to run meanwhile;
+    `start()` inside a running loop watches that one. A loop has one watch at a time.
+
+    Args:
+        slow_callback_duration: seconds from which a step of the loop is a stall.
+        debug: turn on asyncio's debug mode, which is for development, and take its warnings in.
+        native: have a helper process look in from outside, for C code that keeps the GIL.
+        server_timing: tell clients the four parts of each response's latency, in its header.
+        trust_request_start: believe the header X-Request-Start, which a proxy in front must set.
+        app_packages: import names that are own code although they are installed.
+        allow: patterns of `fnmatch` for sites (`module.qualname`) whose stalls are meant: they are
+            counted apart and told nobody.
+        advice: sentences by call, before loopwatch's own, such as `{"acme.db": "Use acme.aio."}`.
+        log: tell every stall in the log, rate-limited.
+        registry: the Prometheus registry to export through; None for none.
+        metrics_port: serve that registry on the first free port from this one on; None: nowhere.
+        metrics_host: where that port listens.
+        otel: tell OpenTelemetry, which does nothing unless an SDK is configured.
+
+    Raises:
+        TypeError, ValueError: an option cannot be what it was given as.
+    """
+
+    def __init__(
+        self,
+        *,
+        slow_callback_duration: float = 0.1,
+        debug: bool = False,
+        native: bool = False,
+        server_timing: bool = False,
+        trust_request_start: bool = False,
+        app_packages: Collection[str] = (),
+        allow: Collection[str] = (),
+        advice: Mapping[str, str] = MappingProxyType({}),
+        log: bool = True,
+        registry: CollectorRegistry | None = REGISTRY,
+        metrics_port: int | None = None,
+        metrics_host: str = "127.0.0.1",
+        otel: bool = True,
+    ) -> None:
+        self.slow_callback_duration = options.seconds(
+            "slow_callback_duration", slow_callback_duration
+        )
+        self.debug = options.flag("debug", debug)
+        self.native = options.flag("native", native)
+        self.server_timing = options.flag("server_timing", server_timing)
+        self.trust_request_start = options.flag("trust_request_start", trust_request_start)
+        self.site_rules = SiteRules(options.packages("app_packages", app_packages))
+        self._log = StallLog() if options.flag("log", log) else None
+        self._spans = StallSpans() if options.flag("otel", otel) else None
+        self._scraped = Scraped(self, registry, metrics_host, metrics_port)
+        self.stopped = False  # by hand: then no middleware starts it again
+        self._loops: dict[Any, WatchedLoop] = {}
+        self._reporter = Reporter(
+            (i for i in (self._log, self._spans) if i is not None),
+            options.site_patterns("allow", allow),
+            Adviser(options.sentences("advice", advice)),
+            self.site_rules,
+            self._scraped.write,
+        )
+        self._begin_counting()
+
+    def _begin_counting(self) -> None:
+        self._reporter = self._reporter.afresh()
+        self._past = Totals()
+        self._pauses = PauseTable()
+        self._gc = GcPauses(self._pauses.add)
+        self._reading_seconds = 0.0
+        self._watchdog_before = _watchdog.seconds
+        self._samples_before = _watchdog.lookout.lost
+        self._started = self._adopting = False
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
+        """Return a watch with the options in `LOOPWATCH_*` variables, such as
+        `LOOPWATCH_SLOW_CALLBACK_DURATION=0.05`; raises ValueError for an unknown one."""
+        given = os.environ if environment is None else environment
+        return cls(**options.from_environment(options.VARIABLES, given))
+
+    def start(self) -> None:
+        """Watch the running loop; outside one, every loop that begins to run from now on.
+
+        Doing so again changes nothing. Raises RuntimeError if another watch has the loop.
+        """
+        self.stopped = False
+        try:
+            loop: Any = asyncio.get_running_loop()
+        except RuntimeError:
+            self._begin()
+            if not self._adopting:
+                self._adopting = True
+                adopt_loops(self._adopt)
+            return
+        taken = LOOPS.get(loop)
+        if taken is not None and loop not in self._loops:
+            raise RuntimeError(
+                "this loop is watched by another Watch already; use that one, or stop it first"
+            )
+        self._attach(loop)
+
+    def stop(self) -> None:
+        """Put back what was there before; deliver what is left, but wait 2 s for that at most."""
+        self.stopped = True
+        with _attaching:
+            if self._adopting:
+                stop_adopting(self._adopt)
+            for loop in list(self._loops):
+                self._detach(loop)
+            self._gc.uninstall()
+            self._started = self._adopting = False
+        self._reporter.lines.stop()
+        self._reporter.settle(all_of_them=True)
+        if self._spans is not None:
+            otel_exporter.unregister(self)
+        self._scraped.end()
+        self._reporter.delivery.finish()
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def add_instrument(self, instrument: Instrument) -> None:
+        """Call `instrument.stalled(stall)` for every stall, on loopwatch's own thread.
+
+        One that raises is logged once and removed. Raises TypeError if it has no `stalled`.
+        """
+        self._reporter.delivery.add(instrument)
+
+    def remove_instrument(self, instrument: Instrument) -> None:
+        """Undo `add_instrument`; nothing happens if it was not there."""
+        self._reporter.delivery.remove(instrument)
+
+    @property
+    def stalls(self) -> tuple[Stall, ...]:
+        """The latest 256 stalls, oldest first; every stall that has ended is among them."""
+        self._reporter.explain(self._loops.values())
+        return self._reporter.table.recent()
+
+    def flamegraph_folded(self) -> str:
+        """Return all stalls so far, a line a stack, `frame;frame 150`: whole ms of held loop."""
+        return self._profile().folded()
+
+    def speedscope(self) -> dict[str, Any]:
+        """Return all stalls so far in speedscope's file format, JSON-ready: s of held loop."""
+        return self._profile().speedscope()
+
+    def _profile(self) -> Profile:
+        self._reporter.explain(self._loops.values())
+        return self._reporter.table.profile
+
+    def snapshot(self, *, recent: bool = True) -> Snapshot:
+        """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
+        single requests are not copied, and `recent_requests` and `without` know of none."""
+        began = time.thread_time()
+        watching, past = self._loops, self._past  # no call between these: they agree
+        loops = list(watching.values())
+        for watched in loops:
+            watched.charge_soon()
+        self._reporter.explain(loops)
+        self._reporter.settle()
+        delivery = self._reporter.delivery
+        own = _watchdog.seconds - self._watchdog_before + delivery.seconds + self._reading_seconds
+        dropped = Counter(self._reporter.dropped())
+        dropped["log"] += self._log.suppressed if self._log is not None else 0
+        dropped["samples"] += _watchdog.lookout.lost - self._samples_before
+        shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
+        spent = 0.0 if delivery.is_here() else time.thread_time() - began
+        self._reading_seconds += spent  # no call within: what another thread adds is not lost
+        return shot
+
+    def _begin(self) -> None:
+        """Start what does not depend on a loop, once."""
+        self._scraped.begin()
+        if self._started:
+            return
+        self._started = True
+        on_fork(self._after_fork)
+        self._gc.install()
+        if self._spans is not None:
+            otel_exporter.register(self)
+
+    def _attach(self, loop: Any) -> WatchedLoop:
+        """Watch a loop; called in its thread."""
+        with _attaching:
+            if loop not in self._loops:
+                self._begin()
+                watched = WatchedLoop(
+                    loop,
+                    self.slow_callback_duration,
+                    self.debug,
+                    self.trust_request_start,
+                    self.server_timing,
+                )
+                if self._spans is not None:
+                    watched.trace(self._spans.waited, self._spans.current)
+                watched.install(lambda: self._detach(loop))
+                self._loops = {**self._loops, loop: watched}
+                LOOPS[loop] = watched
+                self._reporter.delivery.begin()
+                _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
+                watched.begin()
+            return self._loops[loop]
+
+    def _adopt(self, loop: Any) -> None:
+        if loop not in LOOPS and not loop.is_closed():
+            self._attach(loop)
+
+    @guarded
+    def _detach(self, loop: Any) -> None:
+        """Watch a loop no more; what it counted stays."""
+        with _attaching:
+            watched = self._loops.get(loop)
+            if watched is None:
+                return
+            _watchdog.remove(watched.probe)
+            watched.probe.glance()
+            self._reporter.explain([watched])
+            totals = watched.totals(clock())
+            watched.uninstall()
+            left = {other: w for other, w in self._loops.items() if other is not loop}
+            self._loops, self._past = left, self._past + totals  # at once, for snapshots
+            LOOPS.pop(loop, None)
+        self._reporter.settle(all_of_them=not self._loops)
+        self._scraped.flush()
+        self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
+
+    def _attend(self) -> float | None:
+        """What the watchdog does at each look: nothing that may take long."""
+        loops = self._loops.values()
+        for watched in loops:
+            watched.threads.glance()
+        waits = self._reporter.attend(loops, clock(), self._scraped.is_due()), self._scraped.period
+        return min((s for s in waits if s is not None), default=None)
+
+    def _after_fork(self) -> None:
+        """In a child the loop is the parent's; what was counted there is the parent's to tell."""
+        global _attaching
+        _attaching = threading.RLock()
+        _watchdog.forget_thread()
+        STILL.abandon()
+        for loop, watched in self._loops.items():
+            watched.abandon()
+            LOOPS.pop(loop, None)
+        self._loops = {}
+        self._reporter.lines.abandon()
+        self._scraped.abandon()
+        adopting, started = self._adopting, self._started
+        self._gc.uninstall()
+        self._begin_counting()
+        self._adopting, self._started = adopting, started
+        if started:
+            self._gc.install()

@@ -1,0 +1,298 @@
+"""One watched loop: its probe and its ledger, joined. Only this room knows both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+from loopwatch.core.evidence import Slow
+from loopwatch.core.guard import guarded, say, tell_once
+from loopwatch.core.histogram import SECONDS_EDGES, Histogram
+from loopwatch.core.holds import Wait
+from loopwatch.core.record_types import LoopReading
+from loopwatch.core.request import REQUEST, Request
+from loopwatch.core.version import __version__
+from loopwatch.explain.route import lone, template
+from loopwatch.ledger.label_table import LabelTable
+from loopwatch.ledger.request_table import RequestTable
+from loopwatch.ledger.step_table import StepTable
+from loopwatch.ledger.ticks import Ticks, lag, never_less
+from loopwatch.ledger.totals import Totals
+from loopwatch.loop.arrival import queued
+from loopwatch.loop.choose import probe_for
+from loopwatch.loop.debug_mode import DebugMode
+from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.proxy_header import since_proxy
+from loopwatch.loop.server_timing import with_server_timing
+from loopwatch.loop.thread_pools import ThreadPool
+from loopwatch.watchdog.clocks import Clocks
+from loopwatch.watchdog.stack_sample import task_context
+
+LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
+CHUNK = 500  # requests in flight charged in one callback
+
+
+class WatchedLoop:
+    """What is known of one loop. Made and used on its thread, read on any."""
+
+    def __init__(
+        self,
+        loop: Any,
+        threshold: float,
+        debug: bool,
+        trust_request_start: bool = False,
+        server_timing: bool = False,
+    ) -> None:
+        self.loop = loop
+        self.estimated_ticks = Ticks()
+        self._lag_told, self._busy_told = Histogram.empty(SECONDS_EDGES), 0.0
+        self.steps = StepTable()
+        self.requests = RequestTable(self.steps, template, lone)
+        self.timed = LabelTable()
+        self.pulse = Pulse(loop, threshold, self._long_step, self._many_steps, self.steps.of_task)
+        self.probe = probe_for(self.pulse, self.estimated_ticks.add)
+        self.clocks = Clocks(self.probe)
+        self.threads = ThreadPool(loop, add_pooled)
+        self._debug = DebugMode(self.probe) if debug else None
+        self._trust_request_start = trust_request_start
+        self.nonsense = 0  # X-Request-Start headers that were ignored
+        self.late, self.rows = self._arrive, self.requests.rows
+        self.start_response = self._start_response if server_timing else None
+        self.fronts: WeakSet[Any] = WeakSet()  # middlewares that remember us
+        if trust_request_start:
+            self.pulse.behind = math.inf  # every request is asked
+
+    def install(self, closed: Callable[[], None]) -> None:
+        self.probe.install(closed)
+        self.threads.install()
+        self.clocks.begin()
+        if self._debug is not None:
+            self._debug.install()
+
+    def trace(self, waited: Any, current: Callable[[], tuple[str, str] | None]) -> None:
+        """Have `waited` told of requests that waited, and slow ones keep the `current` span."""
+        self.requests.waited = waited
+        self.pulse.span = partial(self._responded, current)
+
+    def _responded(self, current: Callable[[], tuple[str, str] | None]) -> tuple[str, str] | None:
+        """A slow response is complete, in its own context: its span may end before the request."""
+        span, request = current(), REQUEST.get(None)
+        try:
+            if span is not None and request is not None:
+                self._tell_waits(request)
+        except Exception:
+            tell_once("loopwatch.watch.watched_loop")
+        return span
+
+    def _tell_waits(self, request: Request) -> None:
+        pulse, more = self.pulse, list[Wait]()
+        if pulse.aftermath.active:
+            began = max(pulse.mark, request.started)
+            more = pulse.aftermath.expected(request, began, pulse.running)
+        waits = [*(request.waits or ()), *more]
+        if waits:
+            self.requests.row(request).tell(request, waits, sum(wait.seconds for wait in more))
+
+    def begin(self) -> None:
+        """Say what is seen on this loop, and what is not; judge from now on."""
+        probe = self.probe
+        blind = f"; cannot see {'; '.join(probe.blind)}" if probe.blind else ""
+        say(
+            logging.INFO,
+            "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
+            __version__,
+            probe.kind,
+            self.pulse.thread_name,
+            self.pulse.threshold,
+            ", ".join(probe.layers),
+            blind,
+        )
+        self.pulse.begin()
+
+    def uninstall(self) -> None:
+        if self._debug is not None:
+            self._debug.uninstall()
+        self.threads.uninstall()
+        self.probe.uninstall()
+        self._be_forgotten()
+        self.clocks.close()
+
+    def abandon(self) -> None:
+        """`uninstall` in a forked child."""
+        self.threads.abandon()
+        self.probe.abandon()
+        self._be_forgotten()
+
+    def _be_forgotten(self) -> None:
+        for front in list(self.fronts):
+            front.forget()
+
+    def _arrive(self, request: Request, receive: Any) -> None:
+        """Find out how long a request that begins now has waited before the app could see it."""
+        try:
+            self.pulse.aftermath.arrive(request, self._queued(request, request.scope, receive))
+        except Exception:
+            tell_once("loopwatch.watch.watched_loop")
+
+    def _queued(self, request: Request, scope: Any, receive: Any) -> float:
+        if self._trust_request_start:
+            try:
+                seconds = since_proxy(scope["headers"], time.time())
+            except ValueError:
+                self.nonsense += 1
+            else:
+                if seconds is not None:
+                    return seconds
+        seconds = queued(scope, receive)
+        return self.pulse.believable(request, seconds) if seconds else 0.0
+
+    def _start_response(self, request: Request, message: Any) -> Any:
+        try:
+            pulse = self.pulse
+            if pulse.aftermath.active:
+                pulse.aftermath.note(request, max(pulse.mark, request.started), pulse.running)
+            return with_server_timing(pulse, request, message)
+        except Exception:
+            tell_once("loopwatch.loop.server_timing")
+            return message
+
+    def finish(self, request: Request) -> None:
+        """Count a request that ends now, within a step."""
+        try:
+            pulse = self.pulse
+            began = max(pulse.mark, request.started)
+            if pulse.limit == 0.0:
+                pulse.aftermath.note(request, began, pulse.running)
+            now = clock()
+            self.requests.finish(request, now, now - began)
+        except Exception:  # inline: a wrapper would cost every request
+            tell_once("loopwatch.watch.watched_loop")
+
+    def _long_step(self, task: Any, took: float) -> None:
+        row = self.steps.none if task is None else self.steps.of_task(task)
+        row.add(took)
+
+    @guarded
+    def _many_steps(self, request: Request) -> None:
+        if request.scope is None:  # of a task it left behind
+            request.forget_long_steps()
+        else:
+            self.requests.take(request, clock())
+
+    def take_pending(self) -> list[Slow]:
+        """Return the slow callbacks not explained yet, each with its photographs."""
+        taken: list[Slow] = []
+        pending, samples = self.pulse.pending, list(self.pulse.samples)
+        while pending:
+            slow = pending.popleft()
+            since = [s for s in samples if s.at >= slow.started]
+            slow.samples = [s for s in since if s.at <= slow.ended or not s.spots]
+            slow.outside = self.clocks.sightings(slow.started, slow.ended)
+            slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
+            taken.append(slow)
+        return taken
+
+    def charge_soon(self) -> None:
+        """Have requests in flight charged for what they have used so far, by the loop itself."""
+        if self.loop.is_closed():
+            return
+        requests = list(requests_in_flight(self.loop))
+        if requests:
+            with suppress(RuntimeError):  # closed meanwhile
+                self.loop.call_soon_threadsafe(self._charge_chunk, requests)
+
+    @guarded
+    def _charge_chunk(self, requests: list[Request]) -> None:
+        self.requests.charge(requests[:CHUNK], clock())
+        if len(requests) > CHUNK:
+            self.loop.call_soon(self._charge_chunk, requests[CHUNK:])
+
+    def reading(self, now: float) -> LoopReading:
+        busy, idle = self.times(now)
+        return LoopReading(
+            loop=self.probe.kind,
+            thread=self.pulse.thread_name,
+            layers=self.layers(),
+            blind=self.probe.blind,
+            busy=busy,
+            idle=idle,
+            lag=self.lag(now),
+            tasks=0 if self.loop.is_closed() else len(asyncio.all_tasks(self.loop)),
+        )
+
+    def layers(self) -> tuple[str, ...]:
+        return (*self.probe.layers, *(("native",) if self.clocks.seen_from_outside else ()))
+
+    def times(self, now: float) -> tuple[float | None, float | None]:
+        """Return seconds busy and idle. Neither falls, though uvloop's idle time is later's."""
+        idle = self.probe.idle(now)
+        if idle is None:
+            return None, None
+        busy = now - self.pulse.installed - idle
+        if busy > self._busy_told:
+            self._busy_told = busy
+        return self._busy_told, idle
+
+    def lag(self, now: float) -> Histogram:
+        ticking, wall = Ticks(), now - self.pulse.installed
+        ticking.add(self.probe.ticking(now))
+        reading = lag(wall, self.pulse, self.estimated_ticks, ticking)
+        self._lag_told = never_less(self._lag_told, reading)
+        return self._lag_told
+
+    def totals(self, now: float, recent: bool = True) -> Totals:
+        """Return all sums; without `recent`, no single requests."""
+        busy, idle = self.times(now)
+        return Totals(
+            busy or 0.0,
+            idle or 0.0,
+            self.lag(now),
+            {(r.route, r.method): r for r in self.requests.readings(recent)},
+            self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
+            self.timed.readings(),
+            self._dropped(),
+        )
+
+    def _dropped(self) -> Counter[str]:
+        return Counter(
+            routes=self.requests.overflow,
+            coroutines=self.steps.overflow,
+            labels=self.timed.overflow,
+            stalls=self.pulse.dropped,
+            callbacks=self.pulse.crowd.lost,
+            request_start=self.nonsense,
+            victims=self.pulse.aftermath.cut,
+        )
+
+
+LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by one watch
+
+
+def find() -> WatchedLoop | None:
+    """Return the running loop as watched, None if it is not or there is none."""
+    return LOOPS.get(asyncio._get_running_loop())
+
+
+def add_pooled(request: Request, seconds: float) -> None:
+    """Count what a request has waited for a thread, unless its response was complete."""
+    if request.scope is not None and not request.responded:
+        request.pooled += seconds
+
+
+def requests_in_flight(loop: Any) -> set[Request]:
+    """Return the long requests of a loop, as their tasks' contexts tell; any thread may ask."""
+    now, found = clock(), set()
+    for task in asyncio.all_tasks(loop):
+        context = task_context(task)
+        request = context.get(REQUEST) if context is not None else None
+        if request is not None and now - request.started > LONG_REQUEST:
+            found.add(request)
+    return found

@@ -1,0 +1,229 @@
+"""Where a loop thread's time goes, from readings at each look of the watchdog.
+
+Rule: readings come from the watchdog's thread, never from the loop's; a few microseconds each.
+
+Theory: wall time = CPU + run queue + throttled + waiting for the GIL + waiting in a call. The
+first three are counted by the system. A thread waiting for the GIL asks again each switch interval
+(5 ms), which costs it a slice of CPU time each: its slices times the interval bound that wait.
+
+The watchdog itself is the witness of who kept the GIL. The compiled one times its own wait for it;
+what it was late before it asked, it was without a CPU (its own run queue), or nothing of the
+process ran at all (stopped, throttled, or a machine that stood still). The one in Python says when
+it means to look next, and if it comes late, many slices say that it waited for the GIL, and few
+that it did not run.
+
+A step begins and ends between two readings. The compiled watchdog takes one more in its sleep, from
+before the tick that it looks at (`native/glance.c`). What the loop did in those gaps is bounded by
+its busy time there; in the middle of the bounds is what is reported.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from itertools import pairwise
+
+from loopwatch.core.evidence import OutsideSample, Usage
+from loopwatch.loop.loop_state import clock
+from loopwatch.loop.probe import Probe
+from loopwatch.watchdog.gc_pauses import collecting
+from loopwatch.watchdog.kernel import ThreadCall, ThreadSchedule
+from loopwatch.watchdog.process_reading import Observer, Reading, Witness
+
+LONGEST = 0.08  # s between two wakes of the watchdog, as it means to
+SIGHTINGS = 64  # samples from outside kept
+READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
+BUSY = 0.3  # CPU s of other threads per s, from which they are worth a look
+LATE = 0.02  # s behind its time from which a wake of the watchdog counts as late
+WAITED = 0.012  # s: a GIL that Python code holds is had within two switch intervals
+ASKED = 4  # slices between two wakes of the watchdog; more than a wake takes by itself
+POLLED = 0.8  # of the time between two wakes: then the loop was in its poll
+
+
+class Clocks:
+    """Readings of one loop's thread; written by the watchdog's thread, read on any."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self._schedule = ThreadSchedule(probe.pulse.native_id)
+        self.call = ThreadCall(probe.pulse.native_id)
+        self._readings: deque[Reading] = deque(maxlen=READINGS)
+        self._observer: Observer | None = None
+        self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # what a helper has seen
+        self.seen_from_outside = False  # it can see
+
+    def close(self) -> None:
+        self._schedule.close()
+        self.call.close()
+
+    @property
+    def schedule_descriptor(self) -> int:
+        """The open file of the thread's schedule, -1 if there is none."""
+        return self._schedule.descriptor
+
+    def begin(self) -> None:
+        """Take a first reading, in the very step that began the watch."""
+        reading = self._reading(Witness(None, time.process_time(), 0.0, None, None))
+        self._readings.append(reading._replace(at=self.probe.pulse.installed))
+
+    def read(self, witness: Witness, observer: Observer) -> None:
+        """Take a reading at a look of the watchdog, after what it has read in its sleep."""
+        self._observer = observer
+        self._readings.extend(self._asleep())
+        self._readings.append(self._reading(witness))
+
+    def _asleep(self) -> list[Reading]:
+        """Return what the watchdog has read in its sleep, if that is later than all there is."""
+        found = self._observer.before(self.probe.pulse) if self._observer is not None else None
+        latest = self._readings[-1].at if self._readings else 0.0
+        return [found] if found is not None and found.at > latest else []
+
+    def _reading(self, witness: Witness) -> Reading:
+        at, pulse = clock(), self.probe.pulse
+        return Reading(at, witness, self.probe.idle(at), pulse.cpu(), self._schedule.read())
+
+    def usage(self, started: float, ended: float, cpu_at_end: float | None) -> Usage | None:
+        """Return where the time from `started` to `ended` went; None if that was not watched.
+
+        `cpu_at_end` are the loop thread's CPU seconds then, where they are known.
+        """
+        readings = [*self._readings, *self._asleep()]
+        if not readings or self._observer is None:
+            return None
+        if readings[-1].at < ended:
+            readings.append(self._reading(self._observer.overdue()))
+        before = next((r for r in reversed(readings) if r.at <= started), None)
+        after = next((r for r in readings if r.at >= ended), readings[-1])
+        if before is None or not before.cpu:
+            return None
+        duration = ended - started
+        cpu = (cpu_at_end or after.cpu) - before.cpu
+        outside = busy_outside(before, after, duration)
+        slack = min(started - before.at, outside)
+        usage = Usage(
+            cpu=min(duration, max(0.0, cpu - slack / 2)),
+            others=other_threads(before, after),
+            gc=collecting(started, ended),
+        )
+        add_schedule(usage, before, after, duration, outside)
+        window = [r for r in readings if r.at >= before.at]
+        witnessed(usage, window, started, ended)
+        return usage
+
+    def sightings(self, started: float, ended: float) -> list[OutsideSample]:
+        """Return what was seen from outside between two moments."""
+        own = self.probe.pulse.native_id
+        return [
+            s._replace(mine=s.thread == own)
+            for s in list(self.outside)
+            if started <= s.at and s.until <= ended
+        ]
+
+    def others_busy(self) -> bool:
+        """Return whether other threads have used the CPU between the last two readings."""
+        before, after = self._last_two()
+        return other_threads(before, after) >= BUSY * (after.at - before.at)
+
+    def others_at_work(self) -> bool:
+        """Return whether they have since the last reading. Lets no other thread run."""
+        before = next(iter(self._asleep()), self._readings[-1])
+        at, process, cpu = clock(), time.process_time(), self.probe.pulse.cpu()
+        ours = cpu - before.cpu + time.thread_time() - before.witness.cpu
+        return process - before.witness.process - ours >= BUSY * (at - before.at)
+
+    def held_back(self) -> float:
+        """Return for how long the loop, in its poll since the last wake, could not have run, s."""
+        before, after = self._last_two()
+        late = after.at - (after.witness.due or after.at)
+        if before.idle is None or after.idle is None or late < LATE:
+            return 0.0
+        if after.idle - before.idle < POLLED * (after.at - before.at):
+            return 0.0
+        usage = Usage(0.0, other_threads(before, after))
+        add_schedule(usage, before, after, late, 0.0)
+        waited, frozen = lateness(before, after, late)
+        gil_wait = min(waited, usage.gil_wait or 0.0) if usage.others >= late / 2 else 0.0
+        return max(gil_wait, frozen, usage.queued or 0.0, usage.throttled or 0.0)
+
+    def _last_two(self) -> tuple[Reading, Reading]:
+        readings = self._readings
+        return readings[-2 if len(readings) > 1 else -1], readings[-1]
+
+
+def add_schedule(
+    usage: Usage, before: Reading, after: Reading, duration: float, outside: float
+) -> None:
+    """Add what the system counted of the loop's thread, none of it more than `duration`.
+
+    Up to `outside` s of it may have been counted before the step or after it.
+    """
+    if before.schedule is not None and after.schedule is not None:
+        slices = after.schedule.slices - before.schedule.slices
+        queued = after.schedule.queued - before.schedule.queued
+        usage.queued = middle(queued, duration - usage.cpu, outside)
+        usage.gil_wait = min(duration - usage.cpu, slices * sys.getswitchinterval())
+    if before.witness.throttled is not None and after.witness.throttled is not None:
+        throttled = after.witness.throttled - before.witness.throttled
+        usage.throttled = middle(throttled, duration, outside)
+
+
+def middle(counted: float, most: float, outside: float) -> float:
+    """Return how much of what was counted is a step's: the middle of the least and the most."""
+    return (min(most, max(0.0, counted - outside)) + min(most, counted)) / 2
+
+
+def busy_outside(before: Reading, after: Reading, duration: float) -> float:
+    """Return for how long the loop may have been busy between two readings, but for one step."""
+    outside = after.at - before.at - duration
+    if before.idle is not None and after.idle is not None:
+        outside -= after.idle - before.idle
+    return max(0.0, outside)
+
+
+def other_threads(before: Reading, after: Reading) -> float:
+    """Return the CPU seconds of all threads but the loop's and the watchdog's."""
+    process = after.witness.process - before.witness.process
+    ours = after.cpu - before.cpu + after.witness.cpu - before.witness.cpu
+    return max(0.0, process - ours)
+
+
+def witnessed(usage: Usage, readings: list[Reading], started: float, ended: float) -> None:
+    """Add what the watchdog's own lateness tells of a step."""
+    first_asked = ended
+    for before, after in pairwise(readings):
+        witness = after.witness
+        if witness.due is None:
+            continue
+        due = max(before.at, witness.due)
+        if after.at < started or due > ended:
+            continue
+        asked = due if witness.waited is None else max(due, after.at - witness.waited)
+        first_asked = min(first_asked, max(started, asked))
+        late, kept = (min(ended, after.at) - max(started, since) for since in (due, asked))
+        waited, frozen = lateness(before, after, after.at - due)
+        if min(kept, waited) >= WAITED:
+            usage.kept += min(kept, waited)
+        if frozen > 0:
+            usage.frozen += max(0.0, min(late, frozen)) + max(0.0, due - max(started, before.at))
+    usage.frozen = min(usage.frozen, max(0.0, ended - started - usage.cpu))
+    usage.watched = ended - first_asked
+
+
+def lateness(before: Reading, after: Reading, late: float) -> tuple[float, float]:
+    """Return how much of a late look was waiting for the GIL, and how much was not running.
+
+    Where slices are not counted, a process that used the CPU meanwhile was not stopped.
+    """
+    old, new, timed = before.witness.schedule, after.witness.schedule, after.witness.waited
+    used = after.witness.process - before.witness.process
+    if old is None or new is None:
+        if timed is not None:
+            return min(late, timed), max(0.0, late - timed - used)
+        return (late, 0.0) if used >= late / 2 else (0.0, 0.0)
+    slices = new.slices - old.slices
+    asking = slices * sys.getswitchinterval()
+    frozen = max(0.0, late - asking - used - (new.queued - old.queued))
+    if timed is not None:
+        return max(0.0, min(timed, late - frozen)), frozen
+    return (late - frozen if slices >= ASKED else 0.0), frozen

@@ -1,0 +1,53 @@
+"""Garbage collector pauses, by `gc.callbacks`; process-wide, whichever thread collects.
+
+The long ones are remembered, for stalls to be held against. With two watches each is there twice,
+which the union of them does not mind.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from loopwatch.loop.loop_state import clock
+
+LONG_PAUSE = 0.005  # s
+PAUSES = 256  # long ones remembered
+
+_long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # from, to; clock, s
+
+
+def collecting(started: float, ended: float) -> float:
+    """Return the seconds between two moments in which a long collection ran, on any thread."""
+    total, upto = 0.0, started
+    for began, end in sorted(_long):
+        total += max(0.0, min(end, ended) - max(began, upto))
+        upto = max(upto, end)
+    return total
+
+
+class GcPauses:
+    """Calls `paused(generation, seconds)` after every collection."""
+
+    def __init__(self, paused: Callable[[int, float], None]) -> None:
+        self._paused = paused
+        self._began = 0.0
+
+    def install(self) -> None:
+        if self not in gc.callbacks:
+            gc.callbacks.append(self)
+
+    def uninstall(self) -> None:
+        if self in gc.callbacks:
+            gc.callbacks.remove(self)
+
+    def __call__(self, phase: str, info: dict[str, Any]) -> None:
+        if phase == "start":
+            self._began = clock()
+        elif self._began:
+            now = clock()
+            if now - self._began >= LONG_PAUSE:
+                _long.append((self._began, now))
+            self._paused(info["generation"], now - self._began)

@@ -1,0 +1,263 @@
+"""The second-offence line watch: the line of an operator that kept the GIL.
+
+Rule: lines are watched in suspected code only, on the suspect's own thread only, after a first
+offence only; a line is named only if it took most of the slow step by itself.
+
+Theory (PEP 669, 3.12+): LINE and the other *local* events, set on single code objects, call us as
+a line, a call, a suspension or an end begins. What lies between two events of one thread belongs
+to the line running after the first of them, so time is exclusive and the innermost line wins.
+Nothing is counted while a coroutine is suspended. Functions called are watched from the CALL on,
+before they run; what operators call without a CALL (`__eq__`, properties) is looked up among the
+classes that the module knows. Not seen: own code called by a library that was given it otherwise
+than by name or as the first argument; then the line of the call is named.
+
+Safe: events are removed by the watchdog's thread, never in a callback, and no callback waits for a
+lock. `DISABLE` is never returned: a line switched off gives its time to the line before it, and
+`restart_events` is everybody's. Tool id 2 is left alone: cProfile fails if it is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from threading import get_ident
+from types import CodeType, FunctionType
+from typing import Any
+
+from loopwatch.core.guard import say, tell_once
+from loopwatch.watchdog.callees import NATIVE, WITHIN, codes_of, uncalled
+from loopwatch.watchdog.line_trace import EVENTS, Hunt, Pinned
+
+CODES = 128  # watched for one thread
+CLASSES = 256  # of a module, searched for what operators call
+FRUITLESS = 3  # hunts without a catch, after which a code object is left alone
+REMEMBERED = 256  # code objects whose fruitless hunts are remembered
+FOREIGN = 1024  # code objects remembered as not the user's
+TOOL_IDS = (4, 3)  # 0, 1, 2 and 5 are a debugger's, coverage's, a profiler's, an optimiser's
+NAME = "loopwatch"
+PASSED = {FunctionType, *WITHIN}  # first arguments that are followed: map(f, ...) calls it
+HERE = "loopwatch.watchdog.line_traces"
+
+monitoring: Any = getattr(sys, "monitoring", None)
+
+
+class LineWatch:
+    """Watches lines of suspects; one a process. `own` tells the user's code from others'.
+
+    `suspect`, `find` and `tend` are for one thread (the watchdog's), `stop` for any.
+    """
+
+    def __init__(self, own: Callable[[CodeType], bool]) -> None:
+        self.own = own
+        self.tool: int | None = None  # the id taken while anything is watched
+        self._lock = threading.RLock()
+        self._hunts: dict[int, Hunt] = {}  # by thread
+        self._fruitless: dict[int, tuple[CodeType, int]] = {}
+        self._foreign: dict[int, CodeType] = {}
+        self._strays = 0  # events of other threads that run the same code
+        self._told = False
+        self._callbacks = self._make_callbacks() if monitoring is not None else {}
+        self._events = sum(self._callbacks)
+
+    def _make_callbacks(self) -> dict[int, Callable[..., None]]:
+        event = monitoring.events
+        return {
+            event.LINE: self._line,
+            event.CALL: self._call,
+            event.PY_START: self._start,
+            event.PY_RESUME: self._start,
+            event.PY_RETURN: self._leave,
+            event.PY_YIELD: self._leave,
+        }
+
+    def suspect(self, codes: Iterable[CodeType], thread_id: int) -> None:
+        """Watch code of the user's on a thread from now on, until a bound is reached."""
+        roots = [c for c in codes if self._fruitless.get(id(c), (c, 0))[1] < FRUITLESS]
+        with self._lock:
+            if not roots or not self._take_tool():
+                return
+            hunt = self._hunts.setdefault(thread_id, Hunt())
+            for code in roots:
+                if id(code) not in hunt.codes and self._arm(code, hunt):
+                    hunt.roots.append(code)
+
+    def find(self, started: float, ended: float, thread_id: int) -> Pinned | None:
+        """Return the line that held a thread between two clock readings; None if not seen.
+
+        What was caught stays watched, with its bounds anew, so that the next time is seen too.
+        """
+        hunt = self._hunts.get(thread_id)
+        pinned = hunt.pinned(started, ended) if hunt is not None else None
+        if hunt is not None and pinned is not None:
+            hunt.renew()
+            self._strays = 0
+            for code in hunt.roots:
+                self._fruitless.pop(id(code), None)
+        return pinned
+
+    def tend(self, now: float) -> None:
+        """End what has run out: to be called at every look of the watchdog."""
+        for thread_id, hunt in tuple(self._hunts.items()):
+            if hunt.over(now) or self._strays >= EVENTS:
+                for code in hunt.roots:
+                    self._count_fruitless(code)
+                self._end(thread_id)
+
+    def stop(self) -> None:
+        """Remove everything; `suspect` may begin anew."""
+        for thread_id in tuple(self._hunts):
+            self._end(thread_id)
+
+    def abandon(self) -> None:
+        """In a forked child, whose only thread is the caller's: the same, whoever held the lock."""
+        self._lock = threading.RLock()
+        self.stop()
+
+    def _count_fruitless(self, code: CodeType) -> None:
+        count = self._fruitless.pop(id(code), (code, 0))[1]
+        if len(self._fruitless) >= REMEMBERED:
+            del self._fruitless[next(iter(self._fruitless))]
+        self._fruitless[id(code)] = code, count + 1
+
+    def _take_tool(self) -> bool:
+        """Return whether there is a tool id; take one if there is none yet."""
+        if self.tool is None and supported():
+            self.tool = next((i for i in TOOL_IDS if taken(i)), None)
+            if self.tool is not None:
+                for event, callback in self._callbacks.items():
+                    monitoring.register_callback(self.tool, event, callback)
+            elif not self._told:
+                self._told = True
+                say(
+                    logging.INFO,
+                    "no free sys.monitoring tool id: lines of operators cannot be pinned",
+                )
+        return self.tool is not None
+
+    def _arm(self, code: CodeType, hunt: Hunt) -> bool:
+        """Watch a code object, and the functions, lambdas and comprehensions written in it."""
+        if len(hunt.codes) >= CODES:
+            return False
+        hunt.codes[id(code)] = code
+        monitoring.set_local_events(self.tool, code, self._events)
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType) and id(inner) not in hunt.codes:
+                self._arm(inner, hunt)
+        return True
+
+    def _end(self, thread_id: int) -> None:
+        with self._lock:
+            hunt = self._hunts.pop(thread_id, Hunt())
+            others = {i for other in self._hunts.values() for i in other.codes}
+            for code in hunt.codes.values():
+                if id(code) not in others:
+                    monitoring.set_local_events(self.tool, code, 0)
+            if not self._hunts and self.tool is not None:
+                for event in self._callbacks:
+                    monitoring.register_callback(self.tool, event, None)
+                monitoring.free_tool_id(self.tool)
+                self.tool = None
+                self._strays = 0
+                self._foreign.clear()
+
+    # The callbacks, in the watched thread: an exception in one would reach the app.
+
+    def _line(self, code: CodeType, line: int) -> None:
+        hunt = self._hunts.get(get_ident())
+        if hunt is None:
+            self._strays += 1
+        else:
+            try:
+                hunt.on_line(code, line)
+            except Exception:
+                tell_once(HERE)
+
+    def _start(self, code: CodeType, offset: int) -> None:
+        hunt = self._hunts.get(get_ident())
+        if hunt is None:
+            self._strays += 1
+        else:
+            try:
+                frame = sys._getframe(1)
+                if id(code) not in hunt.explored:
+                    self._explore(hunt, code, frame.f_globals)
+                hunt.on_start(code, frame)
+            except Exception:
+                tell_once(HERE)
+
+    def _leave(self, code: CodeType, offset: int, value: object) -> None:
+        hunt = self._hunts.get(get_ident())
+        if hunt is None:
+            self._strays += 1
+        else:
+            try:
+                hunt.on_leave(code)
+            except Exception:
+                tell_once(HERE)
+
+    def _call(self, code: CodeType, offset: int, called: object, argument: object) -> None:
+        hunt = self._hunts.get(get_ident())
+        if hunt is None:
+            self._strays += 1
+        else:
+            try:
+                watched = type(called) in NATIVE or self._follow(hunt, called)
+                if type(argument) in PASSED:
+                    watched = self._follow(hunt, argument) and watched
+                hunt.on_call(code, watched)
+            except Exception:
+                tell_once(HERE)
+
+    def _follow(self, hunt: Hunt, target: object) -> bool:
+        """Watch what may be called next; False if code of the user's would run unwatched."""
+        unwatched = [code for code in codes_of(target) if not self._watch(code, hunt)]
+        return not unwatched
+
+    def _watch(self, code: CodeType, hunt: Hunt) -> bool:
+        if id(code) in hunt.codes or id(code) in self._foreign:
+            return True
+        if not self.own(code):
+            if len(self._foreign) >= FOREIGN:
+                self._foreign.clear()
+            self._foreign[id(code)] = code
+            return True
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return hunt in self._hunts.values() and self._arm(code, hunt)
+        finally:
+            self._lock.release()
+
+    def _explore(self, hunt: Hunt, code: CodeType, names: dict[str, Any]) -> None:
+        """Watch what may run without a CALL: functions named here, and the classes' operators.
+
+        Functions may be passed on to whoever calls them; before 3.12.3 `f(*args)` was no CALL.
+        """
+        hunt.explored.add(id(code))
+        for name in code.co_names:
+            self._follow(hunt, names.get(name))
+        if id(names) not in hunt.explored:
+            hunt.explored.add(id(names))
+            classes = [v for v in tuple(names.values()) if issubclass(type(v), type)]
+            for function in (f for known in classes[:CLASSES] for f in uncalled(known)):
+                self._follow(hunt, function)
+
+
+def supported() -> bool:
+    """Return whether lines can be watched: 3.12+, and there is a GIL to be kept."""
+    gil: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return monitoring is not None and (gil is None or gil())
+
+
+def taken(tool: int) -> bool:
+    """Take a tool id; False if it is another's, or was left with events still set."""
+    try:
+        monitoring.use_tool_id(tool, NAME)
+    except ValueError:
+        return False
+    if monitoring.get_events(tool):
+        monitoring.free_tool_id(tool)
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""Samples of C code that keeps the GIL, read from outside by a process (`outside_process.py`).
+
+The watchdog says at each wake when it means to be back; if it cannot, because the GIL is kept, the
+helper reads the stacks meanwhile, and the watchdog finds the samples here when it is let in again.
+Nothing of this process is stopped or changed for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections import Counter
+from typing import Any
+
+from loopwatch.core.evidence import OutsideFrame, OutsideSample
+from loopwatch.watchdog import outside_process as outsider
+from loopwatch.watchdog.outside_signal import Heart
+from loopwatch.watchdog.trace_permission import denial, find_py_spy, permit
+
+RESTARTS = 3
+FAREWELL = 1.0  # s that the helper has to end by itself
+LARGEST = 1 << 18  # bytes of a message
+AT_ONCE = 64  # messages read in one go
+
+
+class Outside:
+    """Looks at this process from outside whenever the heart stops. Any thread may call it.
+
+    Raises RuntimeError with what to do where it cannot work: not Linux, no py-spy.
+    """
+
+    def __init__(self) -> None:
+        self._py_spy = find_py_spy()
+        self._lock = threading.Lock()
+        self.heart = Heart()
+        self._helper: Helper | None = None
+        self._last_resort: weakref.finalize[..., Outside] | None = None
+        self._starts = 0
+        self._denied = False
+        self._problem: str | None = None
+        self.ready = False  # the trial at the start went well
+        self.lost: Counter[str] = Counter()  # samples by why there is none
+
+    @property
+    def pid(self) -> int | None:
+        """The helper's process id, while it is ours to end."""
+        helper = self._helper
+        return helper.process.pid if helper is not None else None
+
+    def start(self) -> None:
+        """Start the helper; some milliseconds. Whether it works is known later."""
+        with self._lock:
+            if self._helper is None:
+                self._starts, self._denied = 0, False
+                self._launch()
+
+    def stop(self) -> None:
+        """End the helper, and wait until it is gone."""
+        with self._lock:
+            self._end()
+
+    def abandon(self) -> None:
+        """`stop` in a forked child, for good: helper and heart are the parent's."""
+        self._lock = threading.Lock()
+        self.heart.abandon()
+        helper, self._helper, self.ready = self._helper, None, False
+        if helper is not None:
+            helper.abandon()
+
+    def beat(self, due: float) -> None:
+        """Say that the heart beats, and when the next beat is due (clock, s)."""
+        self.heart.beat(due)
+
+    def rest(self) -> None:
+        """Say that the heart stops on purpose, until the next `beat`."""
+        self.heart.rest()
+
+    def watch_thread(self, native_id: int) -> None:
+        with self._lock:
+            self.heart.watch(native_id)
+
+    def forget_thread(self, native_id: int) -> None:
+        with self._lock:
+            self.heart.forget(native_id)
+
+    def take(self) -> list[OutsideSample]:
+        """Return what has come since the last time; never waits for it."""
+        with self._lock:
+            helper = self._helper
+            if helper is None:
+                return []
+            taken = [s for message in helper.messages() for s in self._understood(message)]
+            if self._denied:
+                self._end()
+            elif helper.process.poll() is not None:
+                self._relaunch(helper)
+            return taken
+
+    def take_problem(self) -> str | None:
+        """Return, once, what is wrong: the helper may not read, or died."""
+        problem, self._problem = self._problem, None
+        return problem
+
+    def _understood(self, message: dict[str, Any]) -> list[OutsideSample]:
+        if "ready" in message:
+            self.ready = True
+        elif "problem" in message:
+            self._problem, self._denied = denial(message["problem"]), True
+        elif "lost" in message:
+            self.lost[message["lost"]] += 1
+        at, until = message.get("began", 0.0), message.get("ended", 0.0)
+        return [
+            OutsideSample(at, until, thread, holds_gil, tuple(OutsideFrame(*f) for f in frames))
+            for thread, holds_gil, frames in message.get("samples", ())
+        ]
+
+    def _launch(self) -> None:
+        self._starts += 1
+        try:
+            self._helper = Helper(self.heart, self._py_spy)
+        except OSError as error:
+            self._problem = f"cannot start the helper process of native=True: {error}"
+            return
+        self._last_resort = weakref.finalize(self, self._helper.end)
+
+    def _relaunch(self, helper: Helper) -> None:
+        """Replace a helper that died, but not for ever."""
+        last = self._starts > RESTARTS
+        if last or self._starts == 1:
+            self._problem = f"the helper process of native=True died ({helper.last_words()}): " + (
+                "it is not started again" if last else f"it is started again, {RESTARTS} times"
+            )
+        self._end()
+        if not last:
+            self._launch()
+
+    def _end(self) -> None:
+        helper, self._helper, self.ready = self._helper, None, False
+        if self._last_resort is not None:
+            self._last_resort.detach()
+        if helper is not None:
+            helper.end()
+
+
+class Helper:
+    """The helper process and our end of the socket to it."""
+
+    def __init__(self, heart: Heart, py_spy: str) -> None:
+        self.owner = os.getpid()
+        self.errors = os.memfd_create("loopwatch-helper")
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.setblocking(False)
+        passed = (heart.page, heart.timer, theirs.fileno())
+        numbers = (str(number) for number in (self.owner, *passed))
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable or "", "-I", "-S", outsider.__file__, *numbers, py_spy],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors,
+                pass_fds=passed,
+                start_new_session=True,
+            )
+        except OSError:
+            self._close()
+            raise
+        finally:
+            theirs.close()
+        permit(self.process.pid)
+        self._send(b"begin")
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what has come; nothing once the helper is gone."""
+        found: list[dict[str, Any]] = []
+        with contextlib.suppress(OSError, ValueError):  # nothing more, or cut off
+            while len(found) < AT_ONCE and (packet := self.channel.recv(LARGEST)):
+                found.append(json.loads(packet))
+        return found
+
+    def end(self) -> None:
+        """Have it end, and reap it. Once, and in the process that started it."""
+        if os.getpid() != self.owner:
+            self.abandon()
+        elif self.channel.fileno() >= 0:
+            self._close()
+            try:
+                self.process.wait(FAREWELL)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            permit(0)
+
+    def abandon(self) -> None:
+        """Forget it, in a forked child."""
+        if self.channel.fileno() >= 0:
+            self._close()
+        self.process.returncode = 0  # not our child: nothing to reap, or to warn of
+
+    def last_words(self) -> str:
+        """Return how a dead helper ended."""
+        said = os.pread(self.errors, 1 << 16, 0).decode(errors="replace").strip()
+        return f"exit status {self.process.returncode} {said.rpartition(chr(10))[2][:200]}".strip()
+
+    def _send(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):  # it died at once: `take` finds out
+            self.channel.send(word)
+
+    def _close(self) -> None:
+        self.channel.close()
+        os.close(self.errors)

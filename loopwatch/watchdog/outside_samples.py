@@ -1,0 +1,91 @@
+"""The helper outside as the watchdog uses it: told of every wake, heard at every wake.
+
+A sample belongs to the loop whose thread it shows; that of another thread which had the GIL, to
+every loop, for it kept all of them waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from loopwatch.core.evidence import OutsideSample
+from loopwatch.core.guard import say
+from loopwatch.watchdog.clocks import LONGEST, Clocks
+from loopwatch.watchdog.outside_sampler import Outside
+from loopwatch.watchdog.outside_signal import Heart
+
+
+class Lookout:
+    """Looks from outside after the loops that were added; does nothing while there are none."""
+
+    def __init__(self) -> None:
+        self._outside: Outside | None = None
+        self._clocks: tuple[Clocks, ...] = ()  # replaced, never changed: read without a lock
+        self._lost_before = 0  # by helpers that are gone
+
+    @property
+    def lost(self) -> int:
+        """Return how many looks from outside came to nothing: no time left for them, the watchdog
+        was back too soon, or nothing legible was read."""
+        outside = self._outside
+        return self._lost_before + (sum(dict(outside.lost).values()) if outside is not None else 0)
+
+    @property
+    def heart(self) -> Heart | None:
+        """What is to beat while there is a helper."""
+        return self._outside.heart if self._outside is not None else None
+
+    def add(self, clocks: Clocks) -> None:
+        """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""
+        if self._outside is None:
+            self._outside = Outside()
+        self._outside.watch_thread(clocks.probe.pulse.native_id)
+        self._clocks = (*self._clocks, clocks)
+        self._outside.start()
+
+    def remove(self, clocks: Clocks) -> None:
+        """Forget a loop; the helper ends with the last one."""
+        if self._outside is None or clocks not in self._clocks:
+            return
+        self._clocks = tuple(c for c in self._clocks if c is not clocks)
+        self._outside.forget_thread(clocks.probe.pulse.native_id)
+        if not self._clocks:
+            outside = self._outside
+            self._lost_before, self._outside = self.lost, None
+            outside.stop()
+
+    def wake(self, now: float) -> None:
+        """Say that the watchdog is up, and take what was seen while it could not be."""
+        outside = self._outside
+        if outside is None:
+            return
+        outside.beat(now + LONGEST)
+        for sample in map(named, outside.take()):
+            for clocks in self._clocks:
+                if sample.holds_gil or sample.thread == clocks.probe.pulse.native_id:
+                    clocks.outside.append(sample)
+        for clocks in self._clocks:
+            clocks.seen_from_outside = outside.ready
+        if (problem := outside.take_problem()) is not None:
+            say(logging.WARNING, "%s", problem)
+
+    def sleep(self, due: float) -> None:
+        if self._outside is not None:
+            self._outside.beat(due)
+
+    def rest(self) -> None:
+        if self._outside is not None:
+            self._outside.rest()
+
+    def abandon(self) -> None:
+        """Forget everything, in a forked child: the helper is the parent's."""
+        if self._outside is not None:
+            self._outside.abandon()
+        self.__init__()  # type: ignore[misc]
+
+
+def named(sample: OutsideSample) -> OutsideSample:
+    """Return a sample with its thread's name, as long as that lives."""
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    return sample._replace(name=names.get(sample.thread, f"thread {sample.thread}"))

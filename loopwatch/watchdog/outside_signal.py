@@ -1,0 +1,77 @@
+"""The heart: how the watchdog tells the helper process that it still comes back.
+
+A page of anonymous shared memory, and a kernel timer (timerfd_create(2)) that each beat puts off:
+the helper sleeps until it goes off, so that a heart that beats wakes nobody. Whoever is killed,
+nothing stays behind. Python has timers of this kind from 3.13 on; libc has them everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import mmap
+import os
+import time
+import weakref
+
+from loopwatch.watchdog.outside_process import DUE, FIRST_THREAD, LENGTH, PATIENCE, SLOTS
+
+ABSOLUTE = 1  # TFD_TIMER_ABSTIME
+
+
+class Heart:
+    """Written by the watchdog, read by the helper. Raises OSError where the kernel refuses."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL: giving it up costs more
+        self.page = os.memfd_create("loopwatch")
+        weakref.finalize(self, os.close, self.page).atexit = False
+        os.ftruncate(self.page, LENGTH)
+        self._slots = memoryview(mmap.mmap(self.page, LENGTH)).cast("d")
+        flags = os.O_CLOEXEC | os.O_NONBLOCK  # TFD_CLOEXEC and TFD_NONBLOCK are the same
+        self.timer: int = self._libc.timerfd_create(time.CLOCK_MONOTONIC, flags)
+        if self.timer < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        weakref.finalize(self, os.close, self.timer).atexit = False
+        self._alarm = (ctypes.c_long * 4)()  # itimerspec: repeat s, ns; first s, ns
+        self._own = True
+        self.rest()
+
+    @property
+    def due(self) -> memoryview[float]:
+        """Where it stands when the next beat is due, for who beats without Python."""
+        return self._slots[DUE : DUE + 1]
+
+    def beat(self, due: float) -> None:
+        """Say when the next beat is due (clock, s)."""
+        if self._own:
+            self._slots[DUE] = due
+            self._set_alarm(due + PATIENCE)
+
+    def rest(self) -> None:
+        """Say that there is no next beat."""
+        if self._own:
+            self._slots[DUE] = math.inf
+            self._set_alarm(0.0)
+
+    def abandon(self) -> None:
+        """In a forked child: leave what is the parent's alone."""
+        self._own = False
+
+    def watch(self, thread: int) -> None:
+        """Have the stack of a thread (native id) sent; one too many is left out."""
+        self._put(0.0, thread)
+
+    def forget(self, thread: int) -> None:
+        self._put(thread, 0.0)
+
+    def _put(self, old: float, new: float) -> None:
+        for slot in range(FIRST_THREAD, SLOTS):
+            if self._own and self._slots[slot] == old:
+                self._slots[slot] = new
+                return
+
+    def _set_alarm(self, at: float) -> None:
+        """Have the timer go off at a time; never at 0."""
+        self._alarm[2], self._alarm[3] = int(at), int(at % 1.0 * 1e9)
+        self._libc.timerfd_settime(self.timer, ABSOLUTE, self._alarm, None)

@@ -1,0 +1,92 @@
+"""The watchdog as a witness: what it reads of the process and of itself whenever it looks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, NamedTuple
+
+from loopwatch.loop.loop_state import Pulse, clock, cpu_clock, cpu_seconds
+from loopwatch.watchdog.kernel import Schedule, ThreadSchedule, Throttling
+
+
+class Witness(NamedTuple):
+    """The process and the watchdog's own thread, as of one wake."""
+
+    due: float | None  # when the watchdog meant to wake; None: it is somebody else who asks
+    process: float  # CPU s of all threads
+    cpu: float  # CPU s of the watchdog
+    schedule: Schedule | None  # of the watchdog
+    throttled: float | None  # s
+    waited: float | None = None  # s for the GIL, until this reading; None: that was not timed
+
+
+class Reading(NamedTuple):
+    """One loop thread and its witness at one moment."""
+
+    at: float  # clock, s
+    witness: Witness
+    idle: float | None  # s the loop has spent in the poll
+    cpu: float  # CPU s
+    schedule: Schedule | None
+
+
+class Observer:
+    """Makes witnesses, for the watchdog's thread (where it is made) and for others.
+
+    `watcher` is the compiled sleep of the watchdog, if that is how it sleeps.
+    """
+
+    def __init__(self, watcher: Any = None) -> None:
+        self._watcher = watcher
+        self._schedule = ThreadSchedule(threading.get_native_id())
+        self._throttling = Throttling()
+        self._cpu_clock = cpu_clock()
+        self.due = clock()  # when the watchdog means to look next
+
+    def overdue(self) -> Witness:
+        """Return a witness for another thread: the watchdog may be late by now."""
+        now = clock()
+        if self._watcher is None:
+            return self.look(self.due if self.due < now else None)
+        asked = self._watcher.asked
+        return self.look(asked, now - asked) if asked < now else self.look(None)
+
+    def close(self) -> None:
+        self._schedule.close()
+        self._throttling.close()
+
+    @property
+    def descriptors(self) -> tuple[int, tuple[int, ...]]:
+        """Open files for the compiled sleep: the thread's schedule, and groups' `cpu.stat`."""
+        return self._schedule.descriptor, self._throttling.descriptors
+
+    def look(self, due: float | None, waited: float | None = None) -> Witness:
+        return Witness(
+            due,
+            time.process_time(),
+            cpu_seconds(self._cpu_clock),
+            self._schedule.read(),
+            self._throttling.read(),
+            waited,
+        )
+
+    def before(self, pulse: Pulse) -> Reading | None:
+        """Return what the compiled sleep has read of a loop before the tick in progress."""
+        found = self._watcher.before(pulse) if self._watcher is not None else None
+        if found is None:
+            return None
+        at, process, throttled, cpu, queued, slices, idle, thread_cpu, *schedule = found
+        witness = Witness(
+            None,
+            process,
+            cpu,
+            counted(queued, slices),
+            self._throttling.total(throttled) if throttled >= 0.0 else None,
+        )
+        return Reading(at, witness, idle, max(0.0, thread_cpu), counted(*schedule))
+
+
+def counted(queued: float, slices: int) -> Schedule | None:
+    """Return a schedule as the compiled sleep has read it, None where it could not."""
+    return Schedule(queued, slices) if queued >= 0.0 else None

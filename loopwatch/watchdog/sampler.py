@@ -1,0 +1,164 @@
+"""What the watchdog remembers of one loop: which step it saw, and when to look again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from loopwatch.core.evidence import Sample
+from loopwatch.core.frames import STILL
+from loopwatch.core.guard import guarded
+from loopwatch.loop.loop_state import clock
+from loopwatch.loop.probe import Held, Probe
+from loopwatch.watchdog.clocks import LATE, LONGEST, Clocks
+from loopwatch.watchdog.other_threads import OtherThreads
+from loopwatch.watchdog.process_reading import Observer, Witness
+from loopwatch.watchdog.stack_sample import photograph, running_owner
+
+EARLY = 0.5  # of the threshold: when the first photograph is due
+PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
+GROWTH = 1.5
+SHORTEST = 0.002  # s between two wakes
+LIVELY = 1.2  # s for which a loop is looked at each period, once it was held: others wait for news
+KNOWN = ("asyncio", "uvloop")  # kinds of loops whose pulse tells all that the compiled sleep asks
+
+
+class Sentry:
+    """Stands by one loop. `compiled`: the watchdog has the compiled sleep, which sees some loops.
+
+    `due` is when to look at the latest, whatever the sleep sees.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        clocks: Clocks,
+        attend: Callable[[], float | None],
+        compiled: bool = False,
+    ) -> None:
+        self.probe = probe
+        self.clocks = clocks
+        self.attend = attend
+        self.seen_asleep = compiled and probe.kind in KNOWN
+        self.descriptor = polled_by(probe.loop)
+        threshold = probe.pulse.threshold
+        self.early = threshold * EARLY
+        self.period = min(LONGEST, max(SHORTEST, threshold * PERIOD))
+        self.due = clock() + self.period
+        self._lively_until = self.due + LIVELY
+        self._seen: Held | None = None  # at the last look
+        self._held: Held | None = None  # at this one
+        self._next_age = 0.0  # of the step, s, at which the next photograph is due
+        self._sample: Sample | None = None  # of this look
+        self._looked_around = False  # at this look: where the other threads stand
+
+    @guarded
+    def photograph(self, now: float, late: bool, threads: OtherThreads) -> None:
+        with STILL:
+            self._photograph(now, late, threads)
+
+    def _photograph(self, now: float, late: bool, threads: OtherThreads) -> None:
+        """Look at the loop's thread, and at the others if we are late, before anything moves.
+
+        Nothing here may let the GIL go: C code has just been made to, and its thread wants it back.
+        """
+        probe = self.probe
+        self._held = held = probe.held(now) if probe.loop.is_running() else None
+        if not self._same_step():
+            self._next_age = self.early
+        if late:
+            self._look_around(threads)
+        if held is not None and now - held.since >= self._next_age:
+            self._take_sample(held, late, threads)
+            self._next_age = (now - held.since) * GROWTH
+
+    def _same_step(self) -> bool:
+        held, seen = self._held, self._seen
+        return held is not None and seen is not None and held.mark == seen.mark
+
+    def _look_around(self, threads: OtherThreads) -> None:
+        threads.stand()
+        self._looked_around = True
+
+    def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
+        """Photograph a step, if it is still the same one afterwards."""
+        probe, pulse = self.probe, self.probe.pulse
+        spots = photograph(pulse.thread_id, probe.floor)
+        context, coroutine = running_owner(pulse)
+        if not late and self.clocks.others_at_work():
+            self._look_around(threads)
+        cpu, at = pulse.cpu(), clock()
+        after = probe.held(at)
+        if after is None or after.mark != held.mark:
+            return
+        self._sample = Sample(at, late, spots, cpu, context, coroutine)
+        pulse.samples.append(self._sample)
+
+    @guarded
+    def look(
+        self, now: float, late: bool, witness: Witness, observer: Observer, threads: OtherThreads
+    ) -> None:
+        """Read the clocks, and file what `photograph` found ended, for `attend` to explain."""
+        pulse, held = self.probe.pulse, self._held
+        if self._sample is not None:
+            self._sample.parked = self.clocks.call.elsewhere()
+        self.clocks.read(witness, observer)
+        if self._looked_around and (not late or self.clocks.others_busy()):
+            pictures = threads.pictures(pulse.native_id)
+            pulse.samples.append(Sample(now, True, (), 0.0, threads=pictures))
+        self._looked_around = False
+        self.probe.glance()
+        was_idle = self._seen is None or (self.seen_asleep and not self._same_step())
+        if was_idle and (held is None or now - held.since < LATE):
+            self._look_behind(now)
+        if self._sample is not None or pulse.pending or self._is_held(now):
+            self.stay_lively(now)
+        self._sample = None
+
+    def _is_held(self, now: float) -> bool:
+        """Return whether a step or a tick is old enough for a photograph."""
+        held = self._held
+        since = now - held.since if held is not None else 0.0
+        return held is not None and max(since, self.probe.ticking(now)) >= self.early
+
+    def _look_behind(self, now: float) -> None:
+        """Judge the loop's way back from the poll if it was held there."""
+        pulse = self.probe.pulse
+        wait = self.clocks.held_back()
+        if wait < pulse.threshold or pulse.judged > now - wait:
+            return
+        pulse.put(pulse.slow(now - wait, wait))
+
+    def stay_lively(self, now: float) -> None:
+        """Have the loop looked at each period for a while."""
+        self._lively_until = now + LIVELY
+
+    @guarded
+    def plan(self, now: float) -> None:
+        """Set `due`. What has ended is explained by now: the samples of an ended step go."""
+        held = self._held
+        if not self._same_step():
+            self._forget_samples(now)
+        self._seen = held
+        self.due = now + self.period
+        if self.seen_asleep and now >= self._lively_until:
+            self.due = math.inf
+        elif held is not None:
+            self.due = min(self.due, held.since + self._next_age)
+
+    def _forget_samples(self, before: float) -> None:
+        samples = self.probe.pulse.samples
+        kept = [s for s in samples if s.at >= before]
+        samples.clear()
+        samples.extend(kept)
+
+
+def polled_by(loop: Any) -> int:
+    """Return the descriptor that a loop waits at in its poll; -1 if that cannot be had."""
+    with suppress(Exception):  # a selector without one, a loop of unknown make
+        selector = getattr(loop, "_selector", None)
+        found = loop._get_backend_id() if selector is None else selector.fileno()
+        return found if isinstance(found, int) else -1
+    return -1

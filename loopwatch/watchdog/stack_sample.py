@@ -1,0 +1,71 @@
+"""A photograph of the loop thread, taken from another thread while a step is running.
+
+`sys._current_frames()` needs the GIL, so nothing moves while it looks (on 3.11 within `STILL`
+only, which is the caller's to enter). Frames are let go at once: they would keep the app's locals
+alive. Only numbers and code objects stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Container
+from contextvars import Context
+from types import CodeType, FrameType
+from typing import Any
+
+from loopwatch.core.evidence import Spot
+from loopwatch.core.names import callable_name, coroutine_name
+from loopwatch.core.speedups import speedups
+from loopwatch.loop.loop_state import Pulse
+
+# These run within the code that they watch.
+WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
+DEPTH = 128  # frames kept, innermost first
+
+
+def photograph(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
+    """Return what a thread is doing, innermost first, down to the first frame of code in
+    `floor`."""
+    frame: FrameType | None = sys._current_frames().get(thread_id)
+    spots: list[Spot] = []
+    while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
+        frame = frame.f_back
+    while frame is not None and len(spots) < DEPTH and frame.f_code not in floor:
+        spots.append(spot(frame))
+        frame = frame.f_back
+    return tuple(spots)
+
+
+def spot(frame: FrameType) -> Spot:
+    module = frame.f_globals.get("__name__") or "?"
+    return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
+
+
+def running_owner(pulse: Pulse) -> tuple[Context | None, str | None]:
+    """Return a copy of the running context and the name of the coroutine or callback.
+
+    Eager tasks are the current task while they run, so this is right for them too.
+    """
+    context = None if speedups is None else speedups.running_context(pulse.thread_id)
+    task = asyncio.current_task(pulse.loop)
+    if task is not None:
+        return context or copied(task_context(task)), coroutine_name(task.get_coro())
+    running = pulse.running  # a handle; without the compiled twin a callback itself
+    if running is None:
+        return context, None
+    name = callable_name(getattr(running, "_callback", running))
+    return context or copied(getattr(running, "_context", None)), name
+
+
+def task_context(task: Any) -> Context | None:
+    """Return a task's context; before 3.12 a C task shows it to the collector only."""
+    if hasattr(task, "get_context"):
+        context: Context = task.get_context()
+        return context
+    return next((x for x in gc.get_referents(task) if isinstance(x, Context)), None)
+
+
+def copied(context: Context | None) -> Context | None:
+    return context.copy() if context is not None else None

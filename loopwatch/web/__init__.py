@@ -1,0 +1,1 @@
+"""What an ASGI app mounts or wraps: the middleware, `/metrics`, the live page."""

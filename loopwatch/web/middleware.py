@@ -1,0 +1,185 @@
+"""The ASGI middleware: it says whose turn it is.
+
+Pure ASGI: whatever is not `http` or `websocket` leaves on the first lines, and so does everything
+where there is no asyncio loop. The app is simply awaited, since every callback is timed anyway.
+With the compiled twin an ordinary request never gets here: `native/exchange.c` does the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import _get_running_loop
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from loopwatch.core.guard import say, tell_once
+from loopwatch.core.request import REQUEST, Request, begin
+from loopwatch.core.speedups import speedups
+from loopwatch.ledger.request_table import finish
+from loopwatch.loop.step_timing import answering, enter
+from loopwatch.watch.watch import Watch
+from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_default: Watch | None = None
+_warned = False
+
+
+def default_watch() -> Watch:
+    """Return the watch of every middleware that was given none; one a process."""
+    global _default
+    if _default is None:
+        _default = Watch()
+    return _default
+
+
+if TYPE_CHECKING or speedups is None:
+
+    class Front:
+        """What calls the app; the compiled one leaves to `serve` what is out of the ordinary."""
+
+        app: Any
+
+        def remember(self, *parts: Any) -> None:
+            """Keep what the requests of the running loop need: nothing here."""
+
+        def forget(self) -> None:
+            """The loop is watched no more."""
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            raise NotImplementedError
+
+        async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+            raise NotImplementedError
+
+else:
+    Front = speedups.Middleware
+
+
+class LoopWatchMiddleware(Front):
+    """Watches the loop an app runs on, and tells its requests apart.
+
+    Args:
+        app: any ASGI 3 app.
+        watch: a `Watch` with your options; without one, a default that has everything on. It is
+            started at the first call, lifespan or request. If the loop is watched already, by
+            whatever watch, that one is told of the requests.
+
+    Raises:
+        TypeError: `watch` is no `Watch`.
+    """
+
+    def __init__(self, app: App, *, watch: Watch | None = None) -> None:
+        if watch is not None and not isinstance(watch, Watch):
+            raise TypeError(f"watch must be a loopwatch.Watch or None, got {watch!r}")
+        self.app = app
+        self.watch = watch
+        self._given_up = False
+        if speedups is not None and type(self).__call__ is Front.__call__:
+            setattr(self, "__call__", self.serve)  # noqa: B010 - servers ask if it is a coroutine's
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app, and count its request; `__call__` in Python."""
+        try:
+            watched: WatchedLoop | None = LOOPS[_get_running_loop()]
+        except KeyError:
+            watched = self._start()
+        kind = scope["type"]
+        if watched is None or (kind != "http" and kind != "websocket"):
+            await self.app(scope, receive, send)
+            return
+        request, pulse = begin(self, scope), watched.pulse
+        if request.outer is not None:
+            await self.nested(watched, request, scope, receive, send)
+            return
+        if speedups is not None and self not in watched.fronts:
+            self._join(watched)
+        send = answering(pulse, request, receive, send, watched.start_response, watched.late)
+        try:
+            if pulse.eager:
+                enter(pulse, request)
+            await self.app(scope, receive, send)
+        finally:
+            if not finish(pulse, watched.rows, request):
+                watched.finish(request)
+
+    if speedups is None:
+        __call__ = serve
+
+    def _join(self, watched: WatchedLoop) -> None:
+        """Have the next requests of this loop take the fast way."""
+        for other in LOOPS.values():
+            other.fronts.discard(self)
+        watched.fronts.add(self)
+        self.remember(
+            watched.loop,
+            watched,
+            watched.pulse,
+            watched.rows,
+            watched.start_response,
+            watched.late,
+        )
+
+    async def nested(
+        self,
+        watched: WatchedLoop,
+        request: Request,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Call the app within another request's step: through this middleware a second time, or
+        in process by that one's handler."""
+        outer, request.outer = request.outer, None
+        assert outer is not None
+        if outer.scope is scope:
+            REQUEST.set(outer)
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            watched.finish(request)
+            REQUEST.set(outer)
+
+    def _start(self) -> WatchedLoop | None:
+        """Watch the running loop; None where that cannot be or is not wanted."""
+        if self._given_up:
+            return None
+        loop = _get_running_loop()
+        if loop is None:
+            warn_once()
+            return None
+        try:
+            watch = self.watch or default_watch()
+            if not watch.stopped:
+                watch.start()
+            return LOOPS.get(loop)
+        except Exception:
+            self._given_up = True
+            tell_once("loopwatch.web.middleware: this app is not watched")
+            return None
+
+
+def warn_once() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        say(
+            logging.WARNING,
+            "loopwatch watches asyncio loops, and there is none here (trio?): it has no effect",
+        )
+
+
+async def awaiting(awaitable: Awaitable[None]) -> None:
+    """Await what an app returned: it may return any awaitable, and a coroutine is resumed."""
+    await awaitable
+
+
+if speedups is not None:
+    speedups.wire_middleware(_get_running_loop, awaiting)

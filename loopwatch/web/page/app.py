@@ -1,0 +1,84 @@
+"""The page as a pure ASGI app: which path gives what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from loopwatch.watch.watch import Watch
+from loopwatch.web.answering import Answer, Answering, App, Body, Scope, told
+from loopwatch.web.page.answers import Answers
+from loopwatch.web.page.html_page import DOCUMENT, POLICY
+from loopwatch.web.page.tails_json import Tails, since
+
+
+def page(watch: Watch) -> App:
+    """Return the live page of a watch, to mount: `app.mount("/loopwatch", page(watch))`.
+
+    It is an ASGI app, and shows function names, file names, source lines and routes to whoever
+    can reach it.
+    Raises TypeError if `watch` is no `Watch`.
+    """
+    if not isinstance(watch, Watch):
+        raise TypeError(
+            f"watch must be a loopwatch.Watch, got {watch!r}; "
+            "give the one that the middleware has: LoopWatchMiddleware(app, watch=watch)"
+        )
+    return Page(watch)
+
+
+class Page(Answering):
+    """Answers for one watch."""
+
+    policy = POLICY
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__("loopwatch-page")
+        answers = Answers(watch)
+        self._tails = Tails(watch)
+        self._makers: dict[str, Callable[[], Body]] = {
+            "": lambda: DOCUMENT,
+            "snapshot.json": answers.snapshot,
+            "stalls.json": answers.stalls,
+            "flamegraph.folded": answers.folded,
+            "profile.speedscope.json": answers.speedscope,
+            "tails.json": self._tails.body,
+        }
+
+    def find(self, scope: Scope) -> Callable[[], Answer] | None:
+        path = relative_path(scope)
+        maker = self._makers.get(path.removeprefix("/").removesuffix("/"))
+        if maker is None:
+            return None
+        if not path:  # the page asks for what lies beside it, so it needs its slash
+            return lambda: told(307, "", ("location", with_slash(scope)))
+        try:
+            make = partial(maker, since(scope)) if maker == self._tails.body else maker
+        except ValueError as error:
+            return partial(told, 400, str(error))
+        return lambda: Answer(200, make())
+
+    def missing(self) -> Answer:
+        names = " ".join(name or "/" for name in self._makers)
+        return told(404, f"not found; there is: {names}")
+
+
+def relative_path(scope: Scope) -> str:
+    """Return the path below where the page is mounted: empty, or with its leading slash.
+
+    Frameworks differ in whether a mounted app's path still has the mount in it, and whether the
+    root path that a proxy took away does.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    outer: str = scope.get("app_root_path", "").rstrip("/")
+    for prefix in (root, root.removeprefix(outer)):
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            return path[len(prefix) :]
+    return path
+
+
+def with_slash(scope: Scope) -> str:
+    """Return where the page is, relative to the same without its slash: right behind any proxy."""
+    path: str = scope["path"] or scope.get("root_path", "")
+    return f"./{path.rpartition('/')[2]}/"

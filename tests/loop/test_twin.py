@@ -1,0 +1,28 @@
+"""What both twins must do, tried once more without the compiled one, in a process of its own."""
+
+import pytest
+
+from tests.conftest import CHECKOUT, run_script
+
+BOTH = (
+    *("probe/test_steps.py", "probe/test_pulse.py", "probe/test_loops.py", "probe/test_answer.py"),
+    *("probe/test_uvloop_loop.py", "test_middleware.py", "test_request_in_process.py"),
+)
+
+
+@pytest.mark.parametrize("file", BOTH)
+def test_the_twin_in_python_does_the_same(file: str) -> None:
+    printed = run_script(
+        """
+        import sys
+        sys.modules["loopwatch._speedups"] = None
+        import pytest
+        from loopwatch.loop.step_timing import COMPILED
+        assert not COMPILED
+        status = pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
+        assert status == 0, status
+        """,
+        *("-k", "not twin", str(CHECKOUT / "tests" / file)),
+    )
+    assert " passed" in printed
+    assert " failed" not in printed

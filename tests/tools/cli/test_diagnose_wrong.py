@@ -1,0 +1,130 @@
+"""`loopwatch diagnose`, bad input: one clear line, exit code 2, before anything is measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loopwatch.__main__ import main
+from loopwatch.core.plain import plain
+from tests.tools.cli.running import running
+from tests.tools.cli.test_wrong import complaint
+from tests.tools.diagnose.made import report
+
+GET = ("--get", "/good")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("nowhere:app", "'nowhere', which is not found from"),
+        ("raising:app", "raising failed to be imported: RuntimeError: no settings ("),
+        ("closed:app", "its lifespan failed: RuntimeError: no database"),
+    ],
+)
+def test_app_that_cannot_be_had(target: str, words: str) -> None:
+    assert words in complaint("diagnose", target, *GET)
+
+
+def test_port_that_is_taken() -> None:
+    with running("shop:app") as run:
+        port = run.app.rpartition(":")[2]
+        assert f"port {port} (" in complaint("diagnose", "shop:app", *GET, "--port", port)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "must have one of APP"),
+        (("shop:app",), "must be told what to ask for"),
+        (("shop:app", "--attach", "http://127.0.0.1:1", *GET), "must have one of APP"),
+        (("shop:app", "--get", "good"), "must start with /"),
+        (("shop:app", "--body", "x"), "--body must follow the request"),
+        (("shop:app", *GET, "--rate", "0"), "above 0, got '0'"),
+        (("shop:app", *GET, "--rate", "10:soon"), "above 0, got '10:soon'"),
+        (("shop:app", *GET, "--duration", "-1"), "above 0, got '-1'"),
+        (("shop:app", *GET, "--warm-up", "-1"), "from 0 on, got '-1'"),
+        (("shop:app", *GET, "--rate", "9999", "--duration", "9999"), "from 1 to 1000000"),
+        (("shop:app", *GET, "--weight", "0"), "weight must be a number above 0"),
+        (("shop:app", *GET, "--header", "nonsense"), "must be NAME: VALUE"),
+        (("shop:app", *GET, "--header", "X: a\nb"), "printable characters, and NAME one word"),
+        (("shop:app", *GET, "--header", "A B: x"), "got 'A B': 'x'"),
+        (("shop:app", *GET, "--html", "/nowhere/x.html"), "there is no directory /nowhere"),
+        (("shop:app", *GET, "--json", "/"), "it is a directory"),
+        (("shop:app", *GET, "--plan", "/nowhere.toml"), "--plan must be a file to read"),
+        (("shop:app", *GET, "--fail-on", "frob>1"), "knows no 'frob'"),
+        (("shop:app", *GET, "--markdown", "-"), "--markdown is of a comparison"),
+        (("shop:app", *GET, "--", "wrk"), "must have --attach URL"),
+        (("--attach", "nonsense"), "URL must be an http:// or https:// address"),
+        (("--attach", "http://127.0.0.1:1"), "must answer, and does not"),
+        (("--attach", "http://127.0.0.1:1", *GET), "leave requests and --rate out"),
+        (("--attach", "http://127.0.0.1:1", "--duration", "1", "--", "wrk"), "leave one out"),
+        (("--compare", "/nowhere", "/nowhere"), "a report must be a file to read"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(("diagnose", *arguments)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("loopwatch: ")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("requests = 5", "requests: "),
+        ("frob = 1\nrequests = []", "frob: Unexpected keyword"),
+        ("[[requests]]\nmethod = 'GET'", "requests.0.path: Field required"),
+        ("[[requests]]\npath = '/x'\nmethod = 'FROB'", "method must be one of GET HEAD"),
+        ("[[requests]]\npath = '/x'\nbody = 'a'\njson = 1", "must have body or json"),
+        ("rate = -1\n[[requests]]\npath = '/x'", "above 0, got '-1.0'"),
+        ("duration = 0\n[[requests]]\npath = '/x'", "duration must be a number above 0, got 0"),
+        ("[headers]\nX = \"a\\u0000\"\n[[requests]]\npath = '/x'", "a header must be NAME: VALUE"),
+        ("not toml", "--plan must be TOML"),
+    ],
+)
+def test_malformed_plan(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.toml").write_text(text)
+    assert main(("diagnose", "shop:app", "--plan", str(tmp_path / "plan.toml"))) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nonsense", "a report must be JSON"),
+        ("[]", "must have schema 1, got None"),
+        (json.dumps(plain(report()) | {"schema": 99}), "must have schema 1, got 99"),
+        (json.dumps(plain(report()) | {"duration": None}), "duration: "),
+    ],
+)
+def test_malformed_report(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(plain(report())))
+    bad.write_text(text)
+    for pair in ((good, bad), (bad, good)):
+        assert main(("diagnose", "--compare", *map(str, pair))) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert words in line
+
+
+def test_url_that_is_no_live_page() -> None:
+    with running("shop:app") as run:
+        assert "must be a live page of loopwatch" in complaint("diagnose", "--attach", run.app)
+
+
+def test_missing_extra_names_its_install(tmp_path: Path) -> None:
+    from tests.tools.cli.running import APPS
+
+    for name in ("aiohttp", "pydantic", "rich"):
+        (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{name!r}] = None\n")
+        path = f"{tmp_path}:{APPS.parents[3]}"
+        line = complaint("diagnose", "plain_app:app", *GET, PYTHONPATH=path)
+        assert "pip install 'loopwatch[diagnose]'" in line

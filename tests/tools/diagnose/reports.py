@@ -1,0 +1,328 @@
+"""Reports made by hand: a whole one, and those at the edges of what a report can be."""
+
+import dataclasses
+from dataclasses import replace
+from typing import Any
+
+from loopwatch import Frame, Site
+from loopwatch.core.recent import Quantiles
+from loopwatch.core.record_types import NONE, Contributor
+from loopwatch.core.tails import AT, Parts, Tail, TailBlame
+from loopwatch.tools.diagnose.report_records import (
+    BusyRoute,
+    Culprit,
+    CulpritLine,
+    Distribution,
+    FoldedStack,
+    Generator,
+    Knee,
+    Load,
+    Moment,
+    PlannedRequest,
+    Prediction,
+    Report,
+    RouteReport,
+    SourceLine,
+    StallMark,
+    Target,
+    Throughput,
+    Verdict,
+    VictimRoute,
+)
+
+SITE = "shop.orders.total"
+NOW, THEN = Quantiles(0.021, 0.301, 0.512), Quantiles(0.019, 0.033, 0.042)
+SERVER = (
+    Frame("server.serve", "/srv/site-packages/server/main.py", 9),
+    Frame("web.routing.Router.app", "/srv/site-packages/web/routing.py", 77),
+)
+STACK = (*SERVER, Frame(SITE, "/app/shop/orders.py", 21))
+
+
+def tail(latency: float, stalled: float) -> Tail:
+    parts = Parts(queued=0.01, running=0.002, stalled=stalled, waiting=latency - stalled - 0.012)
+    blame = TailBlame(site=SITE, route="/orders", seconds=stalled)
+    return Tail(requests=3, latency=latency, parts=parts, blames=(blame,))
+
+
+def route(name: str = "/users/{id}", **fields: Any) -> RouteReport:
+    given: dict[str, Any] = {
+        "method": "GET",
+        "requests": 1234,
+        "errors": 7,
+        "client": Quantiles(0.023, 0.303, 0.514),
+        "server": NOW,
+        "sampled": 1000,
+        "parts": Parts(queued=0.0111, running=0.0022, stalled=0.0333, waiting=0.0444),
+        "unexplained": 0.0055,
+        "slowest": tail(0.487, 0.4),
+        "typical": tail(0.0222, 0.0),
+        "threadpool": 0.0035,
+        "loop_cost": 0.0026,
+        "ceiling": 384.6,
+        "lost": 41.5,
+    }
+    return RouteReport(route=name, **(given | fields))
+
+
+def culprit(**fields: Any) -> Culprit:
+    given: dict[str, Any] = {
+        "site": Site(SITE, "/app/shop/orders.py", 21, "requests.get(url)"),
+        "lines": (
+            CulpritLine(
+                file="/app/shop/orders.py",
+                line=21,
+                code="requests.get(url)",
+                exact=True,
+                count=9,
+                seconds=4.4,
+            ),
+            CulpritLine(
+                file="/app/shop/orders.py",
+                line=23,
+                code="time.sleep(1)",
+                exact=False,
+                count=2,
+                seconds=1.6,
+            ),
+        ),
+        "cause": "blocking_call",
+        "route": "/orders",
+        "method": "POST",
+        "coroutine": SITE,
+        "advice": "Use httpx.AsyncClient, and await the same call.",
+        "source": tuple(
+            SourceLine(number=number, text=text)
+            for number, text in (
+                (20, "async def total():"),
+                (21, "\tprice = requests.get(url)"),
+                (22, "\treturn price"),
+            )
+        ),
+        "stack": STACK,
+        "contributors": (),
+        "count": 11,
+        "seconds": 6.1,
+        "longest": 0.777,
+        "lost": 41.5,
+        "victims": 88,
+        "victim_routes": (VictimRoute(route="/users/{id}", count=77, seconds=40.4),),
+        "predictions": (
+            Prediction(route="/users/{id}", method="GET", requests=1000, now=NOW, then=THEN),
+        ),
+    }
+    return Culprit(**(given | fields))
+
+
+def moments(count: int = 20) -> tuple[Moment, ...]:
+    return tuple(
+        Moment(
+            at=float(n + 1),
+            seconds=1.0,
+            lag_p99=None if n == 5 else 0.01 * (n + 1),
+            utilization=0.04 * n,
+            p50=0.02,
+            p99=0.3 + 0.01 * n,
+            finished=60,
+            errors=0,
+            rate=60.0,
+            stalls=n % 2,
+        )
+        for n in range(count)
+    )
+
+
+def mark(at: float, duration: float = 0.25, **fields: Any) -> StallMark:
+    given: dict[str, Any] = {"site": SITE, "line": 21, "route": "/orders", "cause": "blocking_call"}
+    return StallMark(at=at, duration=duration, **(given | fields))
+
+
+def latencies(least: float, most: float) -> tuple[float, ...]:
+    steps = len(AT) - 1
+    return tuple(least * (most / least) ** ((n / steps) ** 4) for n in range(len(AT)))
+
+
+def distribution(name: str = "/users/{id}", **fields: Any) -> Distribution:
+    given: dict[str, Any] = {
+        "method": "GET",
+        "requests": 1000,
+        "at": AT,
+        "now": latencies(0.018, 0.6),
+        "without_top": latencies(0.018, 0.05),
+        "without_all": latencies(0.017, 0.04),
+        "top": SITE,
+        "client": latencies(0.02, 0.62),
+    }
+    return Distribution(route=name, **(given | fields))
+
+
+def report(**fields: Any) -> Report:
+    """Return a report in which everything is there, unless other `fields` are given."""
+    names = tuple(f"{frame.function}:{frame.line}" for frame in STACK)
+    given: dict[str, Any] = {
+        "schema": 1,
+        "made_by": "0.2.0",
+        "started_at": 1.8e9,
+        "duration": 20.5,
+        "verdict": Verdict(
+            kind="blocked",
+            text="`GET /users/{id}` waits for `/orders`: 92 % of its p99 is the loop held.",
+            share=0.92,
+            p99_now=0.512,
+            p99_then=0.042,
+        ),
+        "target": Target(
+            app="shop.main:app",
+            url="http://127.0.0.1:8000",
+            attached=False,
+            loop="uvloop",
+            layers=("ticks", "requests"),
+            blind=("callbacks",),
+            python="3.13.1",
+            loopwatch="0.1.9",
+        ),
+        "load": Load(
+            requests=(
+                PlannedRequest(method="GET", path="/users/7", weight=6, route="/users/{id}"),
+            ),
+            rate=60.0,
+            rate_end=60.0,
+            duration=20.0,
+            elapsed=19.9,
+            interrupted=False,
+            sent=1241,
+            answered=1239,
+            errors=7,
+            reached=59.7,
+            by_status={"200": 1234, "500": 5, "timeout": 2},
+        ),
+        "command": None,
+        "generator": Generator(
+            late_p50=0.0004,
+            late_p99=0.0041,
+            late_most=0.0161,
+            cpu=0.18,
+            connections=31,
+            limit=900,
+            unsent=0,
+            complaints=(),
+        ),
+        "throughput": Throughput(
+            served=58.6,
+            loop_cost=0.0087,
+            ceiling=114.9,
+            utilization=0.51,
+            busiest=(BusyRoute(route="/orders", method="POST", seconds=6.6, share=0.63),),
+            knee=None,
+        ),
+        "routes": (route(), route("/orders", method="POST", requests=17)),
+        "culprits": (culprit(),),
+        "timeline": moments(),
+        "stalls": tuple(mark(at=0.5 + n) for n in range(11)),
+        "distributions": (distribution(),),
+        "stacks": (
+            FoldedStack(frames=names, seconds=4.6, site=SITE),
+            FoldedStack(frames=(*names[:2], "shop.pay.now:3"), seconds=1.5, site="shop.pay.now"),
+        ),
+        "stall_count": 11,
+        "dropped": {"route": 3},
+        "notes": ("The live page did not answer 2 times: the timeline has gaps.",),
+    }
+    return Report(**(given | fields))
+
+
+def attached() -> Report:
+    """Return the report of an app that was only watched, on a loop that does not tell much."""
+    unseen: dict[str, Any] = {
+        "client": None,
+        "errors": None,
+        "unexplained": None,
+        "slowest": None,
+        "typical": None,
+    }
+    whole = report()
+    return replace(
+        whole,
+        target=replace(whole.target, app=None, attached=True, python=None),
+        load=None,
+        generator=None,
+        throughput=replace(whole.throughput, utilization=None, loop_cost=None, ceiling=None),
+        routes=(route(**unseen),),
+        distributions=(distribution(client=()),),
+        timeline=tuple(replace(m, utilization=None, rate=None, errors=None) for m in moments()),
+    )
+
+
+def nothing() -> Report:
+    """Return the report of a measurement in which nothing happened."""
+    return report(
+        duration=0.0,
+        verdict=Verdict(kind="not_enough_data", text="Not enough data: 0 requests."),
+        throughput=Throughput(
+            served=0.0, loop_cost=None, ceiling=None, utilization=None, busiest=(), knee=None
+        ),
+        **dict.fromkeys(("routes", "culprits", "timeline", "stalls", "distributions"), ()),
+        stacks=(),
+        stall_count=0,
+        dropped={},
+        notes=(),
+    )
+
+
+def ramped(rate: float | None = 130.0) -> Report:
+    whole = report()
+    assert whole.load is not None
+    knee = Knee(rate=rate, base=0.021, limit=0.068, rule="The median stays above it.")
+    rising = tuple(
+        replace(m, rate=10 + 9.5 * n, finished=round(min(10 + 9.5 * n, 130)), p50=0.02 + n**4 / 1e5)
+        for n, m in enumerate(whole.timeline)
+    )
+    return replace(
+        whole,
+        load=replace(whole.load, rate=10.0, rate_end=200.0, interrupted=True),
+        throughput=replace(whole.throughput, knee=knee),
+        timeline=rising,
+    )
+
+
+def crowd(count: int = 256) -> Report:
+    """Return a report of as many routes as there can be, and stalls nobody can place."""
+    nowhere = culprit(
+        site=Site(NONE),
+        lines=(),
+        cause="many_callbacks",
+        route=None,
+        method=None,
+        coroutine=None,
+        advice="",
+        source=(),
+        stack=(),
+        contributors=(
+            Contributor(coroutine="shop.tick", count=None, seconds=0.4),
+            Contributor(coroutine="shop.tock", count=912, seconds=0.2),
+        ),
+        victim_routes=(VictimRoute(route=NONE, count=1, seconds=0.1),),
+        predictions=(),
+    )
+    return report(
+        routes=tuple(route(f"/many/{n}/{'long' * 40}", requests=1) for n in range(count)),
+        culprits=(culprit(), *(replace(nowhere, count=n) for n in range(1, 20))),
+        distributions=tuple(distribution(f"/many/{n}", requests=n) for n in range(count)),
+        stalls=tuple(mark(0.05 * n, 0.12, route=None, line=0, site=NONE) for n in range(256)),
+        stall_count=4000,
+    )
+
+
+def renamed(value: Any, name: str) -> Any:
+    """Return a record with `name` for every text that an app could choose."""
+    if isinstance(value, str):
+        return name
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kept = ("kind",)
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return replace(value, **{k: renamed(v, name) for k, v in fields.items() if k not in kept})
+    if isinstance(value, tuple):
+        return tuple(renamed(item, name) for item in value)
+    if isinstance(value, dict):
+        return dict.fromkeys([name], next(iter(value.values()), 0))
+    return value
