@@ -168,7 +168,7 @@ def test_bad_route_is_blamed_whatever_else_is_in_flight(server: Server) -> None:
     """32 clients on good routes, one on the bad one: every stall is the bad one's."""
     server.clear()
     calls = 8
-    asyncio.run(crowd(server, calls))
+    asyncio.run(busy_tick(server, calls))
     stalls = server.stalls()
     assert [stall["route"] for stall in stalls] == ["/bad/{number}"] * calls
     assert {stall["coroutine"] for stall in stalls} == {"tests.apps.blocking.bad"}
@@ -177,7 +177,7 @@ def test_bad_route_is_blamed_whatever_else_is_in_flight(server: Server) -> None:
     check_durations(server, stalls)
 
 
-async def crowd(server: Server, calls: int) -> None:
+async def busy_tick(server: Server, calls: int) -> None:
     done = asyncio.Event()
 
     async def good() -> None:

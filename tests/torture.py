@@ -83,7 +83,7 @@ async def deep(culprit: Callable[[], object], depth: int) -> None:
         culprit()
 
 
-async def crowd() -> None:
+async def busy_tick() -> None:
     await asyncio.gather(*(deep(lambda: time.sleep(0.0002), 1) for _ in range(60)))
 
 
@@ -94,7 +94,7 @@ async def stalling(watch: Watch, stalls: int, random_: random.Random) -> None:
             culprit = random_.choice(CULPRITS)
             await deep(culprit, random_.choice((5, 0)))
         asyncio.get_running_loop().call_soon(random_.choice(CULPRITS))
-        await crowd()
+        await busy_tick()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(deep(blocks, 30), 0.001)
 

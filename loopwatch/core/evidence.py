@@ -53,7 +53,7 @@ class OutsideSample(NamedTuple):
 
 @dataclass(slots=True)
 class Sample:
-    """One photograph of the loop thread, taken while one step was running."""
+    """One stack sample of the loop thread, taken while one step was running."""
 
     at: float  # clock, s
     late: bool  # the watchdog was kept waiting: C code may have held the GIL until now

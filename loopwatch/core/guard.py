@@ -21,12 +21,12 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except Exception:
-            tell_once(f"{function.__module__}.{function.__qualname__}")
+            log_once(f"{function.__module__}.{function.__qualname__}")
 
     return wrapper
 
 
-def tell_once(where: str) -> None:
+def log_once(where: str) -> None:
     """Log the exception being handled, the first time it happens at `where`."""
     if where not in _told:
         _told.add(where)

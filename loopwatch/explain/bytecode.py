@@ -1,10 +1,10 @@
 """What a frame may have been doing when the interpreter let the watchdog in.
 
-C code that keeps the GIL is photographed when it is over: at the next instruction at which the
+C code that keeps the GIL is sampled when it is over: at the next instruction at which the
 interpreter looks whether somebody else wants the GIL. That is right after a call of C code, on
 entering a Python function and on a loop's way back; not after an operator, nor when a Python
-function returns. So a late photograph stands on the call that was slow, unless something before it,
-since the last such look, was slow instead: an operator, or the end of a Python function called.
+function returns. So a late stack sample stands on the call that was slow, unless something before
+it, since the last such look, was slow instead: an operator, or the end of a Python function called.
 
 Specialised instructions (PEP 659) tell calls of C code from calls of Python. In 3.11 a call is two
 instructions, `PRECALL` and `CALL`; calls of C code that are specialised look right after the first.
@@ -54,7 +54,7 @@ ENDINGS = (
 
 
 class Doubt(Enum):
-    """What may have been slow in place of the call that a late photograph stands on."""
+    """What may have been slow in place of the call that a late stack sample stands on."""
 
     NOTHING = 0
     CALLEE = 1  # the end of a Python function called before it

@@ -73,13 +73,13 @@ def starvation(usage: Usage) -> float:
 
 
 def importing(slow: Slow) -> bool:
-    """Return whether most photographs show an import inside the step."""
+    """Return whether most stack samples show an import inside the step."""
     shown = [any(s.code.co_filename in IMPORTING for s in sample.spots) for sample in timely(slow)]
     return sum(shown) > len(shown) / 2
 
 
 def timely(slow: Slow) -> list[Sample]:
-    """Return the photographs taken when they were due; if there are none, the late ones."""
+    """Return the stack samples taken when they were due; if there are none, the late ones."""
     return [s for s in slow.samples if not s.late] or slow.samples
 
 
@@ -90,7 +90,7 @@ def waited_for_gil(usage: Usage, duration: float) -> bool:
 
 
 def parked(slow: Slow) -> bool:
-    """Return whether most timely photographs found the thread waiting for something else."""
+    """Return whether most timely stack samples found the thread waiting for something else."""
     shown = [s.parked for s in slow.samples if s.spots and not s.late]
     return sum(shown) > len(shown) / 2
 

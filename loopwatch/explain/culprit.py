@@ -1,11 +1,11 @@
 """From evidence to a stall: route, coroutine, site, cause.
 
-A timely photograph is exact. A late one was taken when C code let the GIL go again, and is exact
+A timely stack sample is exact. A late one was taken when C code let the GIL go again, and is exact
 only where nothing but the call it stands on can have been slow (`bytecode`); else the step's owner
 is named, never an innocent line, until its lines are watched the next time. What was seen from
 outside, or by watching lines, is exact.
 
-A photograph counts for the time around it, a late one for all the time the watchdog was kept
+A stack sample counts for the time around it, a late one for all the time the watchdog was kept
 waiting. Where no line is to blame (many callbacks; no CPU, and the rest would not have been slow)
 none is named; where another thread is, that thread's.
 """
@@ -167,7 +167,7 @@ def endpoint_code(endpoint: Any) -> CodeType | None:
 
 
 def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
-    """Return the first photograph of the place that held the loop longest, as far as is seen."""
+    """Return the first stack sample of the place that held the loop longest, as far as is seen."""
     seconds: defaultdict[Any, float] = defaultdict(float)
     first: dict[Any, Sample] = {}
     for sample, span in spans(slow):
@@ -181,7 +181,7 @@ def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
 
 
 def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
-    """Return each photograph with the time it stands for, s: up to the middle between two timely
+    """Return each stack sample with the time it stands for, s: up to the middle between two timely
     ones; before a late one, all the time since the one before."""
     samples = [s for s in slow.samples if s.spots]
     if seen := sightings(slow):
@@ -223,10 +223,10 @@ def innocent(slow: Slow) -> bool:
 
 
 def doubts(sample: Sample, spot: Spot | None) -> Doubt:
-    """Return what else than the call at `spot` a photograph may be evidence of.
+    """Return what else than the call at `spot` a stack sample may be evidence of.
 
     Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
-    the photograph shows that very look, and `spot` is who called; or plumbing, to which own code
+    the stack sample shows that very look, and `spot` is who called; or plumbing, to which own code
     has just returned.
     """
     if spot is None:

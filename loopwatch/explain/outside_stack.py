@@ -1,4 +1,4 @@
-"""Stacks read from outside, as photographs: no code objects, but what stands in for them."""
+"""Stacks read from outside, as stack samples: no code objects, but what stands in for them."""
 
 from __future__ import annotations
 

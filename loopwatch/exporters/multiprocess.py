@@ -157,7 +157,7 @@ class Sharing:
         ours = folder is not None and Path(folder, f"counter_{os.getpid()}.db").exists()
         if folder is not None and ours and not self._checked:
             self._checked = True
-            bury(Path(folder))
+            drop_dead_workers(Path(folder))
         elif self._checked and not ours:
             say_once(
                 f"{VARIABLE} must be left alone while a process runs, and its files are gone from "
@@ -208,7 +208,7 @@ def make(metric: Metric, labels: Labels) -> Iterable[Any]:
         yield place(name, metric.labels, labels)
 
 
-def bury(folder: Path) -> None:
+def drop_dead_workers(folder: Path) -> None:
     """Take the live gauges of processes that have ended out of the sums.
 
     As `prometheus_client` asks of whoever sees a worker end, which not every server lets one do.

@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
-from loopwatch.core.guard import guarded, tell_once
+from loopwatch.core.guard import guarded, log_once
 from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
 from loopwatch.core.record_types import NONE, Stall
@@ -67,7 +67,7 @@ class StallSpans:
                 return None
             return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
         except Exception:
-            tell_once("loopwatch.exporters.spans")
+            log_once("loopwatch.exporters.spans")
             return None
 
     @guarded

@@ -1,6 +1,6 @@
 """The profile: all stalls by stack, for the tools that draw flame graphs.
 
-A stack weighs the seconds for which it held the loop. A stall that was never photographed stands
+A stack weighs the seconds for which it held the loop. A stall that was never sampled stands
 under its site's function. Of 1,024 different stacks each has its own weight, the rest share one.
 """
 

@@ -75,7 +75,7 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
     return True
 
 
-def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
     step of it was long, and it waited for nothing. False, and nothing done, if not; the compiled
     twin has its own."""
@@ -86,11 +86,11 @@ def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
             return False
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
-    now, since, started = clock(), pulse.mark, request.started
+    now, since, started = clock(), state.mark, request.started
     step = now - (since if since > started else started)
     if step >= FIRST or request.rare is not None or request.times or request.queued:
         return False
-    if pulse.limit == 0.0:
+    if state.limit == 0.0:
         return False
     running = own = request.seconds + step
     responded = request.responded
@@ -121,7 +121,7 @@ if speedups is not None:
     speedups.wire_ledger(SECONDS_EDGES)
     add_request, add_to_known = speedups.add_request, speedups.add_to_known
 
-    def finish(pulse: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
+    def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
         return False
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from loopwatch.core.guard import tell_once
+from loopwatch.core.guard import log_once
 
 Adopter = Callable[[Any], None]
 
@@ -63,4 +63,4 @@ def _tell(loop_of: Callable[[Any], Any], self: Any) -> None:
         for adopter in _adopters:
             adopter(loop)
     except Exception:  # a closed runner, say: what follows will say so itself
-        tell_once("loopwatch.loop.adoption")
+        log_once("loopwatch.loop.adoption")

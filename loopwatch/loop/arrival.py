@@ -28,7 +28,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from loopwatch.core.guard import tell_once
+from loopwatch.core.guard import log_once
 
 LINUX = sys.platform == "linux"
 IPPROTO_TCP, TCP_INFO = 6, 11  # linux/in.h, linux/tcp.h
@@ -48,7 +48,7 @@ def queued(scope: Mapping[str, Any], receive: Any) -> float | None:
     except (AttributeError, OSError, ValueError):
         return None  # no transport behind it; no TCP; closed, which is a ValueError on uvloop
     except Exception:
-        tell_once("loopwatch.loop.arrival")
+        log_once("loopwatch.loop.arrival")
         return None
 
 

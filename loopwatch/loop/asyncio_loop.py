@@ -18,14 +18,14 @@ from typing import Any
 from loopwatch.core.guard import say
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import running_task
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.probe import LAYERS, Held, Probe
 from loopwatch.loop.replaced import Replaced
 from loopwatch.loop.step_timing import timed_run, timed_select
 
 LINE = 2048  # handles looked at as a hold ends
 
-_pulses: dict[Any, Pulse] = {}  # by loop; one entry a watched loop
+_states: dict[Any, LoopState] = {}  # by loop; one entry a watched loop
 _original: Any = None
 _patched: Any = None
 _eager = False  # some watched loop has a task factory
@@ -34,10 +34,10 @@ _eager = False  # some watched loop has a task factory
 def _patch() -> None:
     """Put the wrapper for the loops watched now, or what was there before any, into its place."""
     global _original, _patched, _eager
-    if _patched is None and _pulses:
+    if _patched is None and _states:
         _original = _patched = asyncio.Handle._run
     if asyncio.Handle._run is not _patched:
-        if not _pulses:
+        if not _states:
             say(
                 logging.WARNING,
                 "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
@@ -45,8 +45,8 @@ def _patch() -> None:
             )
             _patched.forget()
         return
-    if _pulses:
-        _patched = timed_run(_original, _pulses, _eager)
+    if _states:
+        _patched = timed_run(_original, _states, _eager)
         asyncio.Handle._run = _patched  # type: ignore[method-assign]
     else:
         asyncio.Handle._run = _original  # type: ignore[method-assign]
@@ -68,10 +68,10 @@ class AsyncioProbe(Probe):
         self.selector = self.loop._selector
         self.parked = getattr(type(self.selector).select, "__code__", None)
         ready = getattr(self.loop, "_ready", None)
-        self.pulse.aftermath.line = lambda: in_line(ready or ())
-        timed = timed_select(self.pulse, self.selector.select, ready)
+        self.state.victim_search.line = lambda: in_line(ready or ())
+        timed = timed_select(self.state, self.selector.select, ready)
         self._replaced_select = Replaced(self.selector, "select", timed)
-        _pulses[self.loop] = self.pulse
+        _states[self.loop] = self.state
         _patch()
         self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
         self.glance()
@@ -79,12 +79,12 @@ class AsyncioProbe(Probe):
     def uninstall(self) -> None:
         super().uninstall()
         self._replaced_select.put_back()
-        if _pulses.pop(self.loop, None) is not None:
+        if _states.pop(self.loop, None) is not None:
             _patch()
 
     def expect_eager_tasks(self) -> None:
         global _eager
-        _eager = self.pulse.eager = True
+        _eager = self.state.eager = True
         _patch()
 
     def glance(self) -> None:
@@ -93,10 +93,10 @@ class AsyncioProbe(Probe):
             self._end_intrusion(*self.intrusion)
 
     def held(self, now: float) -> Held | None:
-        pulse = self.pulse
-        if not pulse.polling:
+        state = self.state
+        if not state.polling:
             self.intruding = False
-            return Held(pulse.mark, pulse.mark)
+            return Held(state.mark, state.mark)
         self.intruding = self._intruded()
         if not self.intruding:
             return None
@@ -106,7 +106,7 @@ class AsyncioProbe(Probe):
 
     def _intruded(self) -> bool:
         """Return whether something runs within the poll: a signal's handler does."""
-        frame = sys._current_frames().get(self.pulse.thread_id)
+        frame = sys._current_frames().get(self.state.thread_id)
         if frame is None or self.parked is None or frame.f_code is self.parked:
             return False
         while frame is not None and frame.f_code is not self.parked:
@@ -116,8 +116,8 @@ class AsyncioProbe(Probe):
     def _end_intrusion(self, since: float, seen: float) -> None:
         """Judge what ran within the poll; it lasted a little longer than it was seen."""
         self.intrusion = None
-        if seen - since >= self.pulse.threshold:
-            self.pulse.judge(since, seen - since)
+        if seen - since >= self.state.threshold:
+            self.state.judge(since, seen - since)
 
 
 def codes(*functions: Any) -> Iterable[CodeType]:

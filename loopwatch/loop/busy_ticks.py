@@ -1,9 +1,9 @@
 """Who took part in a tick of many callbacks.
 
 Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the tick
-is `OLD`, or where the loop had a crowd ready (`limit` of the pulse, which sends every step the slow
-way). So what is noted of a tick that began with few ready callbacks, each under a millisecond,
-lacks its first moments.
+is `OLD`, or where the loop had a busy tick ready (`limit` of the loop state, which sends every step
+the slow way). So what is noted of a tick that began with few ready callbacks, each under a
+millisecond, lacks its first moments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS = 128  # noted in one tick; steps of others are left out, and counted if t
 OLD = 0.02  # s of a tick from which short steps are noted too
 
 
-class Crowd:
+class BusyTick:
     """The steps of the tick in progress, by what ran; written by the loop's thread only."""
 
     def __init__(self) -> None:

@@ -8,25 +8,25 @@ from collections.abc import Callable
 
 from loopwatch.core.guard import say
 from loopwatch.loop.asyncio_loop import AsyncioProbe
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.other_loop import HeartbeatProbe
 from loopwatch.loop.probe import Probe
 from loopwatch.loop.uvloop_loop import UvloopProbe
 
 
-def probe_for(pulse: Pulse, ticked: Callable[[float, int], None]) -> Probe:
-    """Return a probe for the pulse's loop; `ticked(seconds, times)` files ticks of loops whose
+def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
+    """Return a probe for the loop state's loop; `ticked(seconds, times)` files ticks of loops whose
     ticks a heartbeat must estimate."""
-    loop = pulse.loop
+    loop = state.loop
     if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
-        return AsyncioProbe(pulse)
+        return AsyncioProbe(state)
     if type(loop).__module__.partition(".")[0] == "uvloop":
         try:
-            return UvloopProbe(pulse)
+            return UvloopProbe(state)
         except (OSError, AttributeError, ImportError) as error:
             say(
                 logging.WARNING,
                 "uvloop hides libuv's functions (%s): its ticks are watched by heartbeat only",
                 error,
             )
-    return HeartbeatProbe(pulse, ticked)
+    return HeartbeatProbe(state, ticked)

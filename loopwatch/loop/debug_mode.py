@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import Any
 
-from loopwatch.core.guard import tell_once
+from loopwatch.core.guard import log_once
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 
@@ -29,7 +29,7 @@ class DebugMode(logging.Filter):
         loop = self.probe.loop
         self._before = loop.get_debug(), loop.slow_callback_duration
         loop.set_debug(True)
-        loop.slow_callback_duration = self.probe.pulse.threshold
+        loop.slow_callback_duration = self.probe.state.threshold
         ASYNCIO.addFilter(self)
 
     def uninstall(self) -> None:
@@ -46,14 +46,14 @@ class DebugMode(logging.Filter):
         try:
             self._take(float(record.args[1]))  # type: ignore[index,arg-type]
         except Exception:
-            tell_once("loopwatch.loop.debug_mode")
+            log_once("loopwatch.loop.debug_mode")
         return False
 
     def _take(self, took: float) -> None:
-        pulse, now = self.probe.pulse, clock()
-        if pulse.judged > now - took:
+        state, now = self.probe.state, clock()
+        if state.judged > now - took:
             return
-        pulse.judge(now - took, took)
+        state.judge(now - took, took)
 
 
 def slow_callback(record: logging.LogRecord) -> bool:

@@ -10,7 +10,7 @@ import ctypes
 import importlib
 from typing import Any
 
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.step_timing import LibuvPoll
 
 UV_METRICS_IDLE_TIME = 1
@@ -33,12 +33,12 @@ class Libuv:
         size = returning(self.library.uv_handle_size, ctypes.c_size_t)
         self.prepare_size, self.check_size = size(UV_PREPARE), size(UV_CHECK)
 
-    def open(self, pulse: Pulse) -> Any:
-        """Have libuv tell the pulse of each poll; on the loop's thread, until `close` is called."""
+    def open(self, state: LoopState) -> Any:
+        """Have libuv write each poll into `state`; on the loop's thread, until `close`."""
         configure = self.library.uv_loop_configure
         if configure(ctypes.c_void_p(self.address), UV_METRICS_IDLE_TIME) != 0:
             raise OSError("uv_loop_configure refused UV_METRICS_IDLE_TIME")
-        return LibuvPoll(pulse, self.address, self.functions, self.prepare_size, self.check_size)
+        return LibuvPoll(state, self.address, self.functions, self.prepare_size, self.check_size)
 
 
 def returning(function: Any, kind: Any) -> Any:

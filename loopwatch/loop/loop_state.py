@@ -2,7 +2,7 @@
 
 Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
 so a reader under the GIL sees old or new, never half. `mark`, where the step in progress began, is
-the proof of movement: a photograph counts only if it is the same before and after.
+the proof of movement: a stack sample counts only if it is the same before and after.
 
 A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or
 by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's
@@ -24,13 +24,13 @@ from loopwatch.core.evidence import Part, Sample, Slow
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.core.request import Request
 from loopwatch.core.speedups import speedups
-from loopwatch.loop.busy_ticks import Crowd
-from loopwatch.loop.victims import SLACK, WAITED, Aftermath, Position
+from loopwatch.loop.busy_ticks import BusyTick
+from loopwatch.loop.victim_search import SLACK, WAITED, Position, VictimSearch
 
 LONG = SECONDS_EDGES[0]  # s: below it a step is only counted
-CROWD = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
+BUSY_TICK = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
 PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
-SAMPLES = 64  # photographs kept until explained
+SAMPLES = 64  # stack samples kept until explained
 BEHIND = 0.05  # of the threshold: a tick or step as long makes requests wait in their sockets
 
 clock = time.perf_counter
@@ -38,7 +38,7 @@ clock = time.perf_counter
 
 if TYPE_CHECKING or speedups is None:
 
-    class PulseNumbers:
+    class LoopStateNumbers:
         """What the code that runs at every step reads and writes."""
 
         __slots__ = (
@@ -121,18 +121,27 @@ if TYPE_CHECKING or speedups is None:
             return turns, idle + max(0.0, now - tick), None
 
         def take_notes(self) -> list[tuple[Any, Any, float]]:
-            """Return the long steps of this tick that were filed without the crowd: none here."""
+            """Return the long steps of this tick that were filed as single ones: none here."""
             return []
 
 else:
-    PulseNumbers = speedups.PulseNumbers
+    LoopStateNumbers = speedups.LoopStateNumbers
 
 
-class Pulse(PulseNumbers):
+class LoopState(LoopStateNumbers):
     """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
 
     __slots__ = (
-        *("aftermath", "cpu_clock", "crowd", "dropped", "installed", "judged", "long_step", "loop"),
+        *(
+            "victim_search",
+            "cpu_clock",
+            "busy_tick",
+            "dropped",
+            "installed",
+            "judged",
+            "long_step",
+            "loop",
+        ),
         *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
     )
 
@@ -150,8 +159,8 @@ class Pulse(PulseNumbers):
         self.long_step, self.many_steps, self.task_row = long_step, many_steps, task_row
         self.installed = self.mark = self.tick = clock()
         self.limit = LONG
-        self.aftermath = Aftermath(self._position, self._photographed_context)
-        self.crowd = Crowd()
+        self.victim_search = VictimSearch(self._position, self._sampled_context)
+        self.busy_tick = BusyTick()
         self.judged = 0.0  # the end of the last slow callback
         self.dropped = 0
         self.pending: deque[Slow] = deque()
@@ -174,10 +183,10 @@ class Pulse(PulseNumbers):
         """End a tick that was slow, or follows one: judge it if none of its steps was."""
         self.limit = LONG
         if took >= self.threshold and self.judged <= self.tick:
-            self.judge_crowd(self.tick, took)
-        self.crowd.clear()
-        if self.aftermath.active:
-            self.aftermath.tick()
+            self.judge_busy_tick(self.tick, took)
+        self.busy_tick.clear()
+        if self.victim_search.active:
+            self.victim_search.tick()
             self.limit = 0.0
 
     def judge(
@@ -196,11 +205,11 @@ class Pulse(PulseNumbers):
         slow.request, slow.coroutine, slow.context, slow.code = request, coroutine, copied, code
         self.put(slow)
 
-    def judge_crowd(self, started: float, duration: float) -> None:
+    def judge_busy_tick(self, started: float, duration: float) -> None:
         """Put a tick up for explaining in which many steps took part and none was slow."""
         self.judged = started + duration
         slow = self.slow(started, duration)
-        slow.parts = self.crowd.parts(self.take_notes()) or (Part(None, None, None, duration),)
+        slow.parts = self.busy_tick.parts(self.take_notes()) or (Part(None, None, None, duration),)
         self.put(slow)
 
     def slow(self, started: float, duration: float) -> Slow:
@@ -212,12 +221,12 @@ class Pulse(PulseNumbers):
     def put(self, slow: Slow) -> None:
         """Keep a slow callback until it is explained, if there is room."""
         if threading.get_ident() == self.thread_id:
-            slow.hold = self.aftermath.begin(
-                slow.started, slow.ended, slow.request, crowd=bool(slow.parts)
+            slow.hold = self.victim_search.begin(
+                slow.started, slow.ended, slow.request, busy_tick=bool(slow.parts)
             )
             self.limit = 0.0
         else:
-            slow.hold = self.aftermath.match(slow.started, slow.ended)
+            slow.hold = self.victim_search.match(slow.started, slow.ended)
         slow.hold.context = slow.hold.context or slow.context
         if len(self.pending) < PENDING:
             self.pending.append(slow)
@@ -237,7 +246,7 @@ class Pulse(PulseNumbers):
         turns, idle, since = self.position(now)
         return Position(turns, idle, now if since is None else since)
 
-    def _photographed_context(self, started: float, ended: float) -> Context | None:
+    def _sampled_context(self, started: float, ended: float) -> Context | None:
         shown = (s.context for s in reversed([*self.samples]) if started <= s.at <= ended)
         return next((context for context in shown if context is not None), None)
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from loopwatch.core.guard import guarded
 from loopwatch.loop.floor import below_current_task
-from loopwatch.loop.loop_state import LONG, Pulse, clock
+from loopwatch.loop.loop_state import LONG, LoopState, clock
 from loopwatch.loop.probe import LAYERS, Held, Probe
 from loopwatch.loop.scheduling import Scheduling
 
@@ -30,17 +30,17 @@ class HeartbeatProbe(Probe):
     layers: ClassVar[tuple[str, ...]] = ("heartbeat", "callbacks", *LAYERS)
     blind: ClassVar[tuple[str, ...]] = ("busy and idle time", "the default executor's threads")
 
-    def __init__(self, pulse: Pulse, ticked: Callable[[float, int], None]) -> None:
-        super().__init__(pulse)
+    def __init__(self, state: LoopState, ticked: Callable[[float, int], None]) -> None:
+        super().__init__(state)
         self.ticked = ticked
         self.kind = f"{type(self.loop).__module__}.{type(self.loop).__qualname__}"
         self.due = clock() + PERIOD
         runner = below_current_task()
         self.floor = frozenset((runner,)) if runner is not None else frozenset()
-        self._scheduling = Scheduling(pulse)
+        self._scheduling = Scheduling(state)
         self._call_later = self.loop.call_later
         self._timer: Any = None
-        pulse.aftermath.position = None
+        state.victim_search.position = None
 
     def install(self, closed: Callable[[], None]) -> None:
         super().install(closed)
@@ -60,7 +60,7 @@ class HeartbeatProbe(Probe):
         super().uninstall()
 
     def _stop_beating(self) -> None:
-        if threading.get_ident() == self.pulse.thread_id or not self.loop.is_running():
+        if threading.get_ident() == self.state.thread_id or not self.loop.is_running():
             self._timer.cancel()
         else:
             self.loop.call_soon_threadsafe(self._timer.cancel)
@@ -71,26 +71,26 @@ class HeartbeatProbe(Probe):
 
     def _beat(self) -> None:
         self._read(clock())
-        if not self.pulse.closed:
+        if not self.state.closed:
             self._schedule()
 
     @guarded
     def _read(self, now: float) -> None:
-        pulse, late = self.pulse, max(0.0, now - self.due)
-        pulse.mark = pulse.tick = now
-        pulse.limit = LONG
-        pulse.crowd.clear()
+        state, late = self.state, max(0.0, now - self.due)
+        state.mark = state.tick = now
+        state.limit = LONG
+        state.busy_tick.clear()
         if late > 0:
             self.ticked(late, 1)
-        if late >= pulse.threshold and pulse.judged <= now - late:
-            pulse.judge(now - late, late)
+        if late >= state.threshold and state.judged <= now - late:
+            state.judge(now - late, late)
 
     def held(self, now: float) -> Held | None:
-        pulse = self.pulse
-        if pulse.running is not None:
-            return Held(pulse.mark, pulse.mark)
+        state = self.state
+        if state.running is not None:
+            return Held(state.mark, state.mark)
         if now - self.due > JITTER:
-            since = max(self.due, pulse.mark)
+            since = max(self.due, state.mark)
             return Held(since, since)
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import ClassVar, NamedTuple
 
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.replaced import Replaced
 
 LAYERS = ("requests", "watchdog", "gc")
@@ -20,16 +20,16 @@ class Held(NamedTuple):
 
 
 class Probe:
-    """Watches one loop through its `pulse`. Subclasses know how."""
+    """Watches one loop through its `state`. Subclasses know how."""
 
     kind: str
     layers: ClassVar[tuple[str, ...]]
     blind: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, pulse: Pulse) -> None:
-        self.pulse = pulse
-        self.loop = pulse.loop
-        self.floor: frozenset[CodeType] = frozenset()  # photographs end at this code
+    def __init__(self, state: LoopState) -> None:
+        self.state = state
+        self.loop = state.loop
+        self.floor: frozenset[CodeType] = frozenset()  # stack samples end at this code
         self._closed: Callable[[], None] | None = None
 
     def install(self, closed: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class Probe:
 
     def uninstall(self) -> None:
         """Put back what was there."""
-        self.pulse.closed = True
+        self.state.closed = True
         self._replaced_close.put_back()
 
     def abandon(self) -> None:
@@ -59,19 +59,19 @@ class Probe:
 
     def glance(self) -> None:
         """Do what this loop needs done at every wake of the watchdog."""
-        pulse = self.pulse
-        if not pulse.eager and self.loop.get_task_factory() is not None:
+        state = self.state
+        if not state.eager and self.loop.get_task_factory() is not None:
             self.expect_eager_tasks()
 
     def expect_eager_tasks(self) -> None:
         """Tasks may begin within others' steps from now on."""
-        self.pulse.eager = True
+        self.state.eager = True
 
     def idle(self, now: float) -> float | None:
         """Return seconds spent idle since the watch began; None if the loop does not tell."""
-        return self.pulse.position(now)[1]
+        return self.state.position(now)[1]
 
     def ticking(self, now: float) -> float:
         """Return for how long the tick in progress has been busy, s; 0.0 if that is not known."""
-        since = self.pulse.position(now)[2]
+        since = self.state.position(now)[2]
         return 0.0 if since is None else max(0.0, now - since)

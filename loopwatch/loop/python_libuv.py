@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 
-from loopwatch.loop.loop_state import LONG, Pulse
+from loopwatch.loop.loop_state import LONG, LoopState
 from loopwatch.loop.python_steps import end_tick
 from loopwatch.loop.slow_steps import end_gap, share_step
 
@@ -32,17 +32,19 @@ class Metrics(ctypes.Structure):
 class LibuvPoll:
     """The poll of one loop; `functions` are the addresses that `probe.libuv` names."""
 
-    def __init__(self, pulse: Pulse, address: int, functions: tuple[int, ...], *sizes: int) -> None:
+    def __init__(
+        self, state: LoopState, address: int, functions: tuple[int, ...], *sizes: int
+    ) -> None:
         self._idle_time, self._now = TIME(functions[8]), TIME(functions[9])
         self._info, self._metrics = INFO(functions[10]), Metrics()
         self._told = ctypes.addressof(self._metrics)
-        self._pulse: Pulse | None = pulse
+        self._state: LoopState | None = state
         self._address: int | None = address
         self._zero = self._raw = self._idle_time(address)
         self._lost = 0  # ns: what signals have taken from libuv's count
         self._idle_before = 0.0  # s, at the last step that asked
-        pulse.turns = self._turns(address)
-        pulse.poll = self
+        state.turns = self._turns(address)
+        state.poll = self
 
     def _turns(self, address: int) -> int:
         self._info(address, self._told)
@@ -62,16 +64,16 @@ class LibuvPoll:
 
         In a poll idle time grows between two calls.
         """
-        pulse, address = self._pulse, self._address
-        if pulse is None or address is None:
+        state, address = self._state, self._address
+        if state is None or address is None:
             return 0, 0.0, None
         turns, before, idle = self._turns(address), self._idle(address), self._idle(address)
         if idle > before:
             return turns, idle, None
         own = self._now(address) / 1e3
-        return turns, idle, min(now, max(own, pulse.mark if pulse.running is None else pulse.tick))
+        return turns, idle, min(now, max(own, state.mark if state.running is None else state.tick))
 
-    def catch_up(self, pulse: Pulse, ended: float, now: float) -> None:
+    def catch_up(self, state: LoopState, ended: float, now: float) -> None:
         """A step begins now, and the last one ended then: was there a poll in between, or a gap?"""
         address = self._address
         if address is None:
@@ -79,21 +81,21 @@ class LibuvPoll:
         turns, idle = self._turns(address), self._idle(address)
         waited, self._idle_before = idle - self._idle_before, idle
         rest = max(0.0, now - ended - waited)
-        if turns != pulse.turns:
-            pulse.mark = ended
-            end_tick(pulse, ended)
-            pulse.turns, pulse.idle = turns, idle
-            pulse.tick = now - rest
-        pulse.mark = now
-        if pulse.entered is not None:
-            share_step(pulse, None, None, rest)
+        if turns != state.turns:
+            state.mark = ended
+            end_tick(state, ended)
+            state.turns, state.idle = turns, idle
+            state.tick = now - rest
+        state.mark = now
+        if state.entered is not None:
+            share_step(state, None, None, rest)
         elif rest >= LONG:
-            end_gap(pulse, rest)
+            end_gap(state, rest)
 
     def detach(self) -> None:
         """Read nothing more; on any thread."""
-        if self._pulse is not None:
-            self._pulse.poll = None
-        self._pulse = self._address = None
+        if self._state is not None:
+            self._state.poll = None
+        self._state = self._address = None
 
     close = detach

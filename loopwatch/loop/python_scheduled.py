@@ -19,7 +19,7 @@ from typing import Any
 
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import OLD
-from loopwatch.loop.loop_state import LONG, Pulse, clock
+from loopwatch.loop.loop_state import LONG, LoopState, clock
 from loopwatch.loop.python_steps import end_short_other, end_step
 
 owner = REQUEST.get
@@ -97,36 +97,36 @@ def step_kind() -> type | None:
 STEP = step_kind()
 
 
-def timed_step(pulse: Pulse) -> Callable[..., Any]:
+def timed_step(state: LoopState) -> Callable[..., Any]:
     """Return what calls a callback, and times its step; `handle` is None for a task's."""
 
     def run(callback: Any, made: float, args: Any, handle: Scheduled | None = None) -> Any:
-        if pulse.running is not None:  # one within another
+        if state.running is not None:  # one within another
             return callback(*args)
-        ended = pulse.mark
-        pulse.mark = now = clock()
-        if now >= pulse.ask:
-            look(pulse, ended, now)
-        pulse.running = callback if handle is None else handle
+        ended = state.mark
+        state.mark = now = clock()
+        if now >= state.ask:
+            look(state, ended, now)
+        state.running = callback if handle is None else handle
         try:
             return callback(*args)
         finally:
-            pulse.running = None
+            state.running = None
             now = clock()
-            took = now - pulse.mark
-            pulse.mark = now
+            took = now - state.mark
+            state.mark = now
             request = owner(None)
-            if took >= pulse.limit or pulse.entered is not None:
-                end_slowly(pulse, handle or task_handle(callback, made), request, took)
+            if took >= state.limit or state.entered is not None:
+                end_slowly(state, handle or task_handle(callback, made), request, took)
             elif request is not None:
                 request.steps += 1
                 request.seconds += took
                 request.stepped = now
             elif type(callback) is BuiltinFunctionType and type(callback.__self__) is not Task:
-                pulse.other_steps += 1
-                pulse.other_seconds += took
-            elif not pulse.closed:
-                end_short_other(pulse, callback, took)
+                state.other_steps += 1
+                state.other_seconds += took
+            elif not state.closed:
+                end_short_other(state, callback, took)
 
     return run
 
@@ -137,32 +137,32 @@ def task_handle(callback: Any, made: float) -> Scheduled:
     return handle
 
 
-def end_slowly(pulse: Pulse, handle: Scheduled, request: Request | None, took: float) -> None:
-    if not pulse.closed:
+def end_slowly(state: LoopState, handle: Scheduled, request: Request | None, took: float) -> None:
+    if not state.closed:
         handle._context = copy_context()
-        end_step(pulse, handle, request, took)
+        end_step(state, handle, request, took)
 
 
-def look(pulse: Pulse, ended: float, now: float) -> None:
+def look(state: LoopState, ended: float, now: float) -> None:
     """A step begins now, long after its tick: has that ended? In an old one each is noted."""
-    if pulse.poll is not None:
-        pulse.poll.catch_up(pulse, ended, now)
-        pulse.mark = clock()
-    if pulse.mark - pulse.tick >= OLD:
-        pulse.limit = 0.0
-    pulse.ask = pulse.tick + (OLD if pulse.poll is None else LONG)
+    if state.poll is not None:
+        state.poll.catch_up(state, ended, now)
+        state.mark = clock()
+    if state.mark - state.tick >= OLD:
+        state.limit = 0.0
+    state.ask = state.tick + (OLD if state.poll is None else LONG)
 
 
-def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[..., Any]:
+def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Callable[..., Any]:
     """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
     -1 it is `time`, which needs nothing here."""
-    run = timed_step(pulse)
+    run = timed_step(state)
     named = Named(run)
 
     def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if pulse.closed:
+        if state.closed:
             return original(callback, *args, context=context)
-        made = clock() if pulse.running is None else pulse.mark
+        made = clock() if state.running is None else state.mark
         kind = type(callback)
         if kind is STEP:
             return original(run, callback, made, args, context=context)
@@ -182,7 +182,7 @@ def timed_soon(pulse: Pulse, original: Callable[..., Any], at: int) -> Callable[
             due = made + delay if delay > 0 else made
         except TypeError:  # no number: the loop says so
             return original(delay, callback, *args, context=context)
-        if pulse.closed:
+        if state.closed:
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._run = callback, run

@@ -1,6 +1,6 @@
 """Step timing in Python: for where its compiled twin, in `native/`, was not built.
 
-Rule: arithmetic on the pulse and the request; no strings, locks, metrics or allocation.
+Rule: arithmetic on the loop state and the request; no strings, locks, metrics or allocation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import OLD
-from loopwatch.loop.loop_state import CROWD, LONG, Pulse, clock
+from loopwatch.loop.loop_state import BUSY_TICK, LONG, LoopState, clock
 from loopwatch.loop.slow_steps import end_gap, end_long_step, end_other_call, share_step
 
 Run = Callable[[Any], None]
@@ -42,55 +42,55 @@ def report_beyond(handle: Any, error: BaseException) -> None:
     report(handle, error.with_traceback(trace and trace.tb_next))
 
 
-def end_step(pulse: Pulse, handle: Any, request: Request | None, took: float) -> None:
-    """End a step, at `pulse.mark`, that is not simply a short one of a request."""
-    entered = pulse.entered
+def end_step(state: LoopState, handle: Any, request: Request | None, took: float) -> None:
+    """End a step, at `state.mark`, that is not simply a short one of a request."""
+    entered = state.entered
     if entered is not None:
         if entered is not request:
-            share_step(pulse, handle, request, took)
+            share_step(state, handle, request, took)
             return
-        pulse.entered = None
-    if took >= pulse.limit:
-        end_long_step(pulse, handle, request, took)
+        state.entered = None
+    if took >= state.limit:
+        end_long_step(state, handle, request, took)
         return
-    if pulse.mark - pulse.tick >= OLD:
-        pulse.limit = 0.0  # what follows is noted
+    if state.mark - state.tick >= OLD:
+        state.limit = 0.0  # what follows is noted
     if request is not None:
         request.steps += 1
         request.seconds += took
-        request.stepped = pulse.mark
+        request.stepped = state.mark
     else:
-        end_short_other(pulse, handle._callback, took)
+        end_short_other(state, handle._callback, took)
 
 
-def end_short_other(pulse: Pulse, callback: Any, took: float) -> None:
+def end_short_other(state: LoopState, callback: Any, took: float) -> None:
     """Count a short step that no request owns."""
     kind = type(callback)
     if kind is MethodType or (
         kind is BuiltinFunctionType and type(callback.__self__) is not Task
     ):  # a transport's, most likely, or a set's `discard`
-        pulse.other_steps += 1
-        pulse.other_seconds += took
+        state.other_steps += 1
+        state.other_seconds += took
     else:
-        end_other_call(pulse, callback, took)
+        end_other_call(state, callback, took)
 
 
-def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
-    """Return `run` (`asyncio.Handle._run`) with every step of the loops in `pulses` timed.
+def timed_run(run: Run, states: Mapping[Any, LoopState], eager: bool) -> Run:
+    """Return `run` (`asyncio.Handle._run`) with every step of the loops in `states` timed.
 
     Only where tasks may be `eager` must a step look for a request that entered it. To be made anew
-    whenever `pulses` changes: one loop alone is found without a lookup.
+    whenever `states` changes: one loop alone is found without a lookup.
     """
-    find = pulses.get
-    only, its_pulse = next(iter(pulses.items())) if len(pulses) == 1 else (None, None)
+    find = states.get
+    only, its_state = next(iter(states.items())) if len(states) == 1 else (None, None)
     plain = run is PLAIN_RUN
 
     def _run(self: Any) -> None:
-        pulse = its_pulse if self._loop is only else find(self._loop)
-        if pulse is None:
+        state = its_state if self._loop is only else find(self._loop)
+        if state is None:
             run(self)
             return
-        pulse.running = self
+        state.running = self
         if not plain:
             run(self)
         else:
@@ -106,30 +106,30 @@ def timed_run(run: Run, pulses: Mapping[Any, Pulse], eager: bool) -> Run:
                 raise
             except BaseException as error:
                 report_beyond(self, error)
-        pulse.running = None
+        state.running = None
         now = clock()
-        took = now - pulse.mark
-        pulse.mark = now
+        took = now - state.mark
+        state.mark = now
         context = self._context
         request = context.get(REQUEST) if type(context) is Context else None
-        if eager or took >= pulse.limit or now - pulse.tick >= OLD:
-            end_step(pulse, self, request, took)
+        if eager or took >= state.limit or now - state.tick >= OLD:
+            end_step(state, self, request, took)
         elif request is not None:
             request.steps += 1
             request.seconds += took
             request.stepped = now
         else:
-            end_short_other(pulse, self._callback, took)
+            end_short_other(state, self._callback, took)
 
     def forget() -> None:
-        nonlocal only, its_pulse
-        only = its_pulse = None
+        nonlocal only, its_state
+        only = its_state = None
 
     _run.forget = forget  # type: ignore[attr-defined]
     return _run
 
 
-def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
+def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Select:
     """Return `select` with every tick, and the idle time between ticks, measured.
 
     A tick ends where its last step ended. A poll without waiting (timeout 0) has no idle time, so
@@ -140,49 +140,49 @@ def timed_select(pulse: Pulse, select: Select, ready: Sized | None) -> Select:
     waiting = () if ready is None else ready
 
     def timed(timeout: float | None = None) -> Any:
-        if not pulse.turns:
-            end_first_step(pulse)
-        end = pulse.mark
-        took = end - pulse.tick
-        pulse.turns += 1
-        if took >= pulse.limit:
-            end_long_tick(pulse, took)
-        pulse.tick = end
+        if not state.turns:
+            end_first_step(state)
+        end = state.mark
+        took = end - state.tick
+        state.turns += 1
+        if took >= state.limit:
+            end_long_tick(state, took)
+        state.tick = end
         if timeout == 0:
             events = select(timeout)
         else:
-            pulse.polling = True
+            state.polling = True
             try:
                 events = select(timeout)
             finally:
-                pulse.mark = pulse.tick = back = clock()
-                pulse.idle += back - end
-                pulse.polling = False
-        if len(waiting) > CROWD:
-            pulse.limit = 0.0
+                state.mark = state.tick = back = clock()
+                state.idle += back - end
+                state.polling = False
+        if len(waiting) > BUSY_TICK:
+            state.limit = 0.0
         return events
 
     return timed
 
 
-def end_first_step(pulse: Pulse) -> None:
+def end_first_step(state: LoopState) -> None:
     """The step in which the watch began is nobody's, for it began before; as long as it lasts
     since."""
     now = clock()
-    took, pulse.mark = now - pulse.mark, now
+    took, state.mark = now - state.mark, now
     if took >= LONG:
-        end_gap(pulse, took)
+        end_gap(state, took)
 
 
-def end_tick(pulse: Pulse, ended: float) -> None:
-    took = ended - pulse.tick
-    pulse.turns += 1
-    if took >= pulse.limit:
-        end_long_tick(pulse, took)
-    pulse.tick = ended
+def end_tick(state: LoopState, ended: float) -> None:
+    took = ended - state.tick
+    state.turns += 1
+    if took >= state.limit:
+        end_long_tick(state, took)
+    state.tick = ended
 
 
-def end_long_tick(pulse: Pulse, took: float) -> None:
-    pulse.count_tick(took)
-    pulse.fall_behind(took)
-    pulse.long_tick(took)
+def end_long_tick(state: LoopState, took: float) -> None:
+    state.count_tick(took)
+    state.fall_behind(took)
+    state.long_tick(took)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.core.request import REQUEST, SLOW, Request
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 
 NOTHING: Any = object()  # no argument at all
 BODY, START = "http.response.body", "http.response.start"
@@ -21,9 +21,9 @@ owner = REQUEST.get
 class Answer:
     """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
 
-    __slots__ = ("_pulse", "_request", "_send", "_start")
+    __slots__ = ("_request", "_send", "_start", "_state")
 
-    _pulse: Pulse
+    _state: LoopState
     _request: Request
     _send: Any
     _start: Callable[[Any, Any], Any] | None
@@ -40,15 +40,15 @@ class Answer:
         if type(kind) is str or isinstance(kind, str):
             if kind == BODY:
                 if "more_body" not in message or not message["more_body"]:
-                    pulse, started = self._pulse, request.started
+                    state, started = self._state, request.started
                     request.responded = now = clock()
                     if request.times or owner(None) is not request:
-                        request.settled = used(pulse, request, now)
+                        request.settled = used(state, request, now)
                     else:
-                        since, so_far = pulse.mark, request.taken + request.seconds
+                        since, so_far = state.mark, request.taken + request.seconds
                         request.settled = so_far + now - (since if since > started else started)
-                    if pulse.span is not None and now - started + request.queued >= SLOW:
-                        request.span = pulse.span()
+                    if state.span is not None and now - started + request.queued >= SLOW:
+                        request.span = state.span()
             elif self._start is not None and kind == START:
                 message = self._start(request, message)
         return self._send(message)
@@ -58,7 +58,7 @@ class Answer:
 
 
 def answering(
-    pulse: Pulse,
+    state: LoopState,
     request: Request,
     receive: Any,
     send: Any,
@@ -67,19 +67,19 @@ def answering(
 ) -> Any:
     """Return the `send` for a request that begins now; `late` is asked about one that may have
     waited in its socket."""
-    if request.started < pulse.behind:
+    if request.started < state.behind:
         late(request, receive)
     answer = Answer()
-    answer._pulse, answer._request, answer._send, answer._start = pulse, request, send, start
+    answer._state, answer._request, answer._send, answer._start = state, request, send, start
     return answer
 
 
-def used(pulse: Pulse, request: Request, now: float) -> float:
+def used(state: LoopState, request: Request, now: float) -> float:
     """Return the seconds of a request's own steps until now, which is in one of them."""
     so_far, times = request.taken + request.seconds, request.times
     if times:
         so_far += sum(times)
     if owner(None) is not request:  # in a step of somebody else's
         return so_far
-    since, started = pulse.mark, request.started
+    since, started = state.mark, request.started
     return so_far + (now - (since if since > started else started))

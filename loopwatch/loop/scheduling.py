@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.replaced import Replaced
 from loopwatch.loop.step_timing import timed_soon
 
@@ -22,15 +22,15 @@ TIME = {"time": -1}  # of uvloop: it sets libuv's time
 class Scheduling:
     """The scheduling methods of one loop. Raises AttributeError where they cannot be set."""
 
-    def __init__(self, pulse: Pulse, methods: Mapping[str, int] = METHODS) -> None:
-        self._pulse, self._methods = pulse, methods
-        self.originals = {name: getattr(pulse.loop, name) for name in methods}
+    def __init__(self, state: LoopState, methods: Mapping[str, int] = METHODS) -> None:
+        self._state, self._methods = state, methods
+        self.originals = {name: getattr(state.loop, name) for name in methods}
         self._replaced: list[Replaced] = []
 
     def install(self) -> None:
         for name, at in self._methods.items():
-            ours = timed_soon(self._pulse, self.originals[name], at)
-            self._replaced.append(Replaced(self._pulse.loop, name, ours))
+            ours = timed_soon(self._state, self.originals[name], at)
+            self._replaced.append(Replaced(self._state.loop, name, ours))
 
     def uninstall(self) -> None:
         """Put back what was there, but for what somebody has wrapped since."""

@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from loopwatch.core.request import Request
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.response import used
 
 HEADER = b"server-timing"
 
 
-def with_server_timing(pulse: Pulse, request: Request, message: Any) -> Any:
+def with_server_timing(state: LoopState, request: Request, message: Any) -> Any:
     """Return the first message of a response with the header added, the rest as it was."""
-    header = HEADER, value(*parts(pulse, request, clock()))
+    header = HEADER, value(*parts(state, request, clock()))
     return {**message, "headers": [*message.get("headers", ()), header]}
 
 
-def parts(pulse: Pulse, request: Request, now: float) -> tuple[float, float, float, float]:
+def parts(state: LoopState, request: Request, now: float) -> tuple[float, float, float, float]:
     """Return seconds queued, running, stalled and waiting; they add up to the time until now."""
     age = now - request.started
-    running = min(used(pulse, request, now), age)
+    running = min(used(state, request, now), age)
     stalled = min(request.stalled, age - running)
     return request.queued, running, stalled, age - running - stalled
 

@@ -24,16 +24,16 @@ from loopwatch.core.speedups import speedups
 from loopwatch.loop import python_libuv, python_scheduled, python_steps
 from loopwatch.loop import slow_steps as long_steps
 from loopwatch.loop.busy_ticks import OLD
-from loopwatch.loop.loop_state import BEHIND, CROWD
+from loopwatch.loop.loop_state import BEHIND, BUSY_TICK
 from loopwatch.loop.response import answering as python_answering
-from loopwatch.loop.victims import WAITED
+from loopwatch.loop.victim_search import WAITED
 
 COMPILED = speedups is not None
 
 
 if speedups is not None:
     speedups.wire_steps(
-        CROWD,
+        BUSY_TICK,
         OLD,
         BEHIND,
         WAITED,

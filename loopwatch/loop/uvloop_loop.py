@@ -15,7 +15,7 @@ from types import CodeType
 
 from loopwatch.loop.floor import below_current_task, parked_code
 from loopwatch.loop.libuv import Libuv
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.probe import LAYERS, Held, Probe
 from loopwatch.loop.scheduling import METHODS, TIME, Scheduling
 
@@ -31,15 +31,15 @@ class UvloopProbe(Probe):
         "where one callback of a transport, reader or signal handler ends and the next begins",
     )
 
-    def __init__(self, pulse: Pulse) -> None:
-        super().__init__(pulse)
+    def __init__(self, state: LoopState) -> None:
+        super().__init__(state)
         self._libuv = Libuv(self.loop)
-        self._scheduling = Scheduling(pulse, METHODS | TIME)
+        self._scheduling = Scheduling(state, METHODS | TIME)
         self._runners: list[CodeType] = []
         self._learn(below_current_task())
 
     def install(self, closed: Callable[[], None]) -> None:
-        self._poll = self._libuv.open(self.pulse)
+        self._poll = self._libuv.open(self.state)
         super().install(closed)
         self._scheduling.install()
         super().glance()
@@ -47,8 +47,8 @@ class UvloopProbe(Probe):
     def uninstall(self) -> None:
         self._scheduling.uninstall()
         self._poll.detach()
-        if self.loop.is_running() and threading.get_ident() != self.pulse.thread_id:
-            self.pulse.closed = True
+        if self.loop.is_running() and threading.get_ident() != self.state.thread_id:
+            self.state.closed = True
             self._scheduling.originals["call_soon_threadsafe"](self._give_back)
         else:
             self._give_back()
@@ -69,22 +69,22 @@ class UvloopProbe(Probe):
         self._original_close()
 
     def held(self, now: float) -> Held | None:
-        pulse = self.pulse
-        if pulse.running is not None:
-            return Held(pulse.mark, pulse.mark)
-        since = pulse.position(now)[2]
+        state = self.state
+        if state.running is not None:
+            return Held(state.mark, state.mark)
+        since = state.position(now)[2]
         if since is None or not self.loop.is_running():
             return None
-        since = max(since, pulse.mark)
+        since = max(since, state.mark)
         return Held(since, since)
 
     def glance(self) -> None:
         super().glance()
         if len(self._runners) < RUNNERS:
-            self._learn(parked_code(self.pulse.thread_id, self._is_parked))
+            self._learn(parked_code(self.state.thread_id, self._is_parked))
 
     def _is_parked(self) -> bool:
-        return self.pulse.position(clock())[2] is None
+        return self.state.position(clock())[2] is None
 
     def _learn(self, runner: CodeType | None) -> None:
         """Take a function for one that runs the loop: every step is on top of it."""

@@ -62,20 +62,20 @@ of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
     return PyObject_GetAttr(handle, name);
 }
 
-/* Gives the pulse of a handle's loop, a new reference; NULL if that is not watched. */
+/* Gives the loop state of a handle's loop, a new reference; NULL if that is not watched. */
 static int
-find_pulse(TimedRun *self, PyObject *handle, Pulse **pulse)
+find_pulse(TimedRun *self, PyObject *handle, LoopState **state)
 {
     PyObject *loop = of_handle(handle, at_loop, str__loop), *found;
-    *pulse = NULL;
+    *state = NULL;
     if (loop == NULL) {
         return -1;
     }
-    found = loop == self->only ? self->its_pulse : PyDict_GetItemWithError(self->pulses, loop);
-    if (found != NULL && found != self->its_pulse && !PyObject_TypeCheck(found, &PulseType)) {
+    found = loop == self->only ? self->its_state : PyDict_GetItemWithError(self->states, loop);
+    if (found != NULL && found != self->its_state && !PyObject_TypeCheck(found, &LoopStateType)) {
         found = NULL; /* the dict has been changed since */
     }
-    *pulse = (Pulse *)Py_XNewRef(found);
+    *state = (LoopState *)Py_XNewRef(found);
     Py_DECREF(loop);
     return found == NULL && PyErr_Occurred() ? -1 : 0;
 }
@@ -125,18 +125,18 @@ report(PyObject *handle)
 
 /* Ends the step of a handle, whose owner is `owner` (stolen), without touching an exception. */
 static int
-end_run(Pulse *pulse, PyObject *handle, PyObject *owner, int raised)
+end_run(LoopState *state, PyObject *handle, PyObject *owner, int raised)
 {
     Raised aside = set_aside(raised);
-    pulse->running = NULL;
-    int failed = end_step(pulse, handle, owner, pulse->mark, read_clock());
+    state->running = NULL;
+    int failed = end_step(state, handle, owner, state->mark, read_clock());
     Py_XDECREF(owner);
     return put_back(aside, failed);
 }
 
 /* Does what asyncio's own _run does. Gives 0, and nothing is done, if that has to do it. */
 static int
-run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
+run_plainly(LoopState *state, PyObject *handle, PyObject **done)
 {
     PyObject *context = *(PyObject **)((char *)handle + at_context);
     PyObject *callback = *(PyObject **)((char *)handle + at_callback);
@@ -152,11 +152,11 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
     Py_INCREF(context);
     Py_INCREF(callback);
     Py_INCREF(args);
-    pulse->running = handle;
-    pulse->owner = NULL;
+    state->running = handle;
+    state->owner = NULL;
     *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
     Raised aside = set_aside(*done == NULL);
-    if (find_owner(pulse, &owner) < 0) {
+    if (find_owner(state, &owner) < 0) {
         PyErr_WriteUnraisable(handle);
     }
     if (PyContext_Exit(context) < 0) {
@@ -166,7 +166,7 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
         put_back(aside, 0);
         *done = report(handle);
     }
-    if (end_run(pulse, handle, owner, *done == NULL) < 0) {
+    if (end_run(state, handle, owner, *done == NULL) < 0) {
         Py_CLEAR(*done);
     }
     Py_DECREF(context);
@@ -176,18 +176,18 @@ run_plainly(Pulse *pulse, PyObject *handle, PyObject **done)
 }
 
 static PyObject *
-run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyObject *names)
+run_with(TimedRun *self, LoopState *state, PyObject *const *args, size_t count, PyObject *names)
 {
     PyObject *done, *owner = NULL;
-    pulse->running = args[0];
+    state->running = args[0];
     done = PyObject_Vectorcall(self->run, args, count, names);
-    pulse->owner = NULL;
+    state->owner = NULL;
     Raised aside = set_aside(done == NULL);
     if (find_owner_of(args[0], &owner) < 0) {
         PyErr_WriteUnraisable(args[0]);
     }
     put_back(aside, 0);
-    if (end_run(pulse, args[0], owner, done == NULL) < 0) {
+    if (end_run(state, args[0], owner, done == NULL) < 0) {
         Py_CLEAR(done);
     }
     return done;
@@ -196,18 +196,18 @@ run_with(TimedRun *self, Pulse *pulse, PyObject *const *args, size_t count, PyOb
 PyObject *
 timed_run_call(TimedRun *self, PyObject *const *args, size_t count, PyObject *names)
 {
-    Pulse *pulse = NULL;
+    LoopState *state = NULL;
     PyObject *done = NULL;
-    if (PyVectorcall_NARGS(count) < 1 || find_pulse(self, args[0], &pulse) < 0) {
+    if (PyVectorcall_NARGS(count) < 1 || find_pulse(self, args[0], &state) < 0) {
         PyErr_Clear();
     }
-    if (pulse == NULL) {
+    if (state == NULL) {
         return PyObject_Vectorcall(self->run, args, count, names);
     }
     if (!self->plain || PyVectorcall_NARGS(count) != 1 || names != NULL ||
-        !PyObject_TypeCheck(args[0], wired.handle_type) || !run_plainly(pulse, args[0], &done)) {
-        done = run_with(self, pulse, args, count, names);
+        !PyObject_TypeCheck(args[0], wired.handle_type) || !run_plainly(state, args[0], &done)) {
+        done = run_with(self, state, args, count, names);
     }
-    Py_DECREF(pulse);
+    Py_DECREF(state);
     return done;
 }

@@ -9,9 +9,9 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *run;    /* asyncio.Handle._run as it was */
-    PyObject *pulses; /* dict of pulses by loop */
+    PyObject *states; /* dict of loop states by loop */
     PyObject *only;   /* the loop, if there is but one */
-    PyObject *its_pulse;
+    PyObject *its_state;
     int plain; /* `run` is asyncio's own, and handles have the slots we know */
 } TimedRun;
 

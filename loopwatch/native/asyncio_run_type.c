@@ -14,9 +14,9 @@ static int
 timed_run_traverse(TimedRun *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->run);
-    Py_VISIT(self->pulses);
+    Py_VISIT(self->states);
     Py_VISIT(self->only);
-    Py_VISIT(self->its_pulse);
+    Py_VISIT(self->its_state);
     return 0;
 }
 
@@ -24,7 +24,7 @@ static int
 timed_run_clear(TimedRun *self)
 {
     Py_CLEAR(self->only);
-    Py_CLEAR(self->its_pulse);
+    Py_CLEAR(self->its_state);
     return 0; /* the rest must stay for as long as it can be called; the dict is cleared */
 }
 
@@ -34,11 +34,11 @@ timed_run_dealloc(TimedRun *self)
     PyObject_GC_UnTrack(self);
     timed_run_clear(self);
     Py_CLEAR(self->run);
-    Py_CLEAR(self->pulses);
+    Py_CLEAR(self->states);
     PyObject_GC_Del(self);
 }
 
-/* Lets go of the loop and its pulse: from now on only what `pulses` holds is found. */
+/* Lets go of the loop and its loop state: from now on only what `states` holds is found. */
 static PyObject *
 timed_run_forget(TimedRun *self, PyObject *unused)
 {
@@ -73,20 +73,20 @@ PyTypeObject TimedRunType = {
     .tp_methods = timed_run_methods,
 };
 
-/* timed_run(run, pulses, eager): `eager` is for the twin alone, here it costs nothing */
+/* timed_run(run, loop states, eager): `eager` is for the twin alone, here it costs nothing */
 PyObject *
 timed_run(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *run, *pulses, *loop, *pulse;
+    PyObject *run, *states, *loop, *state;
     int eager;
     Py_ssize_t at = 0;
-    if (!PyArg_ParseTuple(args, "OO!p:timed_run", &run, &PyDict_Type, &pulses, &eager)) {
+    if (!PyArg_ParseTuple(args, "OO!p:timed_run", &run, &PyDict_Type, &states, &eager)) {
         return NULL;
     }
-    while (PyDict_Next(pulses, &at, &loop, &pulse)) {
-        if (!PyObject_TypeCheck(pulse, &PulseType)) {
-            PyErr_Format(PyExc_TypeError, "pulses must be of Pulse, got %R", pulse);
+    while (PyDict_Next(states, &at, &loop, &state)) {
+        if (!PyObject_TypeCheck(state, &LoopStateType)) {
+            PyErr_Format(PyExc_TypeError, "states must be of LoopState, got %R", state);
             return NULL;
         }
     }
@@ -96,13 +96,13 @@ timed_run(PyObject *module, PyObject *args)
     }
     self->call = (vectorcallfunc)timed_run_call;
     self->run = Py_NewRef(run);
-    self->pulses = Py_NewRef(pulses);
-    self->only = self->its_pulse = NULL;
+    self->states = Py_NewRef(states);
+    self->only = self->its_state = NULL;
     self->plain = run == wired.plain_run && has_slots();
     at = 0;
-    if (PyDict_GET_SIZE(pulses) == 1 && PyDict_Next(pulses, &at, &loop, &pulse)) {
+    if (PyDict_GET_SIZE(states) == 1 && PyDict_Next(states, &at, &loop, &state)) {
         self->only = Py_NewRef(loop);
-        self->its_pulse = Py_NewRef(pulse);
+        self->its_state = Py_NewRef(state);
     }
     PyObject_GC_Track(self);
     return (PyObject *)self;

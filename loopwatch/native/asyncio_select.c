@@ -8,7 +8,7 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    Pulse *pulse;
+    LoopState *state;
     PyObject *select;
     PyObject *ready; /* the loop's deque of callbacks, NULL if it has none */
 } TimedSelect;
@@ -42,16 +42,16 @@ most_wait(PyObject *timeout)
 static PyObject *
 wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names, double most)
 {
-    Pulse *pulse = self->pulse;
-    double end = pulse->mark;
-    pulse->until = most > 0.0 ? end + most : 0.0;
-    pulse->polling = 1;
+    LoopState *state = self->state;
+    double end = state->mark;
+    state->until = most > 0.0 ? end + most : 0.0;
+    state->polling = 1;
     PyObject *events = PyObject_Vectorcall(self->select, args, count, names);
     double back = read_clock();
-    pulse->mark = pulse->tick = back;
-    pulse->idle += back - end;
-    pulse->polling = 0;
-    if (pulse->asleep) {
+    state->mark = state->tick = back;
+    state->idle += back - end;
+    state->polling = 0;
+    if (state->asleep) {
         wake_watcher();
     }
     return events;
@@ -59,15 +59,15 @@ wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *name
 
 /* The step in which the watch began is nobody's, for it began before; as long as it lasts since. */
 static int
-end_first_step(Pulse *pulse)
+end_first_step(LoopState *state)
 {
-    double now = read_clock(), took = now - pulse->mark;
-    pulse->mark = now;
+    double now = read_clock(), took = now - state->mark;
+    state->mark = now;
     if (took < wired.first) {
         return 0;
     }
     PyObject *seconds = PyFloat_FromDouble(took);
-    PyObject *done = seconds ? PyObject_CallFunctionObjArgs(wired.end_gap, pulse, seconds, NULL) : NULL;
+    PyObject *done = seconds ? PyObject_CallFunctionObjArgs(wired.end_gap, state, seconds, NULL) : NULL;
     Py_XDECREF(seconds);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -78,10 +78,10 @@ timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObje
 {
     int has = PyVectorcall_NARGS(count) > 0 || (names != NULL && PyTuple_GET_SIZE(names) > 0);
     int zero = is_zero(has ? args[0] : NULL);
-    if (self->pulse->turns == 0 && end_first_step(self->pulse) < 0) {
+    if (self->state->turns == 0 && end_first_step(self->state) < 0) {
         return NULL;
     }
-    if (zero < 0 || end_tick(self->pulse, self->pulse->mark) < 0) {
+    if (zero < 0 || end_tick(self->state, self->state->mark) < 0) {
         return NULL;
     }
     PyObject *events = zero ? PyObject_Vectorcall(self->select, args, count, names)
@@ -92,8 +92,8 @@ timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObje
             Py_DECREF(events);
             return NULL;
         }
-        if (ready > wired.crowd) {
-            self->pulse->limit = 0.0;
+        if (ready > wired.busy_tick) {
+            self->state->limit = 0.0;
         }
     }
     return events;
@@ -102,7 +102,7 @@ timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObje
 static int
 timed_select_traverse(TimedSelect *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     Py_VISIT(self->select);
     Py_VISIT(self->ready);
     return 0;
@@ -112,7 +112,7 @@ static void
 timed_select_dealloc(TimedSelect *self)
 {
     PyObject_GC_UnTrack(self);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
     Py_CLEAR(self->select);
     Py_CLEAR(self->ready);
     PyObject_GC_Del(self);
@@ -130,13 +130,13 @@ PyTypeObject TimedSelectType = { /* no tp_clear: a selector's dict clears any cy
     .tp_traverse = (traverseproc)timed_select_traverse,
 };
 
-/* timed_select(pulse, select, ready or None) */
+/* timed_select(loop state, select, ready or None) */
 PyObject *
 timed_select(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *pulse, *select, *ready;
-    if (!PyArg_ParseTuple(args, "O!OO:timed_select", &PulseType, &pulse, &select, &ready)) {
+    PyObject *state, *select, *ready;
+    if (!PyArg_ParseTuple(args, "O!OO:timed_select", &LoopStateType, &state, &select, &ready)) {
         return NULL;
     }
     TimedSelect *self = is_wired() ? PyObject_GC_New(TimedSelect, &TimedSelectType) : NULL;
@@ -144,7 +144,7 @@ timed_select(PyObject *module, PyObject *args)
         return NULL;
     }
     self->call = (vectorcallfunc)timed_select_call;
-    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->state = (LoopState *)Py_NewRef(state);
     self->select = Py_NewRef(select);
     self->ready = ready == Py_None ? NULL : Py_NewRef(ready);
     PyObject_GC_Track(self);

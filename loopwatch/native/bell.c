@@ -1,6 +1,6 @@
 /* The bells that wake watchers from deep sleep: a pipe each, never closed while somebody may write.
 
-   Who finds a pulse `asleep` rings, on any thread, with the GIL or without: a write to a pipe that does
+   Who finds a loop state `asleep` rings, on any thread, with the GIL or without: a write to a pipe that does
    not block. A descriptor that is closed may be another file's a moment later, so bells are rung, made
    and taken away under one lock, which nobody keeps for longer than that. */
 

@@ -62,7 +62,7 @@ static PyObject *
 begin_exchange(Exchange *self)
 {
     Middleware *front = self->front;
-    if (front->pulse != self->pulse || front->app == NULL) { /* it serves another loop by now */
+    if (front->state != self->state || front->app == NULL) { /* it serves another loop by now */
         PyObject *arguments[] = {(PyObject *)front, self->scope, self->receive, self->send};
         return as_coroutine(PyObject_VectorcallMethod(str_serve, arguments,
                                                       4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
@@ -80,9 +80,9 @@ begin_exchange(Exchange *self)
         return as_coroutine(nested);
     }
     self->request = request;
-    PyObject *coroutine = NULL, *send = new_response(self->pulse, request, self->send, front->start);
+    PyObject *coroutine = NULL, *send = new_response(self->state, request, self->send, front->start);
     if (send != NULL) {
-        if (ask_late(self->pulse, request, self->receive, front->late) == 0) {
+        if (ask_late(self->state, request, self->receive, front->late) == 0) {
             coroutine = call_app(self, send);
         }
         Py_DECREF(send);
@@ -96,7 +96,7 @@ end_request(Exchange *self, Request *request, int raised)
 {
     PyObject *done = Py_None;
     Raised aside = set_aside(raised);
-    if (!finish_request(self->pulse, self->rows, request)) {
+    if (!finish_request(self->state, self->rows, request)) {
         done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
         Py_XDECREF(done);
     }
@@ -109,13 +109,13 @@ end_exchange(Exchange *self, int raised)
 {
     int failed = 0;
     Request *request = self->request;
-    self->state = ENDED;
+    self->phase = ENDED;
     Py_CLEAR(self->coroutine);
     if (request != NULL) {
         self->request = NULL;
         failed = end_request(self, request, raised);
-        if (self->pulse->owner == (PyObject *)request) { /* of the step, to its end */
-            Py_XSETREF(self->pulse->ended, (PyObject *)request);
+        if (self->state->owner == (PyObject *)request) { /* of the step, to its end */
+            Py_XSETREF(self->state->ended, (PyObject *)request);
         }
         else {
             Py_DECREF(request);
@@ -135,10 +135,10 @@ end_exchange(Exchange *self, int raised)
 static int
 is_refused(Exchange *self, PyObject *argument)
 {
-    if (self->state == ENDED) {
+    if (self->phase == ENDED) {
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     }
-    else if (self->state == RUNNING) {
+    else if (self->phase == RUNNING) {
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
     }
     else if (argument != Py_None) {
@@ -155,19 +155,19 @@ exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
 {
     PySendResult sent = PYGEN_ERROR;
     *result = NULL;
-    if (self->state != SUSPENDED) {
+    if (self->phase != SUSPENDED) {
         if (is_refused(self, argument)) {
             return PYGEN_ERROR;
         }
-        self->state = RUNNING;
+        self->phase = RUNNING;
         self->coroutine = begin_exchange(self);
     }
-    self->state = RUNNING;
-    self->pulse->owner = (PyObject *)self->request;
+    self->phase = RUNNING;
+    self->state->owner = (PyObject *)self->request;
     if (self->coroutine != NULL) {
         sent = Py_TYPE(self->coroutine)->tp_as_async->am_send(self->coroutine, argument, result);
     }
-    self->state = SUSPENDED;
+    self->phase = SUSPENDED;
     if (sent == PYGEN_NEXT) {
         return sent;
     }

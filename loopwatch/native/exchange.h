@@ -12,22 +12,22 @@ typedef struct {
     void *loop; /* compared only: the running loop whose numbers the rest are; NULL: none yet */
     unsigned long thread; /* that loop's */
     PyObject *watched, *rows, *start, *late;
-    Pulse *pulse;
+    LoopState *state;
     PyTypeObject *app_type; /* compared only: whose __call__ the function is, as of this version */
     unsigned int app_version;
     PyObject *app_function;
 } Middleware;
 
-enum state { ENDED, NEW, RUNNING, SUSPENDED }; /* a spare one has ended */
+enum phase { ENDED, NEW, RUNNING, SUSPENDED }; /* a spare one has ended */
 
 typedef struct {
     PyObject_HEAD
     Middleware *front;
-    Pulse *pulse;
+    LoopState *state;
     PyObject *scope, *receive, *send, *watched, *rows;
     Request *request;    /* NULL before it began, after it ended, and where Python has it */
     PyObject *coroutine; /* the app's */
-    enum state state;
+    enum phase phase;
 } Exchange;
 
 /* exchange.c */

@@ -67,9 +67,9 @@ exchange_throw(Exchange *self, PyObject *args)
     if (thrown == NULL) {
         return NULL;
     }
-    if (self->state == ENDED || self->state == RUNNING) {
-        PyErr_SetString(self->state == ENDED ? PyExc_RuntimeError : PyExc_ValueError,
-                        self->state == ENDED ? "cannot reuse already awaited coroutine"
+    if (self->phase == ENDED || self->phase == RUNNING) {
+        PyErr_SetString(self->phase == ENDED ? PyExc_RuntimeError : PyExc_ValueError,
+                        self->phase == ENDED ? "cannot reuse already awaited coroutine"
                                              : "coroutine already executing");
     }
     else if (self->coroutine == NULL) { /* never begun, so nothing is there to be told */
@@ -77,9 +77,9 @@ exchange_throw(Exchange *self, PyObject *args)
         end_exchange(self, 1);
     }
     else {
-        self->state = RUNNING;
+        self->phase = RUNNING;
         waiter = PyObject_CallMethodOneArg(self->coroutine, str_throw, thrown);
-        self->state = SUSPENDED;
+        self->phase = SUSPENDED;
         if (waiter == NULL && end_exchange(self, 1) == 0 &&
             PyErr_ExceptionMatches(PyExc_StopIteration)) { /* an app returns nothing, here as well */
             PyErr_SetNone(PyExc_StopIteration);
@@ -94,13 +94,13 @@ exchange_close(Exchange *self, PyObject *unused)
 {
     (void)unused;
     PyObject *coroutine = self->coroutine, *done = Py_NewRef(Py_None);
-    if (self->state == RUNNING) {
+    if (self->phase == RUNNING) {
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
         Py_CLEAR(done);
     }
-    else if (self->state != ENDED) {
+    else if (self->phase != ENDED) {
         if (coroutine != NULL) {
-            self->state = RUNNING;
+            self->phase = RUNNING;
             Py_SETREF(done, PyObject_CallMethodNoArgs(coroutine, str_close));
         }
         if (end_exchange(self, done == NULL) < 0) {
@@ -129,7 +129,7 @@ static int
 exchange_traverse(Exchange *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->front);
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     Py_VISIT(self->scope);
     Py_VISIT(self->receive);
     Py_VISIT(self->send);
@@ -143,10 +143,10 @@ exchange_traverse(Exchange *self, visitproc visit, void *arg)
 static int
 exchange_clear(Exchange *self)
 {
-    self->state = ENDED;
-    if (self->pulse != NULL && self->request != NULL &&
-        self->pulse->owner == (PyObject *)self->request) {
-        self->pulse->owner = NULL;
+    self->phase = ENDED;
+    if (self->state != NULL && self->request != NULL &&
+        self->state->owner == (PyObject *)self->request) {
+        self->state->owner = NULL;
     }
     Py_CLEAR(self->coroutine);
     Py_CLEAR(self->request);
@@ -156,7 +156,7 @@ exchange_clear(Exchange *self)
     Py_CLEAR(self->watched);
     Py_CLEAR(self->rows);
     Py_CLEAR(self->front);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
     return 0;
 }
 
@@ -165,7 +165,7 @@ static void
 exchange_finalize(Exchange *self)
 {
     PyObject *type, *value, *trace;
-    if (self->state != SUSPENDED) {
+    if (self->phase != SUSPENDED) {
         return;
     }
     PyErr_Fetch(&type, &value, &trace);
@@ -180,7 +180,7 @@ exchange_finalize(Exchange *self)
 static void
 exchange_dealloc(Exchange *self)
 {
-    if (self->state == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
+    if (self->phase == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
         return; /* somebody keeps it now */
     }
     begin_to_end((PyObject *)self);
@@ -227,9 +227,9 @@ new_exchange(Middleware *front, PyObject *scope, PyObject *receive, PyObject *se
     if (self == NULL) {
         return NULL;
     }
-    self->state = NEW;
+    self->phase = NEW;
     self->front = (Middleware *)Py_NewRef(front);
-    self->pulse = (Pulse *)Py_NewRef(front->pulse);
+    self->state = (LoopState *)Py_NewRef(front->state);
     self->scope = Py_NewRef(scope);
     self->receive = Py_NewRef(receive);
     self->send = Py_NewRef(send);

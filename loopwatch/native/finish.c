@@ -141,15 +141,15 @@ add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 /* Counts a request that ends within a step; 0, and nothing done, if that wants more care. */
 int
-finish_request(Pulse *pulse, PyObject *rows, Request *request)
+finish_request(LoopState *state, PyObject *rows, Request *request)
 {
-    RequestRow *row = pulse->limit == 0.0 ? NULL : known_row(rows, request);
+    RequestRow *row = state->limit == 0.0 ? NULL : known_row(rows, request);
     if (row == NULL) {
         return 0;
     }
     Py_INCREF(row);
     double now = read_clock();
-    double began = pulse->mark > request->started ? pulse->mark : request->started;
+    double began = state->mark > request->started ? state->mark : request->started;
     if (add_to_row(row, request, now, now - began) < 0) {
         PyErr_WriteUnraisable((PyObject *)row);
     }

@@ -138,7 +138,7 @@ void
 glance_at(Loop *loop, const Around *around, int late)
 {
     Position was = loop->is;
-    read_position(loop->pulse, around->at, &loop->is);
+    read_position(loop->state, around->at, &loop->is);
     const Position *is = &loop->is;
     int same = loop->known && was.waits && was.turns == is->turns;
     if (!loop->known || is->mark != was.mark || is->turns != was.turns || is->waits != was.waits) {

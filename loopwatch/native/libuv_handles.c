@@ -25,11 +25,11 @@ on_closed(void *handle)
     }
 }
 
-/* The pulse has ended. */
+/* The loop state has ended. */
 void
 abandon_poll(LibuvPoll *poll)
 {
-    poll->pulse = NULL;
+    poll->state = NULL;
 }
 
 static void
@@ -130,15 +130,15 @@ take_addresses(LibuvPoll *poll, PyObject *addresses)
     return 0;
 }
 
-/* LibuvPoll(pulse, address of the uv_loop_t, addresses of functions, sizes of both handles): on the
+/* LibuvPoll(loop state, address of the uv_loop_t, addresses of functions, sizes of both handles): on the
    loop's thread */
 static PyObject *
 libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    PyObject *pulse, *loop, *addresses;
+    PyObject *state, *loop, *addresses;
     Py_ssize_t prepare_size, check_size;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "O!O!O!nn:LibuvPoll", &PulseType, &pulse, &PyLong_Type, &loop,
+    if (!PyArg_ParseTuple(args, "O!O!O!nn:LibuvPoll", &LoopStateType, &state, &PyLong_Type, &loop,
                           &PyTuple_Type, &addresses, &prepare_size, &check_size)) {
         return NULL;
     }
@@ -147,8 +147,8 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_Format(PyExc_ValueError, "LibuvPoll takes %d addresses and the handles' sizes", FUNCTIONS);
         return NULL;
     }
-    if (((Pulse *)pulse)->poll != NULL) {
-        PyErr_SetString(PyExc_ValueError, "this pulse has a poll already");
+    if (((LoopState *)state)->poll != NULL) {
+        PyErr_SetString(PyExc_ValueError, "this state has a poll already");
         return NULL;
     }
     if (make_guards() < 0) {
@@ -174,8 +174,8 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         Py_DECREF(self);
         return NULL;
     }
-    poll->pulse = (Pulse *)pulse;
-    ((Pulse *)pulse)->poll = poll;
+    poll->state = (LoopState *)state;
+    ((LoopState *)state)->poll = poll;
     return (PyObject *)self;
 }
 

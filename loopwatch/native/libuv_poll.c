@@ -37,7 +37,7 @@ libuv_time(LibuvPoll *poll)
 static double
 came_back(LibuvPoll *poll, double idle, double now)
 {
-    double entered = poll->pulse->tick, back = entered + idle;
+    double entered = poll->state->tick, back = entered + idle;
     double own = poll->seen != 0.0 ? poll->seen : libuv_time(poll);
     back = own > back ? own : back;
     return back < now ? back : now;
@@ -105,25 +105,25 @@ guard_polls_anew(void)
     spare = NULL;
 }
 
-/* The same of a pulse, whose poll may be closed meanwhile. Needs no GIL. */
+/* The same of a loop state, whose poll may be closed meanwhile. Needs no GIL. */
 double
-since_poll_of(Pulse *pulse, double now, int *waits)
+since_poll_of(LoopState *state, double now, int *waits)
 {
     take_guard();
-    double since = pulse->poll != NULL ? since_poll(pulse->poll, now, waits) : now;
+    double since = state->poll != NULL ? since_poll(state->poll, now, waits) : now;
     give_guard();
     return since;
 }
 
-/* Parts a poll from its pulse: nobody reads it any more. */
+/* Parts a poll from its loop state: nobody reads it any more. */
 void
 part_poll(LibuvPoll *poll)
 {
     take_guard();
     poll->loop = NULL;
-    if (poll->pulse != NULL) {
-        poll->pulse->poll = NULL;
-        poll->pulse = NULL;
+    if (poll->state != NULL) {
+        poll->state->poll = NULL;
+        poll->state = NULL;
     }
     give_guard();
 }
@@ -131,105 +131,105 @@ part_poll(LibuvPoll *poll)
 /* ---------------------------------------------------------------- called by libuv, without the GIL */
 
 static void
-write_begins(Pulse *pulse)
+write_begins(LoopState *state)
 {
-    __atomic_store_n(&pulse->version, pulse->version + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void
-write_ends(Pulse *pulse)
+write_ends(LoopState *state)
 {
-    __atomic_store_n(&pulse->version, pulse->version + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
 }
 
-/* Calls a function of the pulse with the GIL; what it raises is told, and goes nowhere. */
+/* Calls a function of the loop state with the GIL; what it raises is told, and goes nowhere. */
 static void
-with_gil(Pulse *pulse, int (*function)(Pulse *, double), double at)
+with_gil(LoopState *state, int (*function)(LoopState *, double), double at)
 {
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_INCREF(pulse);
-    if (function(pulse, at) < 0) {
-        PyErr_WriteUnraisable((PyObject *)pulse);
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_INCREF(state);
+    if (function(state, at) < 0) {
+        PyErr_WriteUnraisable((PyObject *)state);
     }
-    Py_DECREF(pulse);
-    PyGILState_Release(state);
+    Py_DECREF(state);
+    PyGILState_Release(gil);
 }
 
 /* What the poll phase ran was long, or a request began in it: Python files it, as a gap. */
 static int
-end_callbacks(Pulse *pulse, double took)
+end_callbacks(LoopState *state, double took)
 {
-    PyObject *entered = is_there(pulse->entered) ? pulse->entered : NULL;
+    PyObject *entered = is_there(state->entered) ? state->entered : NULL;
     if (entered != NULL) {
-        return slow_way(wired.share_step, (PyObject *)pulse, Py_None, Py_None, took);
+        return slow_way(wired.share_step, (PyObject *)state, Py_None, Py_None, took);
     }
     PyObject *seconds = PyFloat_FromDouble(took);
     PyObject *done = seconds == NULL ? NULL
-                                     : PyObject_CallFunctionObjArgs(wired.end_gap, pulse, seconds, NULL);
+                                     : PyObject_CallFunctionObjArgs(wired.end_gap, state, seconds, NULL);
     Py_XDECREF(seconds);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
 
 static int
-end_gap_then_tick(Pulse *pulse, double ended)
+end_gap_then_tick(LoopState *state, double ended)
 {
-    double gap = ended - pulse->mark;
+    double gap = ended - state->mark;
     int failed = 0;
-    pulse->mark = ended;
-    if (gap >= wired.first || is_there(pulse->entered)) {
-        failed = end_callbacks(pulse, gap);
+    state->mark = ended;
+    if (gap >= wired.first || is_there(state->entered)) {
+        failed = end_callbacks(state, gap);
     }
-    return end_tick(pulse, ended) < 0 || failed < 0 ? -1 : 0;
+    return end_tick(state, ended) < 0 || failed < 0 ? -1 : 0;
 }
 
 void
 on_prepare(void *handle)
 {
     LibuvPoll *poll = poll_of(handle);
-    Pulse *pulse = poll->pulse;
-    if (pulse == NULL) {
+    LoopState *state = poll->state;
+    if (state == NULL) {
         return;
     }
     double now = read_clock();
-    if (now - pulse->mark >= wired.first || pulse->noted || is_there(pulse->entered) ||
-        ends_slowly(pulse, now - pulse->tick)) {
-        with_gil(pulse, end_gap_then_tick, now);
+    if (now - state->mark >= wired.first || state->noted || is_there(state->entered) ||
+        ends_slowly(state, now - state->tick)) {
+        with_gil(state, end_gap_then_tick, now);
         now = read_clock();
     }
     else {
-        end_tick(pulse, now); /* nothing of it needs the GIL */
+        end_tick(state, now); /* nothing of it needs the GIL */
     }
-    write_begins(pulse);
-    pulse->mark = pulse->tick = now;
+    write_begins(state);
+    state->mark = state->tick = now;
     idle_since(poll, &poll->idle_before);
     poll->seen = 0.0;
-    pulse->polling = 1;
-    write_ends(pulse);
+    state->polling = 1;
+    write_ends(state);
 }
 
 void
 on_check(void *handle)
 {
     LibuvPoll *poll = poll_of(handle);
-    Pulse *pulse = poll->pulse;
-    if (pulse == NULL || !pulse->polling) {
+    LoopState *state = poll->state;
+    if (state == NULL || !state->polling) {
         return;
     }
     uint64_t unused;
     double now = read_clock(), idle = idle_since(poll, &unused);
     double back = clock_step != 0.0 ? now : came_back(poll, idle, now); /* an even clock is not its */
-    write_begins(pulse);
-    pulse->idle += back - pulse->tick;
-    pulse->tick = back;
-    pulse->mark = now;
-    pulse->polling = 0;
-    write_ends(pulse);
-    if (pulse->asleep) {
+    write_begins(state);
+    state->idle += back - state->tick;
+    state->tick = back;
+    state->mark = now;
+    state->polling = 0;
+    write_ends(state);
+    if (state->asleep) {
         wake_watcher();
     }
-    if (now - back >= wired.first || is_there(pulse->entered)) {
-        with_gil(pulse, end_callbacks, now - back);
+    if (now - back >= wired.first || is_there(state->entered)) {
+        with_gil(state, end_callbacks, now - back);
     }
 }

@@ -14,7 +14,7 @@ struct LibuvPoll {
     void *functions[FUNCTIONS];
     void *loop;            /* uv_loop_t; NULL once it is closed */
     void *prepare, *check; /* uv_handle_t: before each stands a pointer to this */
-    Pulse *pulse;          /* borrowed: it tells us of its end */
+    LoopState *state;          /* borrowed: it tells us of its end */
     uint64_t idle_before;  /* ns, as the poll began */
     double seen;           /* the loop's own time before somebody set it in this poll, s; or 0.0 */
     int open;              /* handles that libuv has not let go */

@@ -7,7 +7,7 @@
 static int
 is_ordinary(Middleware *self, PyObject *scope)
 {
-    if (self->loop == NULL || self->pulse->closed || self->pulse->eager || !PyDict_CheckExact(scope)) {
+    if (self->loop == NULL || self->state->closed || self->state->eager || !PyDict_CheckExact(scope)) {
         return 0;
     }
     static PyObject *last_http; /* text */
@@ -18,7 +18,7 @@ is_ordinary(Middleware *self, PyObject *scope)
     if (!is_text(type, str_http, &last_http) && !same_text(type, str_websocket)) {
         return 0;
     }
-    if (self->pulse->running != NULL && PyThread_get_thread_ident() == self->thread) {
+    if (self->state->running != NULL && PyThread_get_thread_ident() == self->thread) {
         return 1; /* within a step of that loop, on its thread */
     }
     PyObject *running = PyObject_CallNoArgs(wired.running_loop);
@@ -47,12 +47,12 @@ middleware_call(Middleware *self, PyObject *const *args, size_t count, PyObject 
     return awaitable;
 }
 
-/* remember(loop, watched, pulse, rows, start, late): what the running loop's requests need */
+/* remember(loop, watched, loop state, rows, start, late): what the running loop's requests need */
 static PyObject *
 middleware_remember(Middleware *self, PyObject *args)
 {
-    PyObject *loop, *watched, *pulse, *rows, *start, *late;
-    if (!PyArg_ParseTuple(args, "OOO!O!OO:remember", &loop, &watched, &PulseType, &pulse,
+    PyObject *loop, *watched, *state, *rows, *start, *late;
+    if (!PyArg_ParseTuple(args, "OOO!O!OO:remember", &loop, &watched, &LoopStateType, &state,
                           &PyDict_Type, &rows, &start, &late) || !is_wired()) {
         return NULL;
     }
@@ -63,7 +63,7 @@ middleware_remember(Middleware *self, PyObject *args)
     self->loop = loop;
     self->thread = PyThread_get_thread_ident();
     put(&self->watched, watched);
-    put((PyObject **)&self->pulse, pulse);
+    put((PyObject **)&self->state, state);
     put(&self->rows, rows);
     put(&self->start, start);
     put(&self->late, late);
@@ -78,7 +78,7 @@ forget(Middleware *self)
     Py_CLEAR(self->rows);
     Py_CLEAR(self->start);
     Py_CLEAR(self->late);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
 }
 
 /* forget(): the loop is watched no more; requests in flight have what they need to end */
@@ -110,7 +110,7 @@ middleware_traverse(Middleware *self, visitproc visit, void *arg)
     Py_VISIT(self->rows);
     Py_VISIT(self->start);
     Py_VISIT(self->late);
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     return 0;
 }
 

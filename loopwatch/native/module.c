@@ -29,16 +29,16 @@ wire_request(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* wire_steps(crowd, old, least, waited, Task, Handle, run, report, ways): `ways` are the functions
+/* wire_steps(busy tick, old, least, waited, Task, Handle, run, report, ways): `ways` are the functions
    (end_long_step, end_other_step, share_step, end_gap, many_steps) */
 static PyObject *
 wire_steps(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *task, *handle, *run, *report, *ways[5];
-    Py_ssize_t crowd;
+    Py_ssize_t busy_tick;
     double old, least, waited;
-    if (!PyArg_ParseTuple(args, "ndddO!O!OO(OOOOO):wire_steps", &crowd, &old, &least, &waited,
+    if (!PyArg_ParseTuple(args, "ndddO!O!OO(OOOOO):wire_steps", &busy_tick, &old, &least, &waited,
                           &PyType_Type, &task, &PyType_Type, &handle, &run, &report, &ways[0],
                           &ways[1], &ways[2], &ways[3], &ways[4])) {
         return NULL;
@@ -48,7 +48,7 @@ wire_steps(PyObject *module, PyObject *args)
     for (int n = 0; n < 5; n++) {
         put(slots[n], ways[n]);
     }
-    wired.crowd = crowd;
+    wired.busy_tick = busy_tick;
     wired.old = old;
     wired.least = least;
     wired.waited = waited;
@@ -153,7 +153,7 @@ ready_types(PyObject *module)
 {
     PyTypeObject *hidden[] = {&TimedRunType, &TimedSelectType, &ScheduledType,
                               &TimedSoonType, &ResponseType, &ExchangeType};
-    PyTypeObject *shown[] = {&PulseType, &RequestType, &RequestRowType, &StepRowType,
+    PyTypeObject *shown[] = {&LoopStateType, &RequestType, &RequestRowType, &StepRowType,
                              &LibuvPollType, &MiddlewareType, &WatcherType};
     for (size_t n = 0; n < sizeof(hidden) / sizeof(*hidden); n++) {
         if (PyType_Ready(hidden[n]) < 0) {

@@ -3,7 +3,7 @@
    The twin does what Python does in these modules, with the same results:
 
    here                 in Python
-   pulse.c              probe/pulse.py             the numbers of one loop
+   loop state.c              probe/loop state.py             the numbers of one loop
    request.c            request.py                 the numbers of one request, `begin`
    step_row.c           ledger/steps.py            the steps of one coroutine
    request_row.c        ledger/request_row.py      the requests of one route
@@ -111,7 +111,7 @@ typedef struct {
     Note notes[NOTES];
     int noted;
     unsigned int version; /* odd while a poll's end is being written without the GIL */
-} Pulse;
+} LoopState;
 
 /* Where a loop is. */
 typedef struct {
@@ -152,13 +152,13 @@ typedef struct {
     vectorcallfunc call;
     PyObject *callback;
     PyObject *context; /* once a step was long; else NULL */
-    Pulse *pulse;
+    LoopState *state;
     double made; /* when it was scheduled, s of the clock */
     double due;  /* of a timer; else 0.0 */
-    char waits;  /* it is ready, and counted in the pulse */
+    char waits;  /* it is ready, and counted in the loop state */
 } Scheduled;
 
-extern PyTypeObject PulseType, RequestType, RequestRowType, StepRowType, TimedRunType,
+extern PyTypeObject LoopStateType, RequestType, RequestRowType, StepRowType, TimedRunType,
     TimedSelectType, ScheduledType, TimedSoonType, LibuvPollType, ResponseType, ExchangeType,
     MiddlewareType, WatcherType;
 
@@ -170,17 +170,17 @@ typedef struct {
     PyTypeObject *handle_type;
     PyObject *plain_run;       /* asyncio's own Handle._run */
     PyObject *report;          /* (handle, exception): as that reports it */
-    PyObject *end_long_step;   /* (pulse, handle, request or None, took) */
-    PyObject *end_other_step;  /* (pulse, handle, took) */
-    PyObject *share_step;      /* (pulse, handle, request or None, took) */
-    PyObject *end_gap;         /* (pulse, took) */
-    PyObject *many_steps;      /* (pulse, request) */
+    PyObject *end_long_step;   /* (loop state, handle, request or None, took) */
+    PyObject *end_other_step;  /* (loop state, handle, took) */
+    PyObject *share_step;      /* (loop state, handle, request or None, took) */
+    PyObject *end_gap;         /* (loop state, took) */
+    PyObject *many_steps;      /* (loop state, request) */
     PyObject *running_loop;    /* asyncio._get_running_loop */
     PyObject *awaiting;        /* (awaitable) -> coroutine */
     PyObject *nothing;         /* () */
     double edges[EDGES];       /* of all histograms, s */
     Py_ssize_t edge_count;
-    Py_ssize_t crowd;          /* ready callbacks from which every step goes the slow way */
+    Py_ssize_t busy_tick;          /* ready callbacks from which every step goes the slow way */
     double slow;               /* s of latency from which a request keeps its span */
     double first;              /* s: steps below it are only counted */
     double old;                /* s of a tick from which all its steps are noted */
@@ -211,16 +211,16 @@ Request *begin_request(PyObject *door, PyObject *scope);
 
 int add_to_row(RequestRow *row, Request *request, double now, double step); /* finish.c */
 void add_to_recent(RequestRow *row, const double *parts);
-int finish_request(Pulse *pulse, PyObject *rows, Request *request);
+int finish_request(LoopState *state, PyObject *rows, Request *request);
 PyObject *add_request(PyObject *module, PyObject *args);
 PyObject *add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-int end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now);
-int end_tick(Pulse *pulse, double ended);
-int ends_slowly(const Pulse *pulse, double took);
-void count_tick(Pulse *pulse, double took);
-void fall_behind(Pulse *pulse, double took, double ended);
-void forget_notes(Pulse *pulse);
+int end_step(LoopState *state, PyObject *handle, PyObject *request, double began, double now);
+int end_tick(LoopState *state, double ended);
+int ends_slowly(const LoopState *state, double took);
+void count_tick(LoopState *state, double took);
+void fall_behind(LoopState *state, double took, double ended);
+void forget_notes(LoopState *state);
 
 PyObject *of_handle(PyObject *handle, Py_ssize_t at, PyObject *name); /* asyncio_run.c */
 void find_slots(void);
@@ -232,12 +232,12 @@ PyObject *timed_soon(PyObject *module, PyObject *args);   /* timed_soon.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */
-double since_poll_of(Pulse *pulse, double now, int *waits);
+double since_poll_of(LoopState *state, double now, int *waits);
 void guard_polls_anew(void);
-void read_position(Pulse *pulse, double now, Position *position); /* pulse.c; needs no GIL */
+void read_position(LoopState *state, double now, Position *position); /* loop state.c; needs no GIL */
 
-int ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late); /* response.c */
-PyObject *new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start);
+int ask_late(LoopState *state, Request *request, PyObject *receive, PyObject *late); /* response.c */
+PyObject *new_response(LoopState *state, Request *request, PyObject *send, PyObject *start);
 PyObject *answering(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 void wake_watcher(void);                                  /* bell.c */

@@ -9,7 +9,7 @@
 typedef struct {
     PyObject_HEAD
     PyObject *send, *start; /* start: (request, message) -> message, or None */
-    Pulse *pulse;
+    LoopState *state;
     Request *request;
     vectorcallfunc call;
 } Response;
@@ -19,10 +19,10 @@ Spares spare_responses = {.type = &ResponseType};
 /* Says whether a step in progress is the request's, by its exchange or the running context; -1 with an
    exception. */
 static int
-is_own_step(Pulse *pulse, Request *request)
+is_own_step(LoopState *state, Request *request)
 {
     PyObject *owner;
-    if (pulse->owner == (PyObject *)request) {
+    if (state->owner == (PyObject *)request) {
         return 1;
     }
     if (PyContextVar_Get(wired.variable, NULL, &owner) < 0) {
@@ -36,20 +36,20 @@ is_own_step(Pulse *pulse, Request *request)
 /* Notes that the response is complete, what the request has used by now, and its span, if it was
    slow. */
 static int
-settle(Pulse *pulse, Request *request)
+settle(LoopState *state, Request *request)
 {
-    int own = is_own_step(pulse, request);
+    int own = is_own_step(state, request);
     if (own < 0) {
         return -1;
     }
     double now = read_clock(), since = now; /* in a step of somebody else's it has used nothing more */
     if (own) {
-        since = pulse->mark > request->started ? pulse->mark : request->started;
+        since = state->mark > request->started ? state->mark : request->started;
     }
     request->responded = now;
     request->settled = request->taken + request->seconds + long_seconds(request) + now - since;
-    if (now - request->started + request->queued >= wired.slow && is_there(pulse->span)) {
-        PyObject *span = PyObject_CallNoArgs(pulse->span);
+    if (now - request->started + request->queued >= wired.slow && is_there(state->span)) {
+        PyObject *span = PyObject_CallNoArgs(state->span);
         if (span == NULL) {
             return -1;
         }
@@ -84,7 +84,7 @@ answered(Response *self, PyObject *message)
     static PyObject *last_start, *last_body; /* texts */
     if (type != last_start && is_text(type, str_body, &last_body)) {
         int last = is_last(message);
-        if (last < 0 || (last && settle(self->pulse, self->request) < 0)) {
+        if (last < 0 || (last && settle(self->state, self->request) < 0)) {
             return NULL;
         }
     }
@@ -130,7 +130,7 @@ response_traverse(Response *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->send);
     Py_VISIT(self->start);
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     Py_VISIT(self->request);
     return 0;
 }
@@ -141,7 +141,7 @@ response_dealloc(Response *self)
     begin_to_end((PyObject *)self);
     Py_CLEAR(self->send);
     Py_CLEAR(self->start);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
     Py_CLEAR(self->request);
     self->call = NULL; /* a spare one cannot be called */
     keep_spare(&spare_responses, (PyObject *)self);
@@ -162,9 +162,9 @@ PyTypeObject ResponseType = { /* no tp_clear: whoever holds it in a cycle can be
 
 /* Asks `late` about a request that may have waited in its socket; -1 with an exception. */
 int
-ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late)
+ask_late(LoopState *state, Request *request, PyObject *receive, PyObject *late)
 {
-    if (request->started >= pulse->behind) {
+    if (request->started >= state->behind) {
         return 0;
     }
     PyObject *asked = PyObject_CallFunctionObjArgs(late, request, receive, NULL);
@@ -173,13 +173,13 @@ ask_late(Pulse *pulse, Request *request, PyObject *receive, PyObject *late)
 }
 
 PyObject *
-new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start)
+new_response(LoopState *state, Request *request, PyObject *send, PyObject *start)
 {
     Response *self = (Response *)take_spare(&spare_responses);
     if (self == NULL) {
         return NULL;
     }
-    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->state = (LoopState *)Py_NewRef(state);
     self->request = (Request *)Py_NewRef(request);
     self->send = Py_NewRef(send);
     self->start = Py_NewRef(start);
@@ -187,22 +187,22 @@ new_response(Pulse *pulse, Request *request, PyObject *send, PyObject *start)
     return (PyObject *)self;
 }
 
-/* answering(pulse, request, receive, send, start, late): the `send` for a request that begins */
+/* answering(loop state, request, receive, send, start, late): the `send` for a request that begins */
 PyObject *
 answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count != 6 || !PyObject_TypeCheck(args[0], &PulseType) || !is_request(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "answering takes a pulse, a request, and four callables");
+    if (count != 6 || !PyObject_TypeCheck(args[0], &LoopStateType) || !is_request(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "answering takes a state, a request, and four callables");
         return NULL;
     }
-    Pulse *pulse = (Pulse *)args[0];
+    LoopState *state = (LoopState *)args[0];
     Request *request = (Request *)args[1];
     if (!is_wired()) {
         return NULL;
     }
-    if (ask_late(pulse, request, args[2], args[5]) < 0) {
+    if (ask_late(state, request, args[2], args[5]) < 0) {
         return NULL;
     }
-    return new_response(pulse, request, args[3], args[4]);
+    return new_response(state, request, args[3], args[4]);
 }

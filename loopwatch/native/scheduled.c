@@ -18,7 +18,7 @@ Spares spare_scheduled = {.type = &ScheduledType};
 static void
 take_from_line(Scheduled *self)
 {
-    self->pulse->ready -= self->waits;
+    self->state->ready -= self->waits;
     self->waits = 0;
 }
 
@@ -26,14 +26,14 @@ take_from_line(Scheduled *self)
 static int
 begin_scheduled(Scheduled *self, double now)
 {
-    Pulse *pulse = self->pulse;
-    double gap = now - pulse->mark;
+    LoopState *state = self->state;
+    double gap = now - state->mark;
     take_from_line(self);
-    if (gap >= wired.first && pulse->poll != NULL) { /* else it may have been the poll */
-        pulse->mark = now;
+    if (gap >= wired.first && state->poll != NULL) { /* else it may have been the poll */
+        state->mark = now;
         PyObject *seconds = PyFloat_FromDouble(gap);
         PyObject *done = seconds == NULL ? NULL
-                                         : PyObject_CallFunctionObjArgs(wired.end_gap, pulse, seconds, NULL);
+                                         : PyObject_CallFunctionObjArgs(wired.end_gap, state, seconds, NULL);
         Py_XDECREF(seconds);
         if (done == NULL) {
             return -1;
@@ -41,29 +41,29 @@ begin_scheduled(Scheduled *self, double now)
         Py_DECREF(done);
         now = read_clock();
     }
-    if (pulse->ready > wired.crowd) {
-        pulse->limit = 0.0;
+    if (state->ready > wired.busy_tick) {
+        state->limit = 0.0;
     }
-    pulse->mark = now;
-    pulse->owner = NULL;
-    pulse->running = (PyObject *)self;
+    state->mark = now;
+    state->owner = NULL;
+    state->running = (PyObject *)self;
     return 0;
 }
 
 static int
 end_scheduled(Scheduled *self)
 {
-    Pulse *pulse = self->pulse;
+    LoopState *state = self->state;
     PyObject *request = NULL;
-    double now = read_clock(), began = pulse->mark;
-    pulse->running = NULL;
-    if (pulse->closed || find_owner(pulse, &request) < 0) {
-        return pulse->closed ? 0 : -1;
+    double now = read_clock(), began = state->mark;
+    state->running = NULL;
+    if (state->closed || find_owner(state, &request) < 0) {
+        return state->closed ? 0 : -1;
     }
-    if (now - began >= pulse->limit && self->context == NULL) {
+    if (now - began >= state->limit && self->context == NULL) {
         self->context = PyContext_CopyCurrent();
     }
-    int failed = end_step(pulse, (PyObject *)self, request, began, now);
+    int failed = end_step(state, (PyObject *)self, request, began, now);
     Py_XDECREF(request);
     return failed;
 }
@@ -83,7 +83,7 @@ call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *nam
 PyObject *
 scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names)
 {
-    if (self->pulse->closed || self->pulse->running != NULL) { /* stopped, or one within another */
+    if (self->state->closed || self->state->running != NULL) { /* stopped, or one within another */
         take_from_line(self);
         return PyObject_Vectorcall(self->callback, args, count, names);
     }
@@ -121,7 +121,7 @@ scheduled_traverse(Scheduled *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     return 0;
 }
 
@@ -143,7 +143,7 @@ scheduled_dealloc(Scheduled *self)
     }
     Py_CLEAR(self->callback);
     Py_XSETREF(self->context, NULL);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
     keep_spare(&spare_scheduled, (PyObject *)self);
 }
 

@@ -9,18 +9,18 @@
 
 /* The loop was busy for so long until `ended`: what came meanwhile has waited in its socket. */
 void
-fall_behind(Pulse *pulse, double took, double ended)
+fall_behind(LoopState *state, double took, double ended)
 {
-    double least = pulse->threshold * wired.least;
+    double least = state->threshold * wired.least;
     if (took < least) {
         return;
     }
-    if (ended + took + least > pulse->behind) {
-        pulse->behind = ended + took + least;
+    if (ended + took + least > state->behind) {
+        state->behind = ended + took + least;
     }
-    if (pulse->idle - pulse->idle_before > wired.waited) {
-        pulse->busy_since = ended - took;
-        pulse->idle_before = pulse->idle;
+    if (state->idle - state->idle_before > wired.waited) {
+        state->busy_since = ended - took;
+        state->idle_before = state->idle;
     }
 }
 
@@ -62,7 +62,7 @@ stepped_task(PyObject *callback)
 }
 
 /* Returns what stays the same for callbacks of one kind, a new reference: a code object, else a
-   type. As `handle_code` of probe/crowd.py. */
+   type. As `handle_code` of probe/busy tick.py. */
 static PyObject *
 code_of_callback(PyObject *callback)
 {
@@ -94,9 +94,9 @@ code_of_callback(PyObject *callback)
 
 /* Remembers a long step of a young tick; what has no room is left out. */
 static void
-note_step(Pulse *pulse, PyObject *handle, Request *request, double took)
+note_step(LoopState *state, PyObject *handle, Request *request, double took)
 {
-    if (pulse->noted >= NOTES) {
+    if (state->noted >= NOTES) {
         return;
     }
     PyObject *callback = of_handle(handle, at_callback, str__callback);
@@ -115,12 +115,12 @@ note_step(Pulse *pulse, PyObject *handle, Request *request, double took)
         endpoint = PyObject_GetAttr(request->row, str_endpoint);
         PyErr_Clear();
     }
-    if (pulse->noted >= NOTES) { /* by now: some of it was code of the app's */
+    if (state->noted >= NOTES) { /* by now: some of it was code of the app's */
         Py_DECREF(code);
         Py_XDECREF(endpoint);
         return;
     }
-    Note *note = &pulse->notes[pulse->noted++];
+    Note *note = &state->notes[state->noted++];
     note->code = code;
     note->endpoint = endpoint;
     note->took = took;
@@ -130,7 +130,7 @@ note_step(Pulse *pulse, PyObject *handle, Request *request, double took)
 
 /* Counts a short step that no request owns. */
 static int
-add_other(Pulse *pulse, PyObject *handle, double took)
+add_other(LoopState *state, PyObject *handle, double took)
 {
     PyObject *callback = of_handle(handle, at_callback, str__callback);
     if (callback == NULL) {
@@ -143,100 +143,100 @@ add_other(Pulse *pulse, PyObject *handle, double took)
     }
     Py_DECREF(callback);
     if (!plain) {
-        return slow_way(wired.end_other_step, (PyObject *)pulse, handle, NULL, took);
+        return slow_way(wired.end_other_step, (PyObject *)state, handle, NULL, took);
     }
-    pulse->other_steps += 1;
-    pulse->other_seconds += took;
+    state->other_steps += 1;
+    state->other_seconds += took;
     return 0;
 }
 
 /* Files a request's step that is long, but not slow, in a tick that is young. */
 static int
-file_long_step(Pulse *pulse, PyObject *handle, Request *request, double took, double now)
+file_long_step(LoopState *state, PyObject *handle, Request *request, double took, double now)
 {
     if (add_long_step(request, took) < 0) {
         return -1;
     }
     request->stepped = now;
-    note_step(pulse, handle, request, took);
-    fall_behind(pulse, now - pulse->tick, now);
+    note_step(state, handle, request, took);
+    fall_behind(state, now - state->tick, now);
     if (request->long_steps < MANY) {
         return 0;
     }
-    PyObject *done = PyObject_CallFunctionObjArgs(wired.many_steps, pulse, request, NULL);
+    PyObject *done = PyObject_CallFunctionObjArgs(wired.many_steps, state, request, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
 
 /* Ends a step that began at `began`; `request` is its owner, or NULL. -1 with an exception. */
 int
-end_step(Pulse *pulse, PyObject *handle, PyObject *request, double began, double now)
+end_step(LoopState *state, PyObject *handle, PyObject *request, double began, double now)
 {
-    double took = now - began, limit = pulse->limit;
+    double took = now - began, limit = state->limit;
     PyObject *owner = request != NULL ? request : Py_None;
-    pulse->mark = now;
-    if (pulse->entered != NULL) {
-        if (pulse->entered != Py_None && pulse->entered != request) {
-            return slow_way(wired.share_step, (PyObject *)pulse, handle, owner, took);
+    state->mark = now;
+    if (state->entered != NULL) {
+        if (state->entered != Py_None && state->entered != request) {
+            return slow_way(wired.share_step, (PyObject *)state, handle, owner, took);
         }
-        Py_CLEAR(pulse->entered);
+        Py_CLEAR(state->entered);
     }
     if (took >= limit) {
-        int plain = limit != 0.0 && request != NULL && took < pulse->threshold;
-        return plain && now - pulse->tick < wired.old
-                   ? file_long_step(pulse, handle, (Request *)request, took, now)
-                   : slow_way(wired.end_long_step, (PyObject *)pulse, handle, owner, took);
+        int plain = limit != 0.0 && request != NULL && took < state->threshold;
+        return plain && now - state->tick < wired.old
+                   ? file_long_step(state, handle, (Request *)request, took, now)
+                   : slow_way(wired.end_long_step, (PyObject *)state, handle, owner, took);
     }
-    if (now - pulse->tick >= wired.old) {
-        pulse->limit = 0.0; /* what follows is noted */
+    if (now - state->tick >= wired.old) {
+        state->limit = 0.0; /* what follows is noted */
     }
     if (request != NULL) {
         add_step((Request *)request, took, now);
         return 0;
     }
-    return add_other(pulse, handle, took);
+    return add_other(state, handle, took);
 }
 
 /* ---------------------------------------------------------------- a tick */
 
 /* Files a tick that was busy for so long. */
 void
-count_tick(Pulse *pulse, double took)
+count_tick(LoopState *state, double took)
 {
     Py_ssize_t bucket = bucket_of(took);
-    pulse->ticks.counts[bucket] += 1;
-    pulse->ticks.sums[bucket] += took;
-    pulse->squares[bucket] += took * took;
+    state->ticks.counts[bucket] += 1;
+    state->ticks.sums[bucket] += took;
+    state->squares[bucket] += took * took;
 }
 
 /* Says whether the end of a tick is Python's. Needs no GIL. */
 int
-ends_slowly(const Pulse *pulse, double took)
+ends_slowly(const LoopState *state, double took)
 {
-    return took >= pulse->limit && (pulse->limit == 0.0 || took >= pulse->threshold);
+    return took >= state->limit && (state->limit == 0.0 || took >= state->threshold);
 }
 
 /* Ends a tick, which is followed by a poll; -1 with an exception. */
 int
-end_tick(Pulse *pulse, double ended)
+end_tick(LoopState *state, double ended)
 {
-    double took = ended - pulse->tick;
+    double took = ended - state->tick;
     int failed = 0;
-    pulse->turns += 1;
-    if (took >= pulse->limit) {
-        count_tick(pulse, took);
-        fall_behind(pulse, took, ended);
-        if (is_there(pulse->long_tick) && ends_slowly(pulse, took)) {
+    state->turns += 1;
+    if (took >= state->limit) {
+        count_tick(state, took);
+        fall_behind(state, took, ended);
+        if (is_there(state->long_tick) && ends_slowly(state, took)) {
             PyObject *seconds = PyFloat_FromDouble(took);
-            PyObject *done = seconds ? PyObject_CallOneArg(pulse->long_tick, seconds) : NULL;
+            PyObject *done = seconds ? PyObject_CallOneArg(state->long_tick, seconds) : NULL;
             failed = done == NULL ? -1 : 0;
             Py_XDECREF(seconds);
             Py_XDECREF(done);
         }
     }
-    if (pulse->noted) {
-        forget_notes(pulse);
+    if (state->noted) {
+        forget_notes(state);
     }
-    pulse->tick = ended;
+    state->tick = ended;
     return failed;
 }

@@ -14,12 +14,12 @@ typedef struct {
     PyObject *original; /* the loop's own bound method */
     PyObject *function, *self; /* of it, borrowed, where it is a plain one; else NULL */
     vectorcallfunc run;        /* of the function */
-    Pulse *pulse;
+    LoopState *state;
     Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay; -1: `time` */
 } TimedSoon;
 
 static Scheduled *
-new_scheduled(Pulse *pulse, PyObject *callback)
+new_scheduled(LoopState *state, PyObject *callback)
 {
     Scheduled *self = (Scheduled *)take_spare(&spare_scheduled);
     if (self == NULL) {
@@ -27,7 +27,7 @@ new_scheduled(Pulse *pulse, PyObject *callback)
     }
     self->call = (vectorcallfunc)scheduled_call;
     self->callback = Py_NewRef(callback);
-    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->state = (LoopState *)Py_NewRef(state);
     self->made = read_clock();
     self->due = 0.0;
     return self;
@@ -46,10 +46,10 @@ is_refused(PyObject *callback)
 
 /* uvloop is about to set the loop's own time. */
 static void
-note_time(Pulse *pulse)
+note_time(LoopState *state)
 {
-    if (pulse->poll != NULL && pulse->polling) {
-        note_libuv_time(pulse->poll);
+    if (state->poll != NULL && state->polling) {
+        note_libuv_time(state->poll);
     }
 }
 
@@ -101,14 +101,14 @@ static PyObject *
 timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *names)
 {
     Py_ssize_t given = PyVectorcall_NARGS(count), at = self->at;
-    Pulse *pulse = self->pulse;
+    LoopState *state = self->state;
     if (at != 0) {
-        note_time(pulse);
+        note_time(state);
     }
-    if (pulse->closed || at < 0 || given <= at || is_refused(args[at])) {
+    if (state->closed || at < 0 || given <= at || is_refused(args[at])) {
         return PyObject_Vectorcall(self->original, args, count, names);
     }
-    Scheduled *scheduled = new_scheduled(pulse, args[at]);
+    Scheduled *scheduled = new_scheduled(state, args[at]);
     if (scheduled == NULL) {
         return NULL;
     }
@@ -117,9 +117,9 @@ timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *
     }
     else {
         scheduled->waits = 1;
-        pulse->ready += 1;
+        state->ready += 1;
     }
-    if (pulse->asleep) {
+    if (state->asleep) {
         wake_watcher();
     }
     Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
@@ -132,7 +132,7 @@ static int
 timed_soon_traverse(TimedSoon *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->original);
-    Py_VISIT(self->pulse);
+    Py_VISIT(self->state);
     return 0;
 }
 
@@ -141,7 +141,7 @@ timed_soon_dealloc(TimedSoon *self)
 {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->original);
-    Py_CLEAR(self->pulse);
+    Py_CLEAR(self->state);
     PyObject_GC_Del(self);
 }
 
@@ -163,14 +163,14 @@ PyTypeObject TimedSoonType = { /* no tp_clear: the loop's dict clears any cycle 
     .tp_members = timed_soon_members,
 };
 
-/* timed_soon(pulse, original, at) */
+/* timed_soon(loop state, original, at) */
 PyObject *
 timed_soon(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *pulse, *original;
+    PyObject *state, *original;
     Py_ssize_t at;
-    if (!PyArg_ParseTuple(args, "O!On:timed_soon", &PulseType, &pulse, &original, &at)) {
+    if (!PyArg_ParseTuple(args, "O!On:timed_soon", &LoopStateType, &state, &original, &at)) {
         return NULL;
     }
     if (at < -1 || at > 1) {
@@ -190,7 +190,7 @@ timed_soon(PyObject *module, PyObject *args)
         self->self = PyMethod_GET_SELF(original);
         self->run = PyVectorcall_Function(self->function);
     }
-    self->pulse = (Pulse *)Py_NewRef(pulse);
+    self->state = (LoopState *)Py_NewRef(state);
     self->at = at;
     PyObject_GC_Track(self);
     return (PyObject *)self;

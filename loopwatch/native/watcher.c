@@ -5,7 +5,7 @@
    somebody rings, or the time has come that it named; and every so often while a loop does anything.
 
    Mechanism: awake, we glance at the loops' plain numbers once a period, or when what runs would be
-   `early` old. When all have waited for a period, each pulse is told that we are `asleep`, and if a
+   `early` old. When all have waited for a period, each loop state is told that we are `asleep`, and if a
    period later nothing has changed we sleep deeply. The period in between is there for the memory: a
    loop that did not yet see the flag has long been seen to move. From deep sleep we are woken by
 
@@ -18,7 +18,7 @@
    libuv calls back within its poll, where no hook of ours is. A protocol that blocks there has had its
    socket read before we are on a CPU, and then its descriptor has no events any more: of 20 such calls
    2 to 4 were seen. The pending call sees all of them on the main thread. On other threads the first
-   one after a deep sleep has no photograph, unless it schedules something or lasts for `LULL`.
+   one after a deep sleep has no stack sample, unless it schedules something or lasts for `LULL`.
 
    A glance costs less than a microsecond a loop, a wake some 50 to come alive. One loop idle: one wake
    a second, 0.006 % of a core; 100 of them 0.03 %; one that wakes each 50 ms 0.10 %, of which looks of
@@ -53,7 +53,7 @@ beat(Watcher *self, double due)
     if (self->timer >= 0) {
         double at = isfinite(due) ? due + self->stops : 0.0;
         struct itimerspec alarm = {{0, 0}, {(time_t)at, (long)((at - (double)(time_t)at) * 1e9)}};
-        __atomic_store((double *)self->heart.buf, &due, __ATOMIC_RELAXED);
+        __atomic_store((double *)self->keep_alive.buf, &due, __ATOMIC_RELAXED);
         timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &alarm, NULL);
     }
 #else
@@ -162,7 +162,7 @@ is_quiet(const Watcher *self)
     for (Py_ssize_t n = 0; n < self->count; n++) {
         const Loop *loop = &self->loops[n];
         double until;
-        __atomic_load(&loop->pulse->until, &until, __ATOMIC_RELAXED);
+        __atomic_load(&loop->state->until, &until, __ATOMIC_RELAXED);
         if (!loop->is.waits || loop->stirred != 0.0 ||
             self->now - loop->is.tick < self->period ||
             (until != 0.0 && until - self->now < self->period)) {
@@ -173,11 +173,11 @@ is_quiet(const Watcher *self)
 }
 
 static void
-tell_pulses(Watcher *self, char asleep)
+tell_states(Watcher *self, char asleep)
 {
     self->armed = asleep;
     for (Py_ssize_t n = 0; n < self->count; n++) {
-        __atomic_store_n(&self->loops[n].pulse->asleep, asleep, __ATOMIC_RELEASE);
+        __atomic_store_n(&self->loops[n].state->asleep, asleep, __ATOMIC_RELEASE);
     }
 }
 
@@ -185,7 +185,7 @@ void
 disarm(Watcher *self)
 {
     if (self->armed) {
-        tell_pulses(self, 0);
+        tell_states(self, 0);
     }
 }
 
@@ -200,7 +200,7 @@ plan(Watcher *self, double wish, int *deep)
         next = now + LULL;
     }
     else if (quiet) {
-        tell_pulses(self, 1);
+        tell_states(self, 1);
         post(self);
     }
     else {
@@ -216,8 +216,8 @@ plan(Watcher *self, double wish, int *deep)
         else if (loop->stirred != 0.0) {
             sooner(&next, loop->stirred + STUCK, now);
         }
-        else if (*deep && loop->pulse->until != 0.0) {
-            sooner(&next, loop->pulse->until + STUCK, now);
+        else if (*deep && loop->state->until != 0.0) {
+            sooner(&next, loop->state->until + STUCK, now);
         }
     }
     next = next > now + SHORTEST ? next : now + SHORTEST;

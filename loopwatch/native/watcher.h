@@ -31,7 +31,7 @@ typedef struct {
 } Reading;
 
 typedef struct {
-    Pulse *pulse;
+    LoopState *state;
     double early;     /* s of a step or a tick from which Python looks */
     clockid_t clock;  /* of the thread's CPU time, if `timed` */
     int descriptor;   /* of what it polls, or -1 */
@@ -53,7 +53,7 @@ typedef struct Watcher {
     double rang;          /* when a loop rang it first since it was heard; NEVER: none has */
     int rung;             /* by Python */
     char waiting;         /* a thread is in `wait` */
-    char armed;           /* the pulses are told that we are asleep */
+    char armed;           /* the loop states are told that we are asleep */
     char main;            /* a loop runs on the main thread */
     char others;          /* of the process work while Python has long not looked */
     Loop *loops;
@@ -67,8 +67,8 @@ typedef struct Watcher {
     double moving;           /* since when a loop moves that it has not looked at; NEVER: none does */
     int schedule, files[FILES], file_count;
     unsigned int version;    /* odd while the loops' readings are written */
-    Py_buffer heart;         /* one double: when the next beat is due */
-    int timer;               /* goes off if it does not come; -1: there is no heart */
+    Py_buffer keep_alive;         /* one double: when the next beat is due */
+    int timer;               /* goes off if it does not come; -1: there is no keep-alive */
     double stops;            /* s after which it does */
     PyThreadState *state;
 } Watcher;
@@ -86,7 +86,7 @@ double since_step(const Loop *loop); /* when the step in progress began; of a lo
 
 void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t count);
 PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */
-PyObject *watcher_before(Watcher *watcher, PyObject *pulse);
+PyObject *watcher_before(Watcher *watcher, PyObject *state);
 
 void disarm(Watcher *watcher); /* watcher.c */
 double take_gil(Watcher *watcher);

@@ -8,8 +8,8 @@ static void
 release_loops(Loop *loops, Py_ssize_t count)
 {
     for (Py_ssize_t n = 0; n < count; n++) {
-        loops[n].pulse->asleep = 0;
-        Py_DECREF(loops[n].pulse);
+        loops[n].state->asleep = 0;
+        Py_DECREF(loops[n].state);
     }
     PyMem_Free(loops);
 }
@@ -31,7 +31,7 @@ carry_over(const Watcher *self, Loop *loop)
 {
     for (Py_ssize_t n = 0; n < self->count; n++) {
         const Loop *known = &self->loops[n];
-        if (known->pulse == loop->pulse) {
+        if (known->state == loop->state) {
             Loop before = *loop;
             *loop = *known;
             loop->descriptor = before.descriptor;
@@ -44,12 +44,12 @@ carry_over(const Watcher *self, Loop *loop)
 static int
 take_loop(Watcher *self, Loop *loop, PyObject *entry)
 {
-    PyObject *pulse, *clock;
+    PyObject *state, *clock;
     if (!PyTuple_Check(entry)) {
         PyErr_Format(PyExc_TypeError, "a loop to watch is a tuple, got %R", entry);
         return -1;
     }
-    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &PulseType, &pulse, &loop->early, &clock,
+    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &LoopStateType, &state, &loop->early, &clock,
                           &loop->schedule, &loop->descriptor)) {
         return -1;
     }
@@ -61,13 +61,13 @@ take_loop(Watcher *self, Loop *loop, PyObject *entry)
         loop->clock = (clockid_t)id;
         loop->timed = 1;
     }
-    loop->pulse = (Pulse *)pulse;
+    loop->state = (LoopState *)state;
     carry_over(self, loop);
     return 0;
 }
 
 /* watch(entries, period, main): look after these loops from now on, at least once in `period` s; each
-   is (pulse, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
+   is (loop state, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
    on the main thread */
 PyObject *
 watcher_watch(Watcher *self, PyObject *args)
@@ -87,7 +87,7 @@ watcher_watch(Watcher *self, PyObject *args)
     struct pollfd *polled = PyMem_Calloc(count + 1, sizeof(struct pollfd));
     while (loops != NULL && polled != NULL && taken < count &&
            take_loop(self, &loops[taken], PyTuple_GET_ITEM(entries, taken)) == 0) {
-        Py_INCREF(loops[taken].pulse);
+        Py_INCREF(loops[taken].state);
         polled[taken + 1] = (struct pollfd){loops[taken].descriptor, POLLIN, 0};
         taken++;
     }
@@ -104,10 +104,10 @@ watcher_watch(Watcher *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* before(pulse) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
+/* before(loop state) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
    slices of the loop's thread), from before the tick in progress; None if there is no such reading */
 PyObject *
-watcher_before(Watcher *self, PyObject *pulse)
+watcher_before(Watcher *self, PyObject *state)
 {
     Reading found = {0};
     unsigned int version, tries = 0;
@@ -115,7 +115,7 @@ watcher_before(Watcher *self, PyObject *pulse)
         version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
         found.around.at = 0.0;
         for (Py_ssize_t n = 0; n < self->count; n++) {
-            if ((PyObject *)self->loops[n].pulse == pulse && self->loops[n].known) {
+            if ((PyObject *)self->loops[n].state == state && self->loops[n].known) {
                 found = self->loops[n].before;
             }
         }

@@ -120,35 +120,35 @@ watcher_read_from(Watcher *self, PyObject *args)
 }
 
 static void
-let_heart_go(Watcher *self)
+drop_keep_alive(Watcher *self)
 {
     if (self->timer >= 0) {
         self->timer = -1;
-        PyBuffer_Release(&self->heart);
+        PyBuffer_Release(&self->keep_alive);
     }
 }
 
-/* keep_heart(memory of a double, timer, stops): write when it is due, and have the timer go off `stops`
-   seconds later, whenever the GIL is asked for; keep_heart(None, -1, 0.0): no more */
+/* set_keep_alive(memory of a double, timer, stops): write when it is due, and have the timer go off `stops`
+   seconds later, whenever the GIL is asked for; set_keep_alive(None, -1, 0.0): no more */
 static PyObject *
-watcher_keep_heart(Watcher *self, PyObject *args)
+watcher_set_keep_alive(Watcher *self, PyObject *args)
 {
     PyObject *memory;
     int timer;
     double stops;
-    if (!PyArg_ParseTuple(args, "Oid:keep_heart", &memory, &timer, &stops)) {
+    if (!PyArg_ParseTuple(args, "Oid:set_keep_alive", &memory, &timer, &stops)) {
         return NULL;
     }
-    let_heart_go(self);
+    drop_keep_alive(self);
     if (memory == Py_None) {
         Py_RETURN_NONE;
     }
-    if (PyObject_GetBuffer(memory, &self->heart, PyBUF_WRITABLE) < 0) {
+    if (PyObject_GetBuffer(memory, &self->keep_alive, PyBUF_WRITABLE) < 0) {
         return NULL;
     }
-    if (self->heart.len < (Py_ssize_t)sizeof(double) || timer < 0) {
-        PyBuffer_Release(&self->heart);
-        PyErr_SetString(PyExc_ValueError, "a heart is a double and a timer");
+    if (self->keep_alive.len < (Py_ssize_t)sizeof(double) || timer < 0) {
+        PyBuffer_Release(&self->keep_alive);
+        PyErr_SetString(PyExc_ValueError, "a keep_alive is a double and a timer");
         return NULL;
     }
     self->timer = timer;
@@ -171,7 +171,7 @@ static void
 let_go(Watcher *self)
 {
     leave_watchers(self);
-    let_heart_go(self);
+    drop_keep_alive(self);
     take_loops(self, NULL, NULL, 0);
 }
 
@@ -227,7 +227,7 @@ static PyMemberDef watcher_members[] = {
 static PyMethodDef watcher_methods[] = {
     {"before", (PyCFunction)watcher_before, METH_O, "Return a reading from before a loop's tick."},
     {"close", (PyCFunction)watcher_close, METH_NOARGS, "Let everything go, for good."},
-    {"keep_heart", (PyCFunction)watcher_keep_heart, METH_VARARGS, "Say when the GIL is asked for."},
+    {"set_keep_alive", (PyCFunction)watcher_set_keep_alive, METH_VARARGS, "Say when the GIL is asked for."},
     {"read_from", (PyCFunction)watcher_read_from, METH_VARARGS, "Take the files to read."},
     {"ring", (PyCFunction)watcher_ring, METH_NOARGS, "Have `wait` return; any thread."},
     {"wait", (PyCFunction)watcher_wait, METH_O, "Sleep until Python is needed."},

@@ -118,17 +118,17 @@ int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *th
    -1 with an exception set. The context need not be asked where the request's own exchange was
    resumed: nobody else sets the variable. */
 static inline int
-find_owner(Pulse *pulse, PyObject **owner)
+find_owner(LoopState *state, PyObject **owner)
 {
-    if (pulse->owner != NULL) {
-        *owner = pulse->owner == pulse->ended ? pulse->ended : Py_NewRef(pulse->owner);
-        if (pulse->owner != pulse->ended) {
-            Py_XDECREF(pulse->ended);
+    if (state->owner != NULL) {
+        *owner = state->owner == state->ended ? state->ended : Py_NewRef(state->owner);
+        if (state->owner != state->ended) {
+            Py_XDECREF(state->ended);
         }
-        pulse->owner = pulse->ended = NULL;
+        state->owner = state->ended = NULL;
         return 0;
     }
-    Py_CLEAR(pulse->ended);
+    Py_CLEAR(state->ended);
     if (PyContextVar_Get(wired.variable, NULL, owner) < 0) {
         return -1;
     }

@@ -21,7 +21,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from loopwatch.core.guard import guarded, say, tell_once
+from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.holds import Hold, Linking
 from loopwatch.core.record_types import Instrument, Stall
 from loopwatch.loop.loop_state import clock
@@ -118,7 +118,7 @@ class Delivery:
         try:
             shift.thread.start()
         except RuntimeError:  # the process may have no more threads
-            tell_once("loopwatch.watch.delivery")
+            log_once("loopwatch.watch.delivery")
         else:
             self._shift = shift
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from loopwatch.core.evidence import Slow
-from loopwatch.core.guard import tell_once
+from loopwatch.core.guard import log_once
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import Instrument, SiteReading, Stall
 from loopwatch.core.request import unix_time
@@ -24,9 +24,9 @@ from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.ledger.stall_table import StallTable
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.delivery import Delivery
-from loopwatch.watch.victim_accounts import Account, Accounts
+from loopwatch.watch.victim_counts import VictimCount, VictimCounts
 from loopwatch.watch.watched_loop import WatchedLoop
-from loopwatch.watchdog.line_traces import LineWatch
+from loopwatch.watchdog.line_traces import LineTraces
 
 UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
 
@@ -53,11 +53,11 @@ class Reporter:
         write: Write = ignore,
     ) -> None:
         self.table = StallTable()
-        self.accounts = Accounts(self.table)
+        self.victim_counts = VictimCounts(self.table)
         self._write = write
         self.delivery = Delivery(instruments, self._prepare)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
-        self.lines = LineWatch(rules.is_own_code)
+        self.lines = LineTraces(rules.is_own_code)
         self._found: deque[Slow] = deque()
         self._unexplained = 0  # dropped
         self._collecting, self._explaining = threading.RLock(), threading.RLock()
@@ -69,7 +69,7 @@ class Reporter:
         """
         self.lines.tend(now)
         self.collect(loops)
-        if is_due or self._found or self.accounts or self.delivery:
+        if is_due or self._found or self.victim_counts or self.delivery:
             self.delivery.ring()
         return self.delivery.supervise(now)
 
@@ -103,7 +103,7 @@ class Reporter:
             explanation = explain(slow, clock(), self._rules)
             self.lines.suspect(explanation.suspects, slow.thread_id)
         except Exception:
-            tell_once("loopwatch.explain")
+            log_once("loopwatch.explain")
             started = unix_time(slow.started)
             return Stall(started_at=started, duration=slow.duration, thread=slow.thread)
         return self._advised(explanation)
@@ -113,7 +113,7 @@ class Reporter:
         try:
             return replace(stall, advice=self._adviser.advise(stall, explanation.gil_released))
         except Exception:
-            tell_once("loopwatch.explain.advice")
+            log_once("loopwatch.explain.advice")
             return stall
 
     def afresh(self) -> Reporter:
@@ -146,12 +146,12 @@ class Reporter:
             return
         self.table.add(stall, hold)
         if hold is not None:
-            self.accounts.add(Account(stall, hold))
+            self.victim_counts.add(VictimCount(stall, hold))
         else:
             self.delivery.put(stall, None)
 
     def settle(self, all_of_them: bool = False) -> None:
         """Count the victims found by now; stalls that wait for no more of them are delivered."""
         with self._explaining:
-            for stall, hold in self.accounts.settle(clock(), all_of_them):
+            for stall, hold in self.victim_counts.settle(clock(), all_of_them):
                 self.delivery.put(stall, hold)

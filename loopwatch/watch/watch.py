@@ -111,7 +111,7 @@ class Watch:
         self._gc = GcPauses(self._pauses.add)
         self._reading_seconds = 0.0
         self._watchdog_before = _watchdog.seconds
-        self._samples_before = _watchdog.lookout.lost
+        self._samples_before = _watchdog.outside_samples.lost
         self._started = self._adopting = False
 
     @classmethod
@@ -209,7 +209,7 @@ class Watch:
         own = _watchdog.seconds - self._watchdog_before + delivery.seconds + self._reading_seconds
         dropped = Counter(self._reporter.dropped())
         dropped["log"] += self._log.suppressed if self._log is not None else 0
-        dropped["samples"] += _watchdog.lookout.lost - self._samples_before
+        dropped["samples"] += _watchdog.outside_samples.lost - self._samples_before
         shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
         spent = 0.0 if delivery.is_here() else time.thread_time() - began
         self._reading_seconds += spent  # no call within: what another thread adds is not lost

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakSet
 
 from loopwatch.core.evidence import Slow
-from loopwatch.core.guard import guarded, say, tell_once
+from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.holds import Wait
 from loopwatch.core.record_types import LoopReading
@@ -29,7 +29,7 @@ from loopwatch.ledger.totals import Totals
 from loopwatch.loop.arrival import queued
 from loopwatch.loop.choose import probe_for
 from loopwatch.loop.debug_mode import DebugMode
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
 from loopwatch.loop.thread_pools import ThreadPool
@@ -57,8 +57,10 @@ class WatchedLoop:
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template, lone)
         self.timed = LabelTable()
-        self.pulse = Pulse(loop, threshold, self._long_step, self._many_steps, self.steps.of_task)
-        self.probe = probe_for(self.pulse, self.estimated_ticks.add)
+        self.state = LoopState(
+            loop, threshold, self._long_step, self._many_steps, self.steps.of_task
+        )
+        self.probe = probe_for(self.state, self.estimated_ticks.add)
         self.clocks = Clocks(self.probe)
         self.threads = ThreadPool(loop, add_pooled)
         self._debug = DebugMode(self.probe) if debug else None
@@ -68,7 +70,7 @@ class WatchedLoop:
         self.start_response = self._start_response if server_timing else None
         self.fronts: WeakSet[Any] = WeakSet()  # middlewares that remember us
         if trust_request_start:
-            self.pulse.behind = math.inf  # every request is asked
+            self.state.behind = math.inf  # every request is asked
 
     def install(self, closed: Callable[[], None]) -> None:
         self.probe.install(closed)
@@ -80,7 +82,7 @@ class WatchedLoop:
     def trace(self, waited: Any, current: Callable[[], tuple[str, str] | None]) -> None:
         """Have `waited` told of requests that waited, and slow ones keep the `current` span."""
         self.requests.waited = waited
-        self.pulse.span = partial(self._responded, current)
+        self.state.span = partial(self._responded, current)
 
     def _responded(self, current: Callable[[], tuple[str, str] | None]) -> tuple[str, str] | None:
         """A slow response is complete, in its own context: its span may end before the request."""
@@ -89,14 +91,14 @@ class WatchedLoop:
             if span is not None and request is not None:
                 self._tell_waits(request)
         except Exception:
-            tell_once("loopwatch.watch.watched_loop")
+            log_once("loopwatch.watch.watched_loop")
         return span
 
     def _tell_waits(self, request: Request) -> None:
-        pulse, more = self.pulse, list[Wait]()
-        if pulse.aftermath.active:
-            began = max(pulse.mark, request.started)
-            more = pulse.aftermath.expected(request, began, pulse.running)
+        state, more = self.state, list[Wait]()
+        if state.victim_search.active:
+            began = max(state.mark, request.started)
+            more = state.victim_search.expected(request, began, state.running)
         waits = [*(request.waits or ()), *more]
         if waits:
             self.requests.row(request).tell(request, waits, sum(wait.seconds for wait in more))
@@ -110,12 +112,12 @@ class WatchedLoop:
             "loopwatch %s watches the %s loop of thread %s from %g s: sees %s%s",
             __version__,
             probe.kind,
-            self.pulse.thread_name,
-            self.pulse.threshold,
+            self.state.thread_name,
+            self.state.threshold,
             ", ".join(probe.layers),
             blind,
         )
-        self.pulse.begin()
+        self.state.begin()
 
     def uninstall(self) -> None:
         if self._debug is not None:
@@ -138,9 +140,9 @@ class WatchedLoop:
     def _arrive(self, request: Request, receive: Any) -> None:
         """Find out how long a request that begins now has waited before the app could see it."""
         try:
-            self.pulse.aftermath.arrive(request, self._queued(request, request.scope, receive))
+            self.state.victim_search.arrive(request, self._queued(request, request.scope, receive))
         except Exception:
-            tell_once("loopwatch.watch.watched_loop")
+            log_once("loopwatch.watch.watched_loop")
 
     def _queued(self, request: Request, scope: Any, receive: Any) -> float:
         if self._trust_request_start:
@@ -152,29 +154,29 @@ class WatchedLoop:
                 if seconds is not None:
                     return seconds
         seconds = queued(scope, receive)
-        return self.pulse.believable(request, seconds) if seconds else 0.0
+        return self.state.believable(request, seconds) if seconds else 0.0
 
     def _start_response(self, request: Request, message: Any) -> Any:
         try:
-            pulse = self.pulse
-            if pulse.aftermath.active:
-                pulse.aftermath.note(request, max(pulse.mark, request.started), pulse.running)
-            return with_server_timing(pulse, request, message)
+            state = self.state
+            if state.victim_search.active:
+                state.victim_search.note(request, max(state.mark, request.started), state.running)
+            return with_server_timing(state, request, message)
         except Exception:
-            tell_once("loopwatch.loop.server_timing")
+            log_once("loopwatch.loop.server_timing")
             return message
 
     def finish(self, request: Request) -> None:
         """Count a request that ends now, within a step."""
         try:
-            pulse = self.pulse
-            began = max(pulse.mark, request.started)
-            if pulse.limit == 0.0:
-                pulse.aftermath.note(request, began, pulse.running)
+            state = self.state
+            began = max(state.mark, request.started)
+            if state.limit == 0.0:
+                state.victim_search.note(request, began, state.running)
             now = clock()
             self.requests.finish(request, now, now - began)
         except Exception:  # inline: a wrapper would cost every request
-            tell_once("loopwatch.watch.watched_loop")
+            log_once("loopwatch.watch.watched_loop")
 
     def _long_step(self, task: Any, took: float) -> None:
         row = self.steps.none if task is None else self.steps.of_task(task)
@@ -188,9 +190,9 @@ class WatchedLoop:
             self.requests.take(request, clock())
 
     def take_pending(self) -> list[Slow]:
-        """Return the slow callbacks not explained yet, each with its photographs."""
+        """Return the slow callbacks not explained yet, each with its stack samples."""
         taken: list[Slow] = []
-        pending, samples = self.pulse.pending, list(self.pulse.samples)
+        pending, samples = self.state.pending, list(self.state.samples)
         while pending:
             slow = pending.popleft()
             since = [s for s in samples if s.at >= slow.started]
@@ -219,7 +221,7 @@ class WatchedLoop:
         busy, idle = self.times(now)
         return LoopReading(
             loop=self.probe.kind,
-            thread=self.pulse.thread_name,
+            thread=self.state.thread_name,
             layers=self.layers(),
             blind=self.probe.blind,
             busy=busy,
@@ -236,15 +238,15 @@ class WatchedLoop:
         idle = self.probe.idle(now)
         if idle is None:
             return None, None
-        busy = now - self.pulse.installed - idle
+        busy = now - self.state.installed - idle
         if busy > self._busy_told:
             self._busy_told = busy
         return self._busy_told, idle
 
     def lag(self, now: float) -> Histogram:
-        ticking, wall = Ticks(), now - self.pulse.installed
+        ticking, wall = Ticks(), now - self.state.installed
         ticking.add(self.probe.ticking(now))
-        reading = lag(wall, self.pulse, self.estimated_ticks, ticking)
+        reading = lag(wall, self.state, self.estimated_ticks, ticking)
         self._lag_told = never_less(self._lag_told, reading)
         return self._lag_told
 
@@ -256,7 +258,7 @@ class WatchedLoop:
             idle or 0.0,
             self.lag(now),
             {(r.route, r.method): r for r in self.requests.readings(recent)},
-            self.steps.readings(self.pulse.other_steps, self.pulse.other_seconds),
+            self.steps.readings(self.state.other_steps, self.state.other_seconds),
             self.timed.readings(),
             self._dropped(),
         )
@@ -266,10 +268,10 @@ class WatchedLoop:
             routes=self.requests.overflow,
             coroutines=self.steps.overflow,
             labels=self.timed.overflow,
-            stalls=self.pulse.dropped,
-            callbacks=self.pulse.crowd.lost,
+            stalls=self.state.dropped,
+            callbacks=self.state.busy_tick.lost,
             request_start=self.nonsense,
-            victims=self.pulse.aftermath.cut,
+            victims=self.state.victim_search.cut,
         )
 
 

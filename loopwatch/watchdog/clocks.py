@@ -6,11 +6,11 @@ Theory: wall time = CPU + run queue + throttled + waiting for the GIL + waiting 
 first three are counted by the system. A thread waiting for the GIL asks again each switch interval
 (5 ms), which costs it a slice of CPU time each: its slices times the interval bound that wait.
 
-The watchdog itself is the witness of who kept the GIL. The compiled one times its own wait for it;
-what it was late before it asked, it was without a CPU (its own run queue), or nothing of the
-process ran at all (stopped, throttled, or a machine that stood still). The one in Python says when
-it means to look next, and if it comes late, many slices say that it waited for the GIL, and few
-that it did not run.
+The watchdog itself is the process reading of who kept the GIL. The compiled one times its own wait
+for it; what it was late before it asked, it was without a CPU (its own run queue), or nothing of
+the process ran at all (stopped, throttled, or a machine that stood still). The one in Python says
+when it means to look next, and if it comes late, many slices say that it waited for the GIL, and
+few that it did not run.
 
 A step begins and ends between two readings. The compiled watchdog takes one more in its sleep, from
 before the tick that it looks at (`native/glance.c`). What the loop did in those gaps is bounded by
@@ -29,7 +29,7 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 from loopwatch.watchdog.gc_pauses import collecting
 from loopwatch.watchdog.kernel import ThreadCall, ThreadSchedule
-from loopwatch.watchdog.process_reading import Observer, Reading, Witness
+from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Reading
 
 LONGEST = 0.08  # s between two wakes of the watchdog, as it means to
 SIGHTINGS = 64  # samples from outside kept
@@ -46,10 +46,10 @@ class Clocks:
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
-        self._schedule = ThreadSchedule(probe.pulse.native_id)
-        self.call = ThreadCall(probe.pulse.native_id)
+        self._schedule = ThreadSchedule(probe.state.native_id)
+        self.call = ThreadCall(probe.state.native_id)
         self._readings: deque[Reading] = deque(maxlen=READINGS)
-        self._observer: Observer | None = None
+        self._reader: ProcessReader | None = None
         self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # what a helper has seen
         self.seen_from_outside = False  # it can see
 
@@ -64,24 +64,24 @@ class Clocks:
 
     def begin(self) -> None:
         """Take a first reading, in the very step that began the watch."""
-        reading = self._reading(Witness(None, time.process_time(), 0.0, None, None))
-        self._readings.append(reading._replace(at=self.probe.pulse.installed))
+        reading = self._reading(ProcessReading(None, time.process_time(), 0.0, None, None))
+        self._readings.append(reading._replace(at=self.probe.state.installed))
 
-    def read(self, witness: Witness, observer: Observer) -> None:
+    def read(self, reading: ProcessReading, reader: ProcessReader) -> None:
         """Take a reading at a look of the watchdog, after what it has read in its sleep."""
-        self._observer = observer
+        self._reader = reader
         self._readings.extend(self._asleep())
-        self._readings.append(self._reading(witness))
+        self._readings.append(self._reading(reading))
 
     def _asleep(self) -> list[Reading]:
         """Return what the watchdog has read in its sleep, if that is later than all there is."""
-        found = self._observer.before(self.probe.pulse) if self._observer is not None else None
+        found = self._reader.before(self.probe.state) if self._reader is not None else None
         latest = self._readings[-1].at if self._readings else 0.0
         return [found] if found is not None and found.at > latest else []
 
-    def _reading(self, witness: Witness) -> Reading:
-        at, pulse = clock(), self.probe.pulse
-        return Reading(at, witness, self.probe.idle(at), pulse.cpu(), self._schedule.read())
+    def _reading(self, reading: ProcessReading) -> Reading:
+        at, state = clock(), self.probe.state
+        return Reading(at, reading, self.probe.idle(at), state.cpu(), self._schedule.read())
 
     def usage(self, started: float, ended: float, cpu_at_end: float | None) -> Usage | None:
         """Return where the time from `started` to `ended` went; None if that was not watched.
@@ -89,10 +89,10 @@ class Clocks:
         `cpu_at_end` are the loop thread's CPU seconds then, where they are known.
         """
         readings = [*self._readings, *self._asleep()]
-        if not readings or self._observer is None:
+        if not readings or self._reader is None:
             return None
         if readings[-1].at < ended:
-            readings.append(self._reading(self._observer.overdue()))
+            readings.append(self._reading(self._reader.overdue()))
         before = next((r for r in reversed(readings) if r.at <= started), None)
         after = next((r for r in readings if r.at >= ended), readings[-1])
         if before is None or not before.cpu:
@@ -113,7 +113,7 @@ class Clocks:
 
     def sightings(self, started: float, ended: float) -> list[OutsideSample]:
         """Return what was seen from outside between two moments."""
-        own = self.probe.pulse.native_id
+        own = self.probe.state.native_id
         return [
             s._replace(mine=s.thread == own)
             for s in list(self.outside)
@@ -128,14 +128,14 @@ class Clocks:
     def others_at_work(self) -> bool:
         """Return whether they have since the last reading. Lets no other thread run."""
         before = next(iter(self._asleep()), self._readings[-1])
-        at, process, cpu = clock(), time.process_time(), self.probe.pulse.cpu()
-        ours = cpu - before.cpu + time.thread_time() - before.witness.cpu
-        return process - before.witness.process - ours >= BUSY * (at - before.at)
+        at, process, cpu = clock(), time.process_time(), self.probe.state.cpu()
+        ours = cpu - before.cpu + time.thread_time() - before.reading.cpu
+        return process - before.reading.process - ours >= BUSY * (at - before.at)
 
     def held_back(self) -> float:
         """Return for how long the loop, in its poll since the last wake, could not have run, s."""
         before, after = self._last_two()
-        late = after.at - (after.witness.due or after.at)
+        late = after.at - (after.reading.due or after.at)
         if before.idle is None or after.idle is None or late < LATE:
             return 0.0
         if after.idle - before.idle < POLLED * (after.at - before.at):
@@ -163,8 +163,8 @@ def add_schedule(
         queued = after.schedule.queued - before.schedule.queued
         usage.queued = middle(queued, duration - usage.cpu, outside)
         usage.gil_wait = min(duration - usage.cpu, slices * sys.getswitchinterval())
-    if before.witness.throttled is not None and after.witness.throttled is not None:
-        throttled = after.witness.throttled - before.witness.throttled
+    if before.reading.throttled is not None and after.reading.throttled is not None:
+        throttled = after.reading.throttled - before.reading.throttled
         usage.throttled = middle(throttled, duration, outside)
 
 
@@ -183,8 +183,8 @@ def busy_outside(before: Reading, after: Reading, duration: float) -> float:
 
 def other_threads(before: Reading, after: Reading) -> float:
     """Return the CPU seconds of all threads but the loop's and the watchdog's."""
-    process = after.witness.process - before.witness.process
-    ours = after.cpu - before.cpu + after.witness.cpu - before.witness.cpu
+    process = after.reading.process - before.reading.process
+    ours = after.cpu - before.cpu + after.reading.cpu - before.reading.cpu
     return max(0.0, process - ours)
 
 
@@ -192,13 +192,13 @@ def witnessed(usage: Usage, readings: list[Reading], started: float, ended: floa
     """Add what the watchdog's own lateness tells of a step."""
     first_asked = ended
     for before, after in pairwise(readings):
-        witness = after.witness
-        if witness.due is None:
+        reading = after.reading
+        if reading.due is None:
             continue
-        due = max(before.at, witness.due)
+        due = max(before.at, reading.due)
         if after.at < started or due > ended:
             continue
-        asked = due if witness.waited is None else max(due, after.at - witness.waited)
+        asked = due if reading.waited is None else max(due, after.at - reading.waited)
         first_asked = min(first_asked, max(started, asked))
         late, kept = (min(ended, after.at) - max(started, since) for since in (due, asked))
         waited, frozen = lateness(before, after, after.at - due)
@@ -215,8 +215,8 @@ def lateness(before: Reading, after: Reading, late: float) -> tuple[float, float
 
     Where slices are not counted, a process that used the CPU meanwhile was not stopped.
     """
-    old, new, timed = before.witness.schedule, after.witness.schedule, after.witness.waited
-    used = after.witness.process - before.witness.process
+    old, new, timed = before.reading.schedule, after.reading.schedule, after.reading.waited
+    used = after.reading.process - before.reading.process
     if old is None or new is None:
         if timed is not None:
             return min(late, timed), max(0.0, late - timed - used)

@@ -38,7 +38,7 @@ class Span(NamedTuple):
     ended: float
 
 
-class Hunt:
+class LineTrace:
     """What is watched for one thread, and the line it is on."""
 
     __slots__ = ("code", "codes", "deadline", "explored", "left", "line", "roots", "since", "spans")

@@ -26,14 +26,14 @@ from threading import get_ident
 from types import CodeType, FunctionType
 from typing import Any
 
-from loopwatch.core.guard import say, tell_once
+from loopwatch.core.guard import log_once, say
 from loopwatch.watchdog.callees import NATIVE, WITHIN, codes_of, uncalled
-from loopwatch.watchdog.line_trace import EVENTS, Hunt, Pinned
+from loopwatch.watchdog.line_trace import EVENTS, LineTrace, Pinned
 
 CODES = 128  # watched for one thread
 CLASSES = 256  # of a module, searched for what operators call
-FRUITLESS = 3  # hunts without a catch, after which a code object is left alone
-REMEMBERED = 256  # code objects whose fruitless hunts are remembered
+FRUITLESS = 3  # line traces without a catch, after which a code object is left alone
+REMEMBERED = 256  # code objects whose fruitless line traces are remembered
 FOREIGN = 1024  # code objects remembered as not the user's
 TOOL_IDS = (4, 3)  # 0, 1, 2 and 5 are a debugger's, coverage's, a profiler's, an optimiser's
 NAME = "loopwatch"
@@ -43,7 +43,7 @@ HERE = "loopwatch.watchdog.line_traces"
 monitoring: Any = getattr(sys, "monitoring", None)
 
 
-class LineWatch:
+class LineTraces:
     """Watches lines of suspects; one a process. `own` tells the user's code from others'.
 
     `suspect`, `find` and `tend` are for one thread (the watchdog's), `stop` for any.
@@ -53,7 +53,7 @@ class LineWatch:
         self.own = own
         self.tool: int | None = None  # the id taken while anything is watched
         self._lock = threading.RLock()
-        self._hunts: dict[int, Hunt] = {}  # by thread
+        self._traces: dict[int, LineTrace] = {}  # by thread
         self._fruitless: dict[int, tuple[CodeType, int]] = {}
         self._foreign: dict[int, CodeType] = {}
         self._strays = 0  # events of other threads that run the same code
@@ -78,36 +78,36 @@ class LineWatch:
         with self._lock:
             if not roots or not self._take_tool():
                 return
-            hunt = self._hunts.setdefault(thread_id, Hunt())
+            trace = self._traces.setdefault(thread_id, LineTrace())
             for code in roots:
-                if id(code) not in hunt.codes and self._arm(code, hunt):
-                    hunt.roots.append(code)
+                if id(code) not in trace.codes and self._arm(code, trace):
+                    trace.roots.append(code)
 
     def find(self, started: float, ended: float, thread_id: int) -> Pinned | None:
         """Return the line that held a thread between two clock readings; None if not seen.
 
         What was caught stays watched, with its bounds anew, so that the next time is seen too.
         """
-        hunt = self._hunts.get(thread_id)
-        pinned = hunt.pinned(started, ended) if hunt is not None else None
-        if hunt is not None and pinned is not None:
-            hunt.renew()
+        trace = self._traces.get(thread_id)
+        pinned = trace.pinned(started, ended) if trace is not None else None
+        if trace is not None and pinned is not None:
+            trace.renew()
             self._strays = 0
-            for code in hunt.roots:
+            for code in trace.roots:
                 self._fruitless.pop(id(code), None)
         return pinned
 
     def tend(self, now: float) -> None:
         """End what has run out: to be called at every look of the watchdog."""
-        for thread_id, hunt in tuple(self._hunts.items()):
-            if hunt.over(now) or self._strays >= EVENTS:
-                for code in hunt.roots:
+        for thread_id, trace in tuple(self._traces.items()):
+            if trace.over(now) or self._strays >= EVENTS:
+                for code in trace.roots:
                     self._count_fruitless(code)
                 self._end(thread_id)
 
     def stop(self) -> None:
         """Remove everything; `suspect` may begin anew."""
-        for thread_id in tuple(self._hunts):
+        for thread_id in tuple(self._traces):
             self._end(thread_id)
 
     def abandon(self) -> None:
@@ -136,25 +136,25 @@ class LineWatch:
                 )
         return self.tool is not None
 
-    def _arm(self, code: CodeType, hunt: Hunt) -> bool:
+    def _arm(self, code: CodeType, trace: LineTrace) -> bool:
         """Watch a code object, and the functions, lambdas and comprehensions written in it."""
-        if len(hunt.codes) >= CODES:
+        if len(trace.codes) >= CODES:
             return False
-        hunt.codes[id(code)] = code
+        trace.codes[id(code)] = code
         monitoring.set_local_events(self.tool, code, self._events)
         for inner in code.co_consts:
-            if isinstance(inner, CodeType) and id(inner) not in hunt.codes:
-                self._arm(inner, hunt)
+            if isinstance(inner, CodeType) and id(inner) not in trace.codes:
+                self._arm(inner, trace)
         return True
 
     def _end(self, thread_id: int) -> None:
         with self._lock:
-            hunt = self._hunts.pop(thread_id, Hunt())
-            others = {i for other in self._hunts.values() for i in other.codes}
-            for code in hunt.codes.values():
+            trace = self._traces.pop(thread_id, LineTrace())
+            others = {i for other in self._traces.values() for i in other.codes}
+            for code in trace.codes.values():
                 if id(code) not in others:
                     monitoring.set_local_events(self.tool, code, 0)
-            if not self._hunts and self.tool is not None:
+            if not self._traces and self.tool is not None:
                 for event in self._callbacks:
                     monitoring.register_callback(self.tool, event, None)
                 monitoring.free_tool_id(self.tool)
@@ -165,58 +165,58 @@ class LineWatch:
     # The callbacks, in the watched thread: an exception in one would reach the app.
 
     def _line(self, code: CodeType, line: int) -> None:
-        hunt = self._hunts.get(get_ident())
-        if hunt is None:
+        trace = self._traces.get(get_ident())
+        if trace is None:
             self._strays += 1
         else:
             try:
-                hunt.on_line(code, line)
+                trace.on_line(code, line)
             except Exception:
-                tell_once(HERE)
+                log_once(HERE)
 
     def _start(self, code: CodeType, offset: int) -> None:
-        hunt = self._hunts.get(get_ident())
-        if hunt is None:
+        trace = self._traces.get(get_ident())
+        if trace is None:
             self._strays += 1
         else:
             try:
                 frame = sys._getframe(1)
-                if id(code) not in hunt.explored:
-                    self._explore(hunt, code, frame.f_globals)
-                hunt.on_start(code, frame)
+                if id(code) not in trace.explored:
+                    self._explore(trace, code, frame.f_globals)
+                trace.on_start(code, frame)
             except Exception:
-                tell_once(HERE)
+                log_once(HERE)
 
     def _leave(self, code: CodeType, offset: int, value: object) -> None:
-        hunt = self._hunts.get(get_ident())
-        if hunt is None:
+        trace = self._traces.get(get_ident())
+        if trace is None:
             self._strays += 1
         else:
             try:
-                hunt.on_leave(code)
+                trace.on_leave(code)
             except Exception:
-                tell_once(HERE)
+                log_once(HERE)
 
     def _call(self, code: CodeType, offset: int, called: object, argument: object) -> None:
-        hunt = self._hunts.get(get_ident())
-        if hunt is None:
+        trace = self._traces.get(get_ident())
+        if trace is None:
             self._strays += 1
         else:
             try:
-                watched = type(called) in NATIVE or self._follow(hunt, called)
+                watched = type(called) in NATIVE or self._follow(trace, called)
                 if type(argument) in PASSED:
-                    watched = self._follow(hunt, argument) and watched
-                hunt.on_call(code, watched)
+                    watched = self._follow(trace, argument) and watched
+                trace.on_call(code, watched)
             except Exception:
-                tell_once(HERE)
+                log_once(HERE)
 
-    def _follow(self, hunt: Hunt, target: object) -> bool:
+    def _follow(self, trace: LineTrace, target: object) -> bool:
         """Watch what may be called next; False if code of the user's would run unwatched."""
-        unwatched = [code for code in codes_of(target) if not self._watch(code, hunt)]
+        unwatched = [code for code in codes_of(target) if not self._watch(code, trace)]
         return not unwatched
 
-    def _watch(self, code: CodeType, hunt: Hunt) -> bool:
-        if id(code) in hunt.codes or id(code) in self._foreign:
+    def _watch(self, code: CodeType, trace: LineTrace) -> bool:
+        if id(code) in trace.codes or id(code) in self._foreign:
             return True
         if not self.own(code):
             if len(self._foreign) >= FOREIGN:
@@ -226,23 +226,23 @@ class LineWatch:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            return hunt in self._hunts.values() and self._arm(code, hunt)
+            return trace in self._traces.values() and self._arm(code, trace)
         finally:
             self._lock.release()
 
-    def _explore(self, hunt: Hunt, code: CodeType, names: dict[str, Any]) -> None:
+    def _explore(self, trace: LineTrace, code: CodeType, names: dict[str, Any]) -> None:
         """Watch what may run without a CALL: functions named here, and the classes' operators.
 
         Functions may be passed on to whoever calls them; before 3.12.3 `f(*args)` was no CALL.
         """
-        hunt.explored.add(id(code))
+        trace.explored.add(id(code))
         for name in code.co_names:
-            self._follow(hunt, names.get(name))
-        if id(names) not in hunt.explored:
-            hunt.explored.add(id(names))
+            self._follow(trace, names.get(name))
+        if id(names) not in trace.explored:
+            trace.explored.add(id(names))
             classes = [v for v in tuple(names.values()) if issubclass(type(v), type)]
             for function in (f for known in classes[:CLASSES] for f in uncalled(known)):
-                self._follow(hunt, function)
+                self._follow(trace, function)
 
 
 def supported() -> bool:

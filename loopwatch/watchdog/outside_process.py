@@ -1,4 +1,4 @@
-"""The outsider: a process of its own that reads its parent's Python stacks once the heart stops.
+"""The outside process: it reads its parent's Python stacks once the keep-alive stops.
 
 Rule: it looks and never touches. The parent is neither stopped nor traced (`py-spy dump
 --nonblocking` only copies memory), so the worst that can happen to it is to get no sample. It is
@@ -7,9 +7,9 @@ is gone when its parent is.
 
 Theory: the watchdog needs the GIL, so C code that keeps the GIL also keeps the watchdog from
 coming back. Each time it goes to sleep it writes in a shared page when it means to be `DUE`, and
-sets a timer to `PATIENCE` later. If that goes off the heart has stopped, and py-spy is run, about
-10 ms, while the C call goes on. Its answer counts only if the heart still stands when it is there:
-else what it shows may have come after the call, or be torn.
+sets a timer to `PATIENCE` later. If that goes off the keep-alive has stopped, and py-spy is run,
+about 10 ms, while the C call goes on. Its answer counts only if the keep-alive still stands when it
+is there: else what it shows may have come after the call, or be torn.
 
 Sources: process_vm_readv(2), which py-spy reads with; PR_SET_PTRACER(2const) for the permission.
 Tried and dropped: PR_SET_PDEATHSIG (fires when the *thread* that started us ends); looking at the
@@ -37,7 +37,7 @@ PATIENCE = 0.010  # s: the interpreter itself takes 5 ms to hand over the GIL
 DUMPS = 4  # a stop, at PATIENCE, and GROWTH, GROWTH ** 2, ... times as late
 GROWTH = 4
 NAP = 0.5  # s between two looks whether the parent lives
-SHARE = 0.05  # of a core that py-spy may use on average: a busy machine stops the heart often
+SHARE = 0.05  # of a core that py-spy may use on average: a busy machine stops the keep-alive often
 SAVED = 1.0  # CPU s of it that can be saved up; the later half is for first dumps alone
 DEADLINE = 2.0  # s after which a dump is given up
 LARGEST = 1 << 23  # bytes of a dump
@@ -49,7 +49,7 @@ clock = time.perf_counter  # CLOCK_MONOTONIC on Linux: the same in every process
 
 
 class Outsider:
-    """Watches the heart of a process, and answers on the socket `channel`."""
+    """Watches the keep-alive of a process, and answers on the socket `channel`."""
 
     def __init__(
         self, parent: int, page: memoryview[float], timer: int, channel: int, py_spy: str
@@ -99,7 +99,7 @@ class Outsider:
                     at = due + PATIENCE * GROWTH**dumps
 
     def look(self, due: float, first: bool) -> bool:
-        """Read the stacks while the heart stands still; False if that is worth another try."""
+        """Read the stacks while the keep-alive stands still; False if that is worth another try."""
         began = clock()
         threads = self.spy.afford(0.0 if first else SAVED / 2)
         if threads is None:

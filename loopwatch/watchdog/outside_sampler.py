@@ -19,8 +19,8 @@ from collections import Counter
 from typing import Any
 
 from loopwatch.core.evidence import OutsideFrame, OutsideSample
-from loopwatch.watchdog import outside_process as outsider
-from loopwatch.watchdog.outside_signal import Heart
+from loopwatch.watchdog import outside_process as outside_process
+from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.trace_permission import denial, find_py_spy, permit
 
 RESTARTS = 3
@@ -30,7 +30,7 @@ AT_ONCE = 64  # messages read in one go
 
 
 class Outside:
-    """Looks at this process from outside whenever the heart stops. Any thread may call it.
+    """Looks at this process from outside whenever the keep-alive stops. Any thread may call it.
 
     Raises RuntimeError with what to do where it cannot work: not Linux, no py-spy.
     """
@@ -38,7 +38,7 @@ class Outside:
     def __init__(self) -> None:
         self._py_spy = find_py_spy()
         self._lock = threading.Lock()
-        self.heart = Heart()
+        self.keep_alive = KeepAlive()
         self._helper: Helper | None = None
         self._last_resort: weakref.finalize[..., Outside] | None = None
         self._starts = 0
@@ -66,28 +66,28 @@ class Outside:
             self._end()
 
     def abandon(self) -> None:
-        """`stop` in a forked child, for good: helper and heart are the parent's."""
+        """`stop` in a forked child, for good: helper and keep-alive are the parent's."""
         self._lock = threading.Lock()
-        self.heart.abandon()
+        self.keep_alive.abandon()
         helper, self._helper, self.ready = self._helper, None, False
         if helper is not None:
             helper.abandon()
 
     def beat(self, due: float) -> None:
-        """Say that the heart beats, and when the next beat is due (clock, s)."""
-        self.heart.beat(due)
+        """Say that the keep-alive beats, and when the next beat is due (clock, s)."""
+        self.keep_alive.beat(due)
 
     def rest(self) -> None:
-        """Say that the heart stops on purpose, until the next `beat`."""
-        self.heart.rest()
+        """Say that the keep-alive stops on purpose, until the next `beat`."""
+        self.keep_alive.rest()
 
     def watch_thread(self, native_id: int) -> None:
         with self._lock:
-            self.heart.watch(native_id)
+            self.keep_alive.watch(native_id)
 
     def forget_thread(self, native_id: int) -> None:
         with self._lock:
-            self.heart.forget(native_id)
+            self.keep_alive.forget(native_id)
 
     def take(self) -> list[OutsideSample]:
         """Return what has come since the last time; never waits for it."""
@@ -123,7 +123,7 @@ class Outside:
     def _launch(self) -> None:
         self._starts += 1
         try:
-            self._helper = Helper(self.heart, self._py_spy)
+            self._helper = Helper(self.keep_alive, self._py_spy)
         except OSError as error:
             self._problem = f"cannot start the helper process of native=True: {error}"
             return
@@ -151,16 +151,16 @@ class Outside:
 class Helper:
     """The helper process and our end of the socket to it."""
 
-    def __init__(self, heart: Heart, py_spy: str) -> None:
+    def __init__(self, keep_alive: KeepAlive, py_spy: str) -> None:
         self.owner = os.getpid()
         self.errors = os.memfd_create("loopwatch-helper")
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.setblocking(False)
-        passed = (heart.page, heart.timer, theirs.fileno())
+        passed = (keep_alive.page, keep_alive.timer, theirs.fileno())
         numbers = (str(number) for number in (self.owner, *passed))
         try:
             self.process = subprocess.Popen(
-                [sys.executable or "", "-I", "-S", outsider.__file__, *numbers, py_spy],
+                [sys.executable or "", "-I", "-S", outside_process.__file__, *numbers, py_spy],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,

@@ -12,11 +12,11 @@ import threading
 from loopwatch.core.evidence import OutsideSample
 from loopwatch.core.guard import say
 from loopwatch.watchdog.clocks import LONGEST, Clocks
+from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.outside_sampler import Outside
-from loopwatch.watchdog.outside_signal import Heart
 
 
-class Lookout:
+class OutsideSamples:
     """Looks from outside after the loops that were added; does nothing while there are none."""
 
     def __init__(self) -> None:
@@ -32,15 +32,15 @@ class Lookout:
         return self._lost_before + (sum(dict(outside.lost).values()) if outside is not None else 0)
 
     @property
-    def heart(self) -> Heart | None:
+    def keep_alive(self) -> KeepAlive | None:
         """What is to beat while there is a helper."""
-        return self._outside.heart if self._outside is not None else None
+        return self._outside.keep_alive if self._outside is not None else None
 
     def add(self, clocks: Clocks) -> None:
         """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""
         if self._outside is None:
             self._outside = Outside()
-        self._outside.watch_thread(clocks.probe.pulse.native_id)
+        self._outside.watch_thread(clocks.probe.state.native_id)
         self._clocks = (*self._clocks, clocks)
         self._outside.start()
 
@@ -49,7 +49,7 @@ class Lookout:
         if self._outside is None or clocks not in self._clocks:
             return
         self._clocks = tuple(c for c in self._clocks if c is not clocks)
-        self._outside.forget_thread(clocks.probe.pulse.native_id)
+        self._outside.forget_thread(clocks.probe.state.native_id)
         if not self._clocks:
             outside = self._outside
             self._lost_before, self._outside = self.lost, None
@@ -63,7 +63,7 @@ class Lookout:
         outside.beat(now + LONGEST)
         for sample in map(named, outside.take()):
             for clocks in self._clocks:
-                if sample.holds_gil or sample.thread == clocks.probe.pulse.native_id:
+                if sample.holds_gil or sample.thread == clocks.probe.state.native_id:
                     clocks.outside.append(sample)
         for clocks in self._clocks:
             clocks.seen_from_outside = outside.ready

@@ -1,4 +1,4 @@
-"""The watchdog as a witness: what it reads of the process and of itself whenever it looks."""
+"""What the watchdog reads of the process, and of itself, whenever it looks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from loopwatch.loop.loop_state import Pulse, clock, cpu_clock, cpu_seconds
+from loopwatch.loop.loop_state import LoopState, clock, cpu_clock, cpu_seconds
 from loopwatch.watchdog.kernel import Schedule, ThreadSchedule, Throttling
 
 
-class Witness(NamedTuple):
+class ProcessReading(NamedTuple):
     """The process and the watchdog's own thread, as of one wake."""
 
     due: float | None  # when the watchdog meant to wake; None: it is somebody else who asks
@@ -22,16 +22,16 @@ class Witness(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One loop thread and its witness at one moment."""
+    """One loop thread and its process reading at one moment."""
 
     at: float  # clock, s
-    witness: Witness
+    reading: ProcessReading
     idle: float | None  # s the loop has spent in the poll
     cpu: float  # CPU s
     schedule: Schedule | None
 
 
-class Observer:
+class ProcessReader:
     """Makes witnesses, for the watchdog's thread (where it is made) and for others.
 
     `watcher` is the compiled sleep of the watchdog, if that is how it sleeps.
@@ -44,8 +44,8 @@ class Observer:
         self._cpu_clock = cpu_clock()
         self.due = clock()  # when the watchdog means to look next
 
-    def overdue(self) -> Witness:
-        """Return a witness for another thread: the watchdog may be late by now."""
+    def overdue(self) -> ProcessReading:
+        """Return a process reading for another thread: the watchdog may be late by now."""
         now = clock()
         if self._watcher is None:
             return self.look(self.due if self.due < now else None)
@@ -61,8 +61,8 @@ class Observer:
         """Open files for the compiled sleep: the thread's schedule, and groups' `cpu.stat`."""
         return self._schedule.descriptor, self._throttling.descriptors
 
-    def look(self, due: float | None, waited: float | None = None) -> Witness:
-        return Witness(
+    def look(self, due: float | None, waited: float | None = None) -> ProcessReading:
+        return ProcessReading(
             due,
             time.process_time(),
             cpu_seconds(self._cpu_clock),
@@ -71,20 +71,20 @@ class Observer:
             waited,
         )
 
-    def before(self, pulse: Pulse) -> Reading | None:
+    def before(self, state: LoopState) -> Reading | None:
         """Return what the compiled sleep has read of a loop before the tick in progress."""
-        found = self._watcher.before(pulse) if self._watcher is not None else None
+        found = self._watcher.before(state) if self._watcher is not None else None
         if found is None:
             return None
         at, process, throttled, cpu, queued, slices, idle, thread_cpu, *schedule = found
-        witness = Witness(
+        reading = ProcessReading(
             None,
             process,
             cpu,
             counted(queued, slices),
             self._throttling.total(throttled) if throttled >= 0.0 else None,
         )
-        return Reading(at, witness, idle, max(0.0, thread_cpu), counted(*schedule))
+        return Reading(at, reading, idle, max(0.0, thread_cpu), counted(*schedule))
 
 
 def counted(queued: float, slices: int) -> Schedule | None:

@@ -14,18 +14,21 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
 from loopwatch.watchdog.clocks import LATE, LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
-from loopwatch.watchdog.process_reading import Observer, Witness
-from loopwatch.watchdog.stack_sample import photograph, running_owner
+from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
+from loopwatch.watchdog.stack_sample import running_owner, sample_stack
 
-EARLY = 0.5  # of the threshold: when the first photograph is due
+EARLY = 0.5  # of the threshold: when the first stack sample is due
 PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
 GROWTH = 1.5
 SHORTEST = 0.002  # s between two wakes
 LIVELY = 1.2  # s for which a loop is looked at each period, once it was held: others wait for news
-KNOWN = ("asyncio", "uvloop")  # kinds of loops whose pulse tells all that the compiled sleep asks
+KNOWN = (
+    "asyncio",
+    "uvloop",
+)  # kinds of loops whose loop state tells all that the compiled sleep asks
 
 
-class Sentry:
+class Sampler:
     """Stands by one loop. `compiled`: the watchdog has the compiled sleep, which sees some loops.
 
     `due` is when to look at the latest, whatever the sleep sees.
@@ -43,23 +46,23 @@ class Sentry:
         self.attend = attend
         self.seen_asleep = compiled and probe.kind in KNOWN
         self.descriptor = polled_by(probe.loop)
-        threshold = probe.pulse.threshold
+        threshold = probe.state.threshold
         self.early = threshold * EARLY
         self.period = min(LONGEST, max(SHORTEST, threshold * PERIOD))
         self.due = clock() + self.period
         self._lively_until = self.due + LIVELY
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
-        self._next_age = 0.0  # of the step, s, at which the next photograph is due
+        self._next_age = 0.0  # of the step, s, at which the next stack sample is due
         self._sample: Sample | None = None  # of this look
         self._looked_around = False  # at this look: where the other threads stand
 
     @guarded
-    def photograph(self, now: float, late: bool, threads: OtherThreads) -> None:
+    def sample_stack(self, now: float, late: bool, threads: OtherThreads) -> None:
         with STILL:
-            self._photograph(now, late, threads)
+            self._sample_stack(now, late, threads)
 
-    def _photograph(self, now: float, late: bool, threads: OtherThreads) -> None:
+    def _sample_stack(self, now: float, late: bool, threads: OtherThreads) -> None:
         """Look at the loop's thread, and at the others if we are late, before anything moves.
 
         Nothing here may let the GIL go: C code has just been made to, and its thread wants it back.
@@ -83,53 +86,58 @@ class Sentry:
         self._looked_around = True
 
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
-        """Photograph a step, if it is still the same one afterwards."""
-        probe, pulse = self.probe, self.probe.pulse
-        spots = photograph(pulse.thread_id, probe.floor)
-        context, coroutine = running_owner(pulse)
+        """Stack sample a step, if it is still the same one afterwards."""
+        probe, state = self.probe, self.probe.state
+        spots = sample_stack(state.thread_id, probe.floor)
+        context, coroutine = running_owner(state)
         if not late and self.clocks.others_at_work():
             self._look_around(threads)
-        cpu, at = pulse.cpu(), clock()
+        cpu, at = state.cpu(), clock()
         after = probe.held(at)
         if after is None or after.mark != held.mark:
             return
         self._sample = Sample(at, late, spots, cpu, context, coroutine)
-        pulse.samples.append(self._sample)
+        state.samples.append(self._sample)
 
     @guarded
     def look(
-        self, now: float, late: bool, witness: Witness, observer: Observer, threads: OtherThreads
+        self,
+        now: float,
+        late: bool,
+        reading: ProcessReading,
+        reader: ProcessReader,
+        threads: OtherThreads,
     ) -> None:
-        """Read the clocks, and file what `photograph` found ended, for `attend` to explain."""
-        pulse, held = self.probe.pulse, self._held
+        """Read the clocks, and file what `sample_stack` found ended, for `attend` to explain."""
+        state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
-        self.clocks.read(witness, observer)
+        self.clocks.read(reading, reader)
         if self._looked_around and (not late or self.clocks.others_busy()):
-            pictures = threads.pictures(pulse.native_id)
-            pulse.samples.append(Sample(now, True, (), 0.0, threads=pictures))
+            pictures = threads.pictures(state.native_id)
+            state.samples.append(Sample(now, True, (), 0.0, threads=pictures))
         self._looked_around = False
         self.probe.glance()
         was_idle = self._seen is None or (self.seen_asleep and not self._same_step())
         if was_idle and (held is None or now - held.since < LATE):
             self._look_behind(now)
-        if self._sample is not None or pulse.pending or self._is_held(now):
+        if self._sample is not None or state.pending or self._is_held(now):
             self.stay_lively(now)
         self._sample = None
 
     def _is_held(self, now: float) -> bool:
-        """Return whether a step or a tick is old enough for a photograph."""
+        """Return whether a step or a tick is old enough for a stack sample."""
         held = self._held
         since = now - held.since if held is not None else 0.0
         return held is not None and max(since, self.probe.ticking(now)) >= self.early
 
     def _look_behind(self, now: float) -> None:
         """Judge the loop's way back from the poll if it was held there."""
-        pulse = self.probe.pulse
+        state = self.probe.state
         wait = self.clocks.held_back()
-        if wait < pulse.threshold or pulse.judged > now - wait:
+        if wait < state.threshold or state.judged > now - wait:
             return
-        pulse.put(pulse.slow(now - wait, wait))
+        state.put(state.slow(now - wait, wait))
 
     def stay_lively(self, now: float) -> None:
         """Have the loop looked at each period for a while."""
@@ -149,7 +157,7 @@ class Sentry:
             self.due = min(self.due, held.since + self._next_age)
 
     def _forget_samples(self, before: float) -> None:
-        samples = self.probe.pulse.samples
+        samples = self.probe.state.samples
         kept = [s for s in samples if s.at >= before]
         samples.clear()
         samples.extend(kept)

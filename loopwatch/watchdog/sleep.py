@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.clocks import LATE
+from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.outside_process import PATIENCE
-from loopwatch.watchdog.outside_signal import Heart
-from loopwatch.watchdog.process_reading import Observer
-from loopwatch.watchdog.sampler import SHORTEST, Sentry
+from loopwatch.watchdog.process_reading import ProcessReader
+from loopwatch.watchdog.sampler import SHORTEST, Sampler
 
 SOON = 0.5  # of the period: whoever is due by then is looked at now, not at a wake of its own
 COMPILED = hasattr(getattr(speedups, "Watcher", None), "wait")
@@ -29,7 +29,7 @@ class Wake(NamedTuple):
     now: float
     waited: float | None  # s for the GIL, until now; None: that was not timed
     late: bool
-    sentries: Collection[Sentry]  # whose loops to look at
+    samplers: Collection[Sampler]  # whose loops to look at
 
 
 class Nap:
@@ -52,13 +52,17 @@ class Nap:
         """Let everything go; by the thread that slept, or in a forked child."""
 
     def until(
-        self, due: float, sentries: tuple[Sentry, ...], observer: Observer, heart: Heart | None
+        self,
+        due: float,
+        samplers: tuple[Sampler, ...],
+        reader: ProcessReader,
+        keep_alive: KeepAlive | None,
     ) -> Wake | None:
         """Sleep until `due`; None once it is the end."""
         if self._bell.acquire(timeout=max(SHORTEST, due - clock())):
             return None
         now = clock()
-        return Wake(due, now, None, now - due > LATE, sentries)
+        return Wake(due, now, None, now - due > LATE, samplers)
 
 
 class Sleep:
@@ -67,10 +71,10 @@ class Sleep:
     def __init__(self) -> None:
         self.watcher: Any = speedups.Watcher(LATE)  # type: ignore[union-attr]
         self._ended = False
-        self._sentries: tuple[Sentry, ...] | None = None  # as of the last time
-        self._seen: list[Sentry] = []  # whose loops it sees
-        self._unseen: list[Sentry] = []
-        self._heart: Heart | None = None
+        self._samplers: tuple[Sampler, ...] | None = None  # as of the last time
+        self._seen: list[Sampler] = []  # whose loops it sees
+        self._unseen: list[Sampler] = []
+        self._keep_alive: KeepAlive | None = None
         self._files: tuple[int, tuple[int, ...]] | None = None
 
     def alter(self) -> None:
@@ -87,13 +91,17 @@ class Sleep:
         self.watcher.close()
 
     def until(
-        self, due: float, sentries: tuple[Sentry, ...], observer: Observer, heart: Heart | None
+        self,
+        due: float,
+        samplers: tuple[Sampler, ...],
+        reader: ProcessReader,
+        keep_alive: KeepAlive | None,
     ) -> Wake | None:
         """Sleep until a loop is to be looked at, or until `due`; None once it is the end.
 
-        The heart is told whenever the GIL is asked for.
+        The keep-alive is told whenever the GIL is asked for.
         """
-        self._prepare(sentries, observer, heart)
+        self._prepare(samplers, reader, keep_alive)
         meant, asked, moved, wanted = self.watcher.wait(due)
         now = clock()
         if self._ended:
@@ -101,9 +109,9 @@ class Sleep:
         for place in wanted:
             self._seen[place].stay_lively(now)
         late = now - meant > LATE
-        return Wake(meant, now, now - asked, late, sentries if late else self._called(now, moved))
+        return Wake(meant, now, now - asked, late, samplers if late else self._called(now, moved))
 
-    def _called(self, now: float, moved: list[int]) -> list[Sentry]:
+    def _called(self, now: float, moved: list[int]) -> list[Sampler]:
         """Return the sentries whose loops have done something, or whose time has come."""
         called = {place: self._seen[place] for place in moved}
         soon = now + SOON * min((s.period for s in self._seen), default=0.0)
@@ -111,37 +119,40 @@ class Sleep:
         return [*called.values(), *self._unseen]
 
     def _prepare(
-        self, sentries: tuple[Sentry, ...], observer: Observer, heart: Heart | None
+        self,
+        samplers: tuple[Sampler, ...],
+        reader: ProcessReader,
+        keep_alive: KeepAlive | None,
     ) -> None:
         """Tell the watcher what has changed since it last slept."""
-        if heart is not self._heart:
-            self._heart = heart
-            self._keep(heart)
-        if self._files != observer.descriptors:
-            self._files = observer.descriptors
+        if keep_alive is not self._keep_alive:
+            self._keep_alive = keep_alive
+            self._keep(keep_alive)
+        if self._files != reader.descriptors:
+            self._files = reader.descriptors
             self.watcher.read_from(*self._files)
-        if sentries is not self._sentries:
-            self._sentries = sentries
-            self._seen = [s for s in sentries if s.seen_asleep]
-            self._unseen = [s for s in sentries if not s.seen_asleep]
+        if samplers is not self._samplers:
+            self._samplers = samplers
+            self._seen = [s for s in samplers if s.seen_asleep]
+            self._unseen = [s for s in samplers if not s.seen_asleep]
             self._watch()
 
-    def _keep(self, heart: Heart | None) -> None:
-        if heart is None:
-            self.watcher.keep_heart(None, -1, 0.0)
+    def _keep(self, keep_alive: KeepAlive | None) -> None:
+        if keep_alive is None:
+            self.watcher.set_keep_alive(None, -1, 0.0)
         else:
-            self.watcher.keep_heart(heart.due, heart.timer, PATIENCE)
+            self.watcher.set_keep_alive(keep_alive.due, keep_alive.timer, PATIENCE)
 
     def _watch(self) -> None:
         main = threading.main_thread().ident
-        entries = tuple(entry(sentry) for sentry in self._seen)
+        entries = tuple(entry(sampler) for sampler in self._seen)
         period = min((s.period for s in self._seen), default=1.0)
         self.watcher.watch(
-            entries, period, any(s.probe.pulse.thread_id == main for s in self._seen)
+            entries, period, any(s.probe.state.thread_id == main for s in self._seen)
         )
 
 
-def entry(sentry: Sentry) -> tuple[Any, ...]:
+def entry(sampler: Sampler) -> tuple[Any, ...]:
     """Return what the watcher needs to know of a loop."""
-    pulse, clocks = sentry.probe.pulse, sentry.clocks
-    return pulse, sentry.early, pulse.cpu_clock, clocks.schedule_descriptor, sentry.descriptor
+    state, clocks = sampler.probe.state, sampler.clocks
+    return state, sampler.early, state.cpu_clock, clocks.schedule_descriptor, sampler.descriptor

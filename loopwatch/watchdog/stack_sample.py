@@ -1,4 +1,4 @@
-"""A photograph of the loop thread, taken from another thread while a step is running.
+"""A stack sample of the loop thread, taken from another thread while a step is running.
 
 `sys._current_frames()` needs the GIL, so nothing moves while it looks (on 3.11 within `STILL`
 only, which is the caller's to enter). Frames are let go at once: they would keep the app's locals
@@ -18,14 +18,14 @@ from typing import Any
 from loopwatch.core.evidence import Spot
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 
 # These run within the code that they watch.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
 DEPTH = 128  # frames kept, innermost first
 
 
-def photograph(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
+def sample_stack(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
     """Return what a thread is doing, innermost first, down to the first frame of code in
     `floor`."""
     frame: FrameType | None = sys._current_frames().get(thread_id)
@@ -43,16 +43,16 @@ def spot(frame: FrameType) -> Spot:
     return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
 
 
-def running_owner(pulse: Pulse) -> tuple[Context | None, str | None]:
+def running_owner(state: LoopState) -> tuple[Context | None, str | None]:
     """Return a copy of the running context and the name of the coroutine or callback.
 
     Eager tasks are the current task while they run, so this is right for them too.
     """
-    context = None if speedups is None else speedups.running_context(pulse.thread_id)
-    task = asyncio.current_task(pulse.loop)
+    context = None if speedups is None else speedups.running_context(state.thread_id)
+    task = asyncio.current_task(state.loop)
     if task is not None:
         return context or copied(task_context(task)), coroutine_name(task.get_coro())
-    running = pulse.running  # a handle; without the compiled twin a callback itself
+    running = state.running  # a handle; without the compiled twin a callback itself
     if running is None:
         return context, None
     name = callable_name(getattr(running, "_callback", running))

@@ -13,7 +13,7 @@ from prometheus_client.exposition import gzip_accepted
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from loopwatch.core import options
-from loopwatch.core.guard import tell_once
+from loopwatch.core.guard import log_once
 from loopwatch.exporters import multiprocess
 from loopwatch.exporters.exposition import render
 from loopwatch.web.answering import Answer, Answering, App, Body, Scope, told
@@ -53,7 +53,7 @@ class Metrics(Answering):
                 return self._made(scope)
             except Exception:
                 if not left:
-                    tell_once("loopwatch.web.metrics_app")
+                    log_once("loopwatch.web.metrics_app")
         return told(500, "the metrics could not be made; the log says why")
 
     def _made(self, scope: Scope) -> Answer:

@@ -12,7 +12,7 @@ from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopwatch.core.guard import say, tell_once
+from loopwatch.core.guard import log_once, say
 from loopwatch.core.request import REQUEST, Request, begin
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.request_table import finish
@@ -93,19 +93,19 @@ class LoopWatchMiddleware(Front):
         if watched is None or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
-        request, pulse = begin(self, scope), watched.pulse
+        request, state = begin(self, scope), watched.state
         if request.outer is not None:
             await self.nested(watched, request, scope, receive, send)
             return
         if speedups is not None and self not in watched.fronts:
             self._join(watched)
-        send = answering(pulse, request, receive, send, watched.start_response, watched.late)
+        send = answering(state, request, receive, send, watched.start_response, watched.late)
         try:
-            if pulse.eager:
-                enter(pulse, request)
+            if state.eager:
+                enter(state, request)
             await self.app(scope, receive, send)
         finally:
-            if not finish(pulse, watched.rows, request):
+            if not finish(state, watched.rows, request):
                 watched.finish(request)
 
     if speedups is None:
@@ -119,7 +119,7 @@ class LoopWatchMiddleware(Front):
         self.remember(
             watched.loop,
             watched,
-            watched.pulse,
+            watched.state,
             watched.rows,
             watched.start_response,
             watched.late,
@@ -162,7 +162,7 @@ class LoopWatchMiddleware(Front):
             return LOOPS.get(loop)
         except Exception:
             self._given_up = True
-            tell_once("loopwatch.web.middleware: this app is not watched")
+            log_once("loopwatch.web.middleware: this app is not watched")
             return None
 
 

@@ -68,7 +68,7 @@ def test_a_forked_child_collects_again() -> None:
 CRASHES = """
     import gc, sys, threading, time
     from loopwatch.core.frames import STILL
-    from loopwatch.watchdog.stack_sample import photograph
+    from loopwatch.watchdog.stack_sample import sample_stack
 
     gc.set_threshold(20, 3, 3)
     gc.callbacks.append(lambda *_: time.sleep(0.00002))  # lets the other thread run
@@ -93,7 +93,7 @@ CRASHES = """
     seen, end = 0, time.monotonic() + 4
     while time.monotonic() < end:
         with STILL:
-            seen += len(photograph(thread.ident))
+            seen += len(sample_stack(thread.ident))
         garbage = [[] for _ in range(30)]
     going = False
     thread.join()
@@ -101,7 +101,7 @@ CRASHES = """
 """
 
 
-def test_photographs_of_a_busy_thread_while_the_collector_runs_do_not_crash() -> None:
+def test_stack_sample_of_a_busy_thread_while_the_collector_runs_do_not_crash() -> None:
     script = textwrap.dedent(CRASHES)
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, timeout=60

@@ -362,7 +362,7 @@ def run(call: Callable[[int], object], port: int) -> None:
         call(port)
 
 
-def photograph(thread: threading.Thread) -> tuple[Spot, ...]:
+def sample_stack(thread: threading.Thread) -> tuple[Spot, ...]:
     """Return where a thread is within its call, innermost first."""
     frame, spots = sys._current_frames().get(thread.ident or 0), []
     while frame is not None and frame.f_code is not run.__code__:
@@ -386,7 +386,7 @@ def waits() -> dict[str, tuple[Spot, ...]]:
             thread.start()
         while any(thread.is_alive() for thread in threads.values()):
             for name, thread in threads.items():
-                seen[name].update([spots] if (spots := photograph(thread)) else [])
+                seen[name].update([spots] if (spots := sample_stack(thread)) else [])
             time.sleep(0.03)
     return {name: places.most_common(1)[0][0] for name, places in seen.items()}
 

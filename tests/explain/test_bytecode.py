@@ -1,4 +1,4 @@
-"""What else may have been slow than the call a late photograph stands on."""
+"""What else may have been slow than the call a late stack sample stands on."""
 
 import re
 from collections.abc import Callable

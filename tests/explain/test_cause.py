@@ -14,7 +14,7 @@ IMPORT = compile("load()", "<frozen importlib._bootstrap>", "exec")
 NOTHING = {"queued": 0.0, "throttled": None, "gil_wait": 0.0}
 
 
-def photograph(code: Any = CODE, at: float = 10.1, late: bool = False) -> Sample:
+def sample_stack(code: Any = CODE, at: float = 10.1, late: bool = False) -> Sample:
     return Sample(at=at, late=late, spots=(Spot(code, 0, 1, "shop"),), cpu=1.0)
 
 
@@ -23,7 +23,7 @@ def caused(*samples: Sample, **usage: Any) -> str:
     return cause(Slow(10.0, 0.5, "MainThread", samples=list(samples), usage=measured))
 
 
-TIMELY, LATE = photograph(), photograph(at=10.5, late=True)
+TIMELY, LATE = sample_stack(), sample_stack(at=10.5, late=True)
 PARKED = replace(TIMELY, parked=True)  # in a system call that is not the wait for the GIL
 
 
@@ -50,9 +50,9 @@ PARKED = replace(TIMELY, parked=True)  # in a system call that is not the wait f
         ((LATE,), {"cpu": 0.05, "frozen": 0.4}, "starved"),
         ((LATE,), {"cpu": 0.48, "gc": 0.4, "kept": 0.4, "watched": 0.4}, "gc"),
         ((TIMELY,), {"cpu": 0.0, "gc": 0.4}, "blocking_call"),
-        ((photograph(IMPORT),), {"cpu": 0.0}, "import"),
-        ((photograph(IMPORT),), {"cpu": 0.5}, "import"),
-        ((TIMELY, TIMELY, photograph(IMPORT)), {"cpu": 0.5}, "cpu"),
+        ((sample_stack(IMPORT),), {"cpu": 0.0}, "import"),
+        ((sample_stack(IMPORT),), {"cpu": 0.5}, "import"),
+        ((TIMELY, TIMELY, sample_stack(IMPORT)), {"cpu": 0.5}, "cpu"),
         ((TIMELY,), {"cpu": 0.2, "queued": 0.2}, "starved"),
         ((TIMELY,), {"cpu": 0.24, "queued": 0.2}, "unknown"),
         ((TIMELY,), {"cpu": 0.1, "queued": 0.2, "others": 0.15}, "unknown"),
@@ -73,15 +73,15 @@ def test_what_took_at_least_half_of_the_step(
 
 
 def test_where_slices_are_not_counted_a_wait_needs_one_place_or_an_idle_process() -> None:
-    elsewhere = photograph(compile("rest()", "/app/rest.py", "exec"), at=10.3)
+    elsewhere = sample_stack(compile("rest()", "/app/rest.py", "exec"), at=10.3)
     assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.0) == "blocking_call"
     assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.5) == "unknown"
-    assert caused(TIMELY, photograph(at=10.3), cpu=0.0, gil_wait=None) == "blocking_call"
+    assert caused(TIMELY, sample_stack(at=10.3), cpu=0.0, gil_wait=None) == "blocking_call"
 
 
 def test_without_readings_only_frames_speak() -> None:
     assert cause(Slow(10.0, 0.5, "MainThread", samples=[TIMELY])) == "unknown"
-    assert cause(Slow(10.0, 0.5, "MainThread", samples=[photograph(IMPORT)])) == "import"
+    assert cause(Slow(10.0, 0.5, "MainThread", samples=[sample_stack(IMPORT)])) == "import"
 
 
 def test_a_tick_of_parts_has_many_callbacks() -> None:

@@ -1,4 +1,4 @@
-"""From evidence to a stall: photographs weighed, made by hand."""
+"""From evidence to a stall: stack samples weighed, made by hand."""
 
 import dis
 import sys
@@ -55,7 +55,7 @@ def explained(*samples: Sample, **more: Any) -> Stall:
     return explain(slow(*samples, **more), now=11.0).stall
 
 
-def test_a_timely_photograph_is_exact() -> None:
+def test_a_timely_stack_sample_is_exact() -> None:
     stall = explained(sample(at_call(CALLS, 3), at_call(OTHER, 2)))
     assert stall.site.function == "shop.prices.calls"
     assert (stall.site.line, stall.site.exact) == (3, True)
@@ -64,7 +64,7 @@ def test_a_timely_photograph_is_exact() -> None:
     assert stall.started_at == pytest.approx(time.time() - 1.0, abs=0.5)
 
 
-def test_the_place_of_most_photographs_is_the_site() -> None:
+def test_the_place_of_most_stack_sample_is_the_site() -> None:
     places = [at_call(OTHER, 2), at_call(CALLS, 3), at_call(CALLS, 3)]
     stall = explained(*(sample(spot, at=10.1 + n / 10) for n, spot in enumerate(places)))
     assert stall.site.function == "shop.prices.calls"
@@ -126,35 +126,35 @@ def test_many_callbacks_have_contributors_in_place_of_a_site() -> None:
     assert (stall.contributors[0].count, stall.contributors[0].seconds) == (10, 0.1)
 
 
-def test_a_photograph_counts_for_the_time_around_it() -> None:
+def test_a_stack_sample_counts_for_the_time_around_it() -> None:
     """At 0.06 and 0.1 s in one place, but from then to the end, 0.5 s, in C code elsewhere."""
     early = [sample(at_call(OTHER, 2), at=at) for at in (10.06, 10.1)]
     stall = explained(*early, sample(at_call(CALLS, 3), at=10.48, late=True))
     assert stall.site.function == "shop.prices.calls"
 
 
-def test_timely_photographs_outweigh_late_ones() -> None:
+def test_timely_stack_sample_outweigh_late_ones() -> None:
     late = [sample(at_call(OTHER, 2), late=True) for _ in range(3)]
     stall = explained(*late, sample(at_call(CALLS, 3)))
     assert (stall.site.function, stall.site.exact) == ("shop.prices.calls", True)
 
 
-def test_a_late_photograph_on_a_call_that_alone_can_have_been_slow_is_exact() -> None:
+def test_a_late_stack_sample_on_a_call_that_alone_can_have_been_slow_is_exact() -> None:
     stall = explained(sample(at_call(CALLS, 3), late=True))
     assert (stall.site.line, stall.site.exact) == (3, True)
 
 
-def test_a_late_photograph_after_another_call_names_the_line_and_says_so() -> None:
+def test_a_late_stack_sample_after_another_call_names_the_line_and_says_so() -> None:
     stall = explained(sample(at_call(OTHER, 3), late=True))
     assert (stall.site.line, stall.site.exact) == (3, False)
 
 
-def test_a_late_photograph_after_an_operator_names_the_function_only() -> None:
+def test_a_late_stack_sample_after_an_operator_names_the_function_only() -> None:
     stall = explained(sample(at_call(RAISES, 3), late=True))
     assert (stall.site.line, stall.site.exact) == (RAISES.co_firstlineno, False)
 
 
-def test_below_the_user_s_own_code_a_late_photograph_is_exact() -> None:
+def test_below_the_user_s_own_code_a_late_stack_sample_is_exact() -> None:
     """Whatever was slow, it was below that line: a function begins with a look at the GIL."""
     library = at_call(RAISES, 3)._replace(code=elsewhere(RAISES))
     stall = explained(sample(library, at_call(OTHER, 3), late=True))
@@ -162,7 +162,7 @@ def test_below_the_user_s_own_code_a_late_photograph_is_exact() -> None:
     assert stall.site.exact
 
 
-def test_a_late_photograph_off_a_call_names_the_function_only() -> None:
+def test_a_late_stack_sample_off_a_call_names_the_function_only() -> None:
     """After an operator the frame has moved on: an innocent line is never named."""
     stall = explained(sample(off_call(CALLS, 4), late=True))
     assert stall.site.function == "shop.prices.calls"
@@ -170,7 +170,7 @@ def test_a_late_photograph_off_a_call_names_the_function_only() -> None:
     assert stall.site.exact is False
 
 
-def test_without_a_photograph_nothing_is_invented() -> None:
+def test_without_a_stack_sample_nothing_is_invented() -> None:
     stall = explained(coroutine="shop.prices.calls")
     assert stall.site.function == NONE
     assert stall.site.exact is False

@@ -163,7 +163,7 @@ def test_a_span_that_cannot_be_read_is_no_matter_of_the_app(
         raise KeyError("x")
 
     monkeypatch.setattr("loopwatch.exporters.spans.trace.get_current_span", broken)
-    monkeypatch.setattr("loopwatch.exporters.spans.tell_once", told.append)
+    monkeypatch.setattr("loopwatch.exporters.spans.log_once", told.append)
     app = LoopWatchMiddleware(blocks_sleeps_or_not, watch=watch)
     visited("asyncio", watch, app, "/sleeps")
     assert told

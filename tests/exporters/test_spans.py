@@ -218,7 +218,7 @@ def test_what_goes_wrong_in_a_victim_s_span_is_no_matter_of_the_app(
 
     told: list[Any] = []
     monkeypatch.setattr(spans, "link", broken)
-    monkeypatch.setattr("loopwatch.core.guard.tell_once", told.append)
+    monkeypatch.setattr("loopwatch.core.guard.log_once", told.append)
     with traced.tracer.start_as_current_span("victim"):
         StallSpans().waited(lambda: TIMES, [a_hold()])
     assert told

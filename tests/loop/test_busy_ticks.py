@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from loopwatch.loop.busy_ticks import KINDS, Crowd
+from loopwatch.loop.busy_ticks import KINDS, BusyTick
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on, spin_for, watchdog_round
 
@@ -32,7 +32,7 @@ async def call_many() -> None:
 
 
 @in_calm
-def test_every_step_of_a_crowd_is_counted(loop: str, make_watch: MakeWatch) -> None:
+def test_every_step_of_a_busy_tick_is_counted(loop: str, make_watch: MakeWatch) -> None:
     watch = make_watch()
 
     async def main() -> None:
@@ -62,10 +62,10 @@ def handles(loop: asyncio.AbstractEventLoop, kinds: int) -> list[asyncio.Handle]
 
 
 def test_notes_of_steps_that_were_filed_elsewhere_take_part_as_well() -> None:
-    crowd, code = Crowd(), called.__code__
+    busy_tick, code = BusyTick(), called.__code__
     loop = asyncio.new_event_loop()
-    crowd.add(loop.call_soon(called, 0.0), None, 0.001)
-    first, second = crowd.parts([(code, None, 0.002), (turn.__code__, None, 0.001)])
+    busy_tick.add(loop.call_soon(called, 0.0), None, 0.001)
+    first, second = busy_tick.parts([(code, None, 0.002), (turn.__code__, None, 0.001)])
     assert (first.coroutine, first.count) == (f"{__name__}.called", 2)
     assert (second.coroutine, second.count) == (f"{__name__}.turn", 1)
     assert first.seconds == pytest.approx(0.003)
@@ -73,31 +73,33 @@ def test_notes_of_steps_that_were_filed_elsewhere_take_part_as_well() -> None:
 
 
 def test_steps_left_out_of_a_slow_tick_are_counted() -> None:
-    loop, crowd = asyncio.new_event_loop(), Crowd()
+    loop, busy_tick = asyncio.new_event_loop(), BusyTick()
     for handle in handles(loop, KINDS + 3) * 2:
-        crowd.add(handle, None, 0.001)
-    assert crowd.lost == 0
-    parts = crowd.parts()
+        busy_tick.add(handle, None, 0.001)
+    assert busy_tick.lost == 0
+    parts = busy_tick.parts()
     assert [part.count for part in parts] == [2] * KINDS
-    assert crowd.lost == 6
-    crowd.clear()
-    assert crowd.parts() == ()
-    assert crowd.lost == 6
+    assert busy_tick.lost == 6
+    busy_tick.clear()
+    assert busy_tick.parts() == ()
+    assert busy_tick.lost == 6
     loop.close()
 
 
 def test_what_is_left_out_of_a_short_tick_is_no_loss() -> None:
-    loop, crowd = asyncio.new_event_loop(), Crowd()
+    loop, busy_tick = asyncio.new_event_loop(), BusyTick()
     for handle in handles(loop, KINDS + 3):
-        crowd.add(handle, None, 0.001)
-    crowd.clear()
-    crowd.add(loop.call_soon(print), None, 0.2)
-    assert len(crowd.parts()) == 1
-    assert crowd.lost == 0
+        busy_tick.add(handle, None, 0.001)
+    busy_tick.clear()
+    busy_tick.add(loop.call_soon(print), None, 0.2)
+    assert len(busy_tick.parts()) == 1
+    assert busy_tick.lost == 0
     loop.close()
 
 
-def test_short_steps_of_a_short_crowd_are_filed_as_ever(loop: str, make_watch: MakeWatch) -> None:
+def test_short_steps_of_a_short_busy_tick_are_filed_as_ever(
+    loop: str, make_watch: MakeWatch
+) -> None:
     watch = make_watch()
 
     async def main() -> None:

@@ -13,28 +13,28 @@ import pytest
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.step_table import StepRow
 from loopwatch.loop.libuv import Libuv
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.scheduling import METHODS, TIME, Scheduling
 from tests.conftest import run_on, run_script
 
 pytest.importorskip("uvloop")
 
 
-def a_pulse(loop: Any) -> Pulse:
-    return Pulse(loop, 0.1, lambda *_: None, lambda *_: None, lambda *_: StepRow("any"))
+def a_state(loop: Any) -> LoopState:
+    return LoopState(loop, 0.1, lambda *_: None, lambda *_: None, lambda *_: StepRow("any"))
 
 
-def polled(main: Callable[[Pulse], Any]) -> None:
-    """Run `main(pulse)` on a uvloop loop whose poll is told to the pulse."""
+def polled(main: Callable[[LoopState], Any]) -> None:
+    """Run `main(state)` on a uvloop loop whose poll is told to the loop state."""
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        pulse = a_pulse(loop)
-        poll, scheduling = Libuv(loop).open(pulse), Scheduling(pulse, METHODS | TIME)
+        state = a_state(loop)
+        poll, scheduling = Libuv(loop).open(state), Scheduling(state, METHODS | TIME)
         scheduling.install()
         try:
             await asyncio.sleep(0.01)
-            await main(pulse)
+            await main(state)
         finally:
             scheduling.uninstall()
             poll.close()
@@ -45,13 +45,13 @@ def polled(main: Callable[[Pulse], Any]) -> None:
 
 
 def test_busy_and_idle_add_up_to_the_wall() -> None:
-    async def main(pulse: Pulse) -> None:
-        began, before = clock(), pulse.position(clock())
+    async def main(state: LoopState) -> None:
+        began, before = clock(), state.position(clock())
         for _ in range(5):
             await asyncio.sleep(0.04)
             time.sleep(0.02)
         now = clock()
-        turns, idle, since = pulse.position(now)
+        turns, idle, since = state.position(now)
         assert turns > before[0] + 5
         assert idle - before[1] == pytest.approx(now - began - 0.1, abs=0.01)
         assert since is not None
@@ -63,15 +63,15 @@ def test_busy_and_idle_add_up_to_the_wall() -> None:
 def test_a_poll_that_a_signal_ends_has_waited_until_then() -> None:
     """libuv begins to count anew, and what it had is not lost."""
 
-    async def main(pulse: Pulse) -> None:
+    async def main(state: LoopState) -> None:
         old = signal.signal(signal.SIGUSR1, lambda *_: None)
-        began, before = clock(), pulse.position(clock())[1]
+        began, before = clock(), state.position(clock())[1]
         for n in range(1, 5):
             threading.Timer(0.05 * n, os.kill, (os.getpid(), signal.SIGUSR1)).start()
         await asyncio.sleep(0.3)
         now = clock()
         signal.signal(signal.SIGUSR1, old)
-        assert now - began - (pulse.position(now)[1] - before) < 0.03
+        assert now - began - (state.position(now)[1] - before) < 0.03
 
     polled(main)
 
@@ -80,7 +80,7 @@ def test_what_runs_after_the_poll_in_its_phase_is_busy() -> None:
     """A reader's callback runs inside libuv's poll, and its timer sets the loop's time
     meanwhile."""
 
-    async def main(pulse: Pulse) -> None:
+    async def main(state: LoopState) -> None:
         loop = asyncio.get_running_loop()
         reading, writing = os.pipe()
         seen = loop.create_future()
@@ -90,12 +90,12 @@ def test_what_runs_after_the_poll_in_its_phase_is_busy() -> None:
             loop.call_later(1, int).cancel()
             loop.time()
             time.sleep(0.05)
-            turn = pulse.position(clock())
+            turn = state.position(clock())
             loop.remove_reader(reading)
             seen.set_result(turn)
 
         loop.add_reader(reading, read)
-        before = pulse.position(clock())[1]
+        before = state.position(clock())[1]
         threading.Timer(0.1, os.write, (writing, b"x")).start()
         _, idle, since = await seen
         assert since is not None, "the poll was over"
@@ -112,18 +112,18 @@ def test_the_loop_closes_once_its_handles_are_closed() -> None:
     printed = run_script("""
         import asyncio, gc, uvloop
         from loopwatch.loop.libuv import Libuv
-        from tests.probe.test_libuv import a_pulse
+        from tests.probe.test_libuv import a_state
 
         for _ in range(200):
             loop = uvloop.new_event_loop()
-            pulse = a_pulse(loop)
-            poll = Libuv(loop).open(pulse)
+            state = a_state(loop)
+            poll = Libuv(loop).open(state)
             loop.run_until_complete(asyncio.sleep(0))
             poll.detach()
             loop.run_until_complete(asyncio.sleep(0))
             poll.close()
             loop.close()
-            del poll, pulse
+            del poll, state
         gc.collect()
         print("closed")
     """)
@@ -135,11 +135,11 @@ def test_a_loop_that_is_closed_past_us_says_so_and_lives() -> None:
     printed = run_script("""
         import asyncio, logging, uvloop
         from loopwatch.loop.libuv import Libuv
-        from tests.probe.test_libuv import a_pulse
+        from tests.probe.test_libuv import a_state
 
         logging.disable(logging.CRITICAL)
         loop = uvloop.new_event_loop()
-        poll = Libuv(loop).open(a_pulse(loop))
+        poll = Libuv(loop).open(a_state(loop))
         loop.run_until_complete(asyncio.sleep(0))
         try:
             loop.close()
@@ -154,8 +154,8 @@ def test_a_loop_that_is_closed_past_us_says_so_and_lives() -> None:
 @pytest.mark.skipif(speedups is None, reason="the compiled twin was not built")
 def test_the_compiled_poll_refuses_what_it_cannot_watch() -> None:
     assert speedups is not None
-    pulse = a_pulse(None)
-    for wrong in ((), (pulse, 1, (1, 2), 128, 128), (pulse, 0, (0,) * 10, 128, 128)):
+    state = a_state(None)
+    for wrong in ((), (state, 1, (1, 2), 128, 128), (state, 0, (0,) * 10, 128, 128)):
         with pytest.raises((TypeError, ValueError)):
             speedups.LibuvPoll(*wrong)
 

@@ -17,7 +17,7 @@ import pytest
 from loopwatch import LoopWatchMiddleware
 from loopwatch.core.request import REQUEST, Request, begin, clock
 from loopwatch.core.speedups import speedups
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.response import answering as python_answering
 from loopwatch.loop.response import used
 from tests.asgi import Receive, Send, http_scope, visit
@@ -46,8 +46,8 @@ def answering(request: pytest.FixtureRequest) -> Callable[..., Any]:
 def nothing(*arguments: Any) -> None: ...
 
 
-def a_pulse() -> Pulse:
-    return Pulse(None, 0.1, nothing, nothing, nothing)
+def a_state() -> LoopState:
+    return LoopState(None, 0.1, nothing, nothing, nothing)
 
 
 def a_request() -> Request:
@@ -80,11 +80,11 @@ def no_start(request: Request, message: Any) -> Any:
 
 def an_answer(
     answering: Callable[..., Any], start: Any = None
-) -> tuple[Any, Request, list[Any], Pulse]:
+) -> tuple[Any, Request, list[Any], LoopState]:
     """Return an answer, its request, and what reached the server."""
-    server, request, pulse = Server(), a_request(), a_pulse()
-    made = answering(pulse, request, None, server.send, start, no_start)
-    return made, request, server.called, pulse
+    server, request, state = Server(), a_request(), a_state()
+    made = answering(state, request, None, server.send, start, no_start)
+    return made, request, server.called, state
 
 
 def test_the_response_is_complete_with_its_last_body(answering: Callable[..., Any]) -> None:
@@ -180,7 +180,7 @@ def test_wrong_arguments_are_the_server_s_to_refuse(
     send(*arguments, **named)
     assert called == [(*arguments, *named.items())]
     assert request.responded == 0.0
-    strict = answering(a_pulse(), request, None, Server().asend, None, no_start)
+    strict = answering(a_state(), request, None, Server().asend, None, no_start)
     if named != {"message": BODY}:
         with pytest.raises(TypeError, match="asend"):
             strict(*arguments, **named)
@@ -192,7 +192,7 @@ def test_what_send_raises_reaches_the_app(answering: Callable[..., Any]) -> None
 
     for error in (OSError("closed"), asyncio.CancelledError(), KeyboardInterrupt()):
         request = a_request()
-        wrapped = answering(a_pulse(), request, None, send, None, no_start)
+        wrapped = answering(a_state(), request, None, send, None, no_start)
         with pytest.raises(type(error)) as met:
             wrapped(BODY)
         assert met.value is error
@@ -202,7 +202,7 @@ def test_what_send_raises_reaches_the_app(answering: Callable[..., Any]) -> None
 
 def test_whatever_is_asked_of_it_is_asked_of_the_server_s(answering: Callable[..., Any]) -> None:
     server, request = Server(), a_request()
-    wrapped = answering(a_pulse(), request, None, server.asend, None, no_start)
+    wrapped = answering(a_state(), request, None, server.asend, None, no_start)
     assert wrapped.__self__ is server
     assert wrapped.__func__ is Server.asend
     assert wrapped.__name__ == "asend"
@@ -220,7 +220,7 @@ def test_it_looks_like_the_coroutine_function_it_stands_for(
     def plain(message: Any) -> None: ...
 
     for stands_for in (send, Server().asend, plain, Server().send):
-        wrapped = answering(a_pulse(), a_request(), None, stands_for, None, no_start)
+        wrapped = answering(a_state(), a_request(), None, stands_for, None, no_start)
         expected = inspect.iscoroutinefunction(stands_for)
         assert inspect.iscoroutinefunction(wrapped) == expected
 
@@ -248,10 +248,10 @@ def test_only_a_request_that_may_have_waited_is_asked_about(
     answering: Callable[..., Any],
 ) -> None:
     asked: list[Any] = []
-    pulse, request = a_pulse(), a_request()
+    state, request = a_state(), a_request()
     for behind, expected in ((request.started, 0), (request.started + 0.001, 1)):
-        pulse.behind = behind
-        answering(pulse, request, "receive", Server().send, None, lambda *them: asked.append(them))
+        state.behind = behind
+        answering(state, request, "receive", Server().send, None, lambda *them: asked.append(them))
         assert len(asked) == expected
     assert asked == [(request, "receive")]
 
@@ -259,14 +259,14 @@ def test_only_a_request_that_may_have_waited_is_asked_about(
 def test_what_a_request_has_used_is_taken_as_it_responds(answering: Callable[..., Any]) -> None:
     """Of its row, of its short and long steps, and of the step in progress if that is its own."""
     for owner, running in ((None, 0.5), (a_request(), 0.0)):
-        send, request, _, pulse = an_answer(answering)
+        send, request, _, state = an_answer(answering)
         now = clock()
-        pulse.mark, request.started = now - 0.5, now - 10
+        state.mark, request.started = now - 0.5, now - 10
         request.taken, request.seconds = 1.0, 2.0
         request.add_long_step(4.0)
         request.add_long_step(8.0)
         whose = owner or request
-        expected = in_its_context(whose, used, pulse, request, now)
+        expected = in_its_context(whose, used, state, request, now)
         assert expected == pytest.approx(15.0 + running)
         in_its_context(whose, send, BODY)
         assert request.settled == pytest.approx(expected, abs=0.1)
@@ -276,23 +276,23 @@ def test_what_a_request_has_used_is_taken_as_it_responds(answering: Callable[...
 def test_a_request_that_began_in_this_step_has_used_it_from_then_on(
     answering: Callable[..., Any],
 ) -> None:
-    send, request, _, pulse = an_answer(answering)
+    send, request, _, state = an_answer(answering)
     now = clock()
-    pulse.mark, request.started = now - 10, now - 0.25
+    state.mark, request.started = now - 10, now - 0.25
     in_its_context(request, send, BODY)
     assert request.settled == pytest.approx(0.25, abs=0.1)
 
 
 def test_ten_thousand_answers_leave_nothing_behind(answering: Callable[..., Any]) -> None:
-    pulse, server, message = a_pulse(), Server(), dict(BODY)
-    shared = (pulse, message, START)
+    state, server, message = a_state(), Server(), dict(BODY)
+    shared = (state, message, START)
 
     def start(request: Request, message: Any) -> Any:
         return message
 
     def many(times: int) -> tuple[int, list[int]]:
         for _ in range(times):
-            send = answering(pulse, a_request(), None, server.send, start, no_start)
+            send = answering(state, a_request(), None, server.send, start, no_start)
             send(START)
             send(message)
             hasattr(send, "nothing")
@@ -313,7 +313,7 @@ def test_ten_thousand_answers_leave_nothing_behind(answering: Callable[..., Any]
 @pytest.mark.skipif(speedups is None, reason="the compiled twin was not built")
 def test_the_compiled_twin_refuses_what_it_does_not_know() -> None:
     assert speedups is not None
-    for wrong in ((), (1, 2, 3, 4, 5, 6), (a_pulse(), 2, 3, 4, 5, 6), (a_pulse(), a_request())):
+    for wrong in ((), (1, 2, 3, 4, 5, 6), (a_state(), 2, 3, 4, 5, 6), (a_state(), a_request())):
         with pytest.raises(TypeError, match="answering takes"):
             speedups.answering(*wrong)
 

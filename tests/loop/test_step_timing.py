@@ -14,7 +14,7 @@ from loopwatch.core import guard
 from loopwatch.core.request import REQUEST, Request, begin
 from loopwatch.core.speedups import ABI, speedups
 from loopwatch.loop import python_steps
-from loopwatch.loop.loop_state import CROWD, LONG, Pulse, clock
+from loopwatch.loop.loop_state import BUSY_TICK, LONG, LoopState, clock
 from tests.conftest import run_script, spin_for
 
 TWINS = {"python": None if speedups else python_steps, "compiled": speedups}
@@ -30,12 +30,12 @@ def twin(request: pytest.FixtureRequest) -> Any:
 
 
 class Told:
-    """What the slow ways told of a pulse."""
+    """What the slow ways told of a loop state."""
 
     def __init__(self, loop: Any = None, threshold: float = 0.1) -> None:
         self.long: list[tuple[Any, float]] = []
         self.many: list[Request] = []
-        self.pulse = Pulse(loop, threshold, self.add_long, self.many.append, self.row)
+        self.state = LoopState(loop, threshold, self.add_long, self.many.append, self.row)
         self.steps, self.seconds = 0, 0.0
 
     def add_long(self, task: Any, took: float) -> None:
@@ -63,7 +63,7 @@ def loop_at_rest() -> Iterator[asyncio.AbstractEventLoop]:
 
 def run_steps(twin: Any, told: Told, *handles: asyncio.Handle) -> None:
     original: Any = asyncio.Handle._run
-    run = twin.timed_run(original, {told.pulse.loop: told.pulse}, False)
+    run = twin.timed_run(original, {told.state.loop: told.state}, False)
     holder = type("Holder", (asyncio.Handle,), {"_run": run})
     for handle in handles:
         holder._run(handle)  # type: ignore[attr-defined]
@@ -73,16 +73,16 @@ def test_short_steps_are_counted_with_their_owner(
     twin: Any, loop_at_rest: asyncio.AbstractEventLoop
 ) -> None:
     told, context = Told(loop_at_rest), Context()
-    told.pulse.limit, told.pulse.tick = 10.0, clock() + 1000.0
+    told.state.limit, told.state.tick = 10.0, clock() + 1000.0
     request = context.run(begin, object(), {"type": "http"})
     mine = Handle(int, (), loop_at_rest, context)
     nobodys = Handle([].clear, (), loop_at_rest, Context())
     run_steps(twin, told, mine, nobodys, mine)
     assert request.steps == 2
     assert not request.times
-    assert told.pulse.other_steps == 1
-    assert 0 < request.seconds + told.pulse.other_seconds < 1
-    told.pulse.loop = "another"
+    assert told.state.other_steps == 1
+    assert 0 < request.seconds + told.state.other_seconds < 1
+    told.state.loop = "another"
     run_steps(twin, told, mine)
     assert request.steps == 2
 
@@ -91,14 +91,14 @@ def test_a_limit_of_zero_files_every_step_once(
     twin: Any, loop_at_rest: asyncio.AbstractEventLoop
 ) -> None:
     told, context = Told(loop_at_rest), Context()
-    told.pulse.limit = 0.0
+    told.state.limit = 0.0
     request = context.run(begin, object(), {"type": "http"})
     mine = Handle(int, (), loop_at_rest, context)
     nobodys = Handle(int, (), loop_at_rest, Context())
     run_steps(twin, told, mine, nobodys, mine)
     assert (request.steps, len(request.times)) == (0, 2)
     assert len(told.long) == 1
-    assert told.pulse.other_steps == 0
+    assert told.state.other_steps == 0
 
 
 def test_an_eager_request_shares_the_step_it_began_in(
@@ -106,44 +106,44 @@ def test_an_eager_request_shares_the_step_it_began_in(
 ) -> None:
     told = Told(loop_at_rest)
     request = new_request()
-    told.pulse.entered, told.pulse.eager = request, True
+    told.state.entered, told.state.eager = request, True
     original: Any = asyncio.Handle._run
-    run = twin.timed_run(original, {loop_at_rest: told.pulse}, True)
+    run = twin.timed_run(original, {loop_at_rest: told.state}, True)
     run(Handle(int, (), loop_at_rest, Context()))
-    assert getattr(told.pulse, "entered") is None  # noqa: B009
+    assert getattr(told.state, "entered") is None  # noqa: B009
     assert len(request.times) == 1
     assert len(told.long) == 1
 
 
 def test_polls_are_idle_time_unless_they_do_not_wait(twin: Any) -> None:
     told, ready = Told(), deque[int]()
-    pulse = told.pulse
-    timed = twin.timed_select(pulse, lambda timeout: spin_for(0.002) and timeout, ready)
+    state = told.state
+    timed = twin.timed_select(state, lambda timeout: spin_for(0.002) and timeout, ready)
     assert timed(0) == 0
-    assert pulse.idle == 0.0
+    assert state.idle == 0.0
     assert timed(0.5) == 0.5
     assert timed(None) is None
     assert timed(timeout=0) == 0
-    assert 0.004 <= pulse.idle < 1
-    assert pulse.polling is False
-    before = [*pulse.tick_counts]
-    pulse.mark = pulse.tick + 0.5
+    assert 0.004 <= state.idle < 1
+    assert state.polling is False
+    before = [*state.tick_counts]
+    state.mark = state.tick + 0.5
     timed(0)
-    assert pulse.tick_sums[8] == 0.5
-    assert sum(pulse.tick_counts) == sum(before) + 1
-    assert pulse.tick == pulse.mark
+    assert state.tick_sums[8] == 0.5
+    assert sum(state.tick_counts) == sum(before) + 1
+    assert state.tick == state.mark
 
 
-def test_a_crowd_sends_every_step_the_slow_way(twin: Any) -> None:
+def test_a_busy_tick_sends_every_step_the_slow_way(twin: Any) -> None:
     told = Told()
-    ready = deque(range(CROWD))
-    timed = twin.timed_select(told.pulse, lambda timeout: [], ready)
+    ready = deque(range(BUSY_TICK))
+    timed = twin.timed_select(told.state, lambda timeout: [], ready)
     timed(0)
-    assert told.pulse.limit == LONG
+    assert told.state.limit == LONG
     ready.append(0)
     timed(0)
-    assert told.pulse.limit == 0.0
-    assert twin.timed_select(told.pulse, lambda timeout: [], None)(0) == []
+    assert told.state.limit == 0.0
+    assert twin.timed_select(told.state, lambda timeout: [], None)(0) == []
 
 
 def test_a_poll_that_raises_is_over(twin: Any) -> None:
@@ -153,12 +153,12 @@ def test_a_poll_that_raises_is_over(twin: Any) -> None:
         spin_for(0.01)
         raise KeyboardInterrupt
 
-    pulse = Told().pulse
-    before = pulse.mark
+    state = Told().state
+    before = state.mark
     with pytest.raises(KeyboardInterrupt):
-        twin.timed_select(pulse, select, None)(1)
-    assert pulse.polling is False
-    assert pulse.mark - before >= 0.01
+        twin.timed_select(state, select, None)(1)
+    assert state.polling is False
+    assert state.mark - before >= 0.01
 
 
 def test_timed_steps_leave_nothing_behind(
@@ -166,12 +166,12 @@ def test_timed_steps_leave_nothing_behind(
 ) -> None:
     told, context = Told(loop_at_rest), Context()
     request = context.run(begin, object(), {"type": "http"})
-    told.pulse.limit, told.pulse.tick = 10.0, clock() + 1000.0
+    told.state.limit, told.state.tick = 10.0, clock() + 1000.0
     handles = [
         Handle([].clear, (), loop_at_rest, context),
         Handle([].clear, (), loop_at_rest, Context()),
     ]
-    watched = (request, context, *handles, told.pulse, loop_at_rest)
+    watched = (request, context, *handles, told.state, loop_at_rest)
     run_steps(twin, told, *handles * 100)
     gc.collect()
     before = [sys.getrefcount(each) for each in watched]
@@ -191,11 +191,11 @@ def test_the_compiled_twin_refuses_what_it_cannot_time() -> None:
     with pytest.raises(TypeError):
         speedups.timed_select(1, 2, 3)
     with pytest.raises(ValueError, match="the callback stands at"):
-        speedups.timed_soon(Told().pulse, print, 2)
+        speedups.timed_soon(Told().state, print, 2)
     with pytest.raises(ValueError, match="a clock's step"):
         speedups.set_clock_step(-1.0)
     with pytest.raises(AttributeError):
-        Told().pulse.running = 1
+        Told().state.running = 1
 
 
 def test_without_the_compiled_twin_everything_works() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import CHECKOUT, run_script
 
 BOTH = (
-    *("probe/test_steps.py", "probe/test_pulse.py", "probe/test_loops.py", "probe/test_answer.py"),
+    *("probe/test_steps.py", "probe/test_state.py", "probe/test_loops.py", "probe/test_answer.py"),
     *("probe/test_uvloop_loop.py", "test_middleware.py", "test_request_in_process.py"),
 )
 

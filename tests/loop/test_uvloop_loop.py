@@ -44,7 +44,7 @@ def test_many_short_ticks_are_short(make_watch: MakeWatch) -> None:
 
 @in_calm
 def test_slow_callbacks_one_right_after_the_other_each_have_a_line(make_watch: MakeWatch) -> None:
-    """No idle moment in between: each in a tick of its own, each photographed."""
+    """No idle moment in between: each in a tick of its own, each sampled."""
     watch = make_watch()
 
     def first() -> None:

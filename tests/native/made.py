@@ -1,4 +1,4 @@
-"""What the tests of the compiled twin are made with: it, a pulse, and a front without a server."""
+"""What the tests of the compiled twin are made with: a loop state, and a front without a server."""
 
 import asyncio
 import gc
@@ -8,14 +8,14 @@ from typing import Any
 
 from loopwatch.core import speedups as twin
 from loopwatch.core.request import begin
-from loopwatch.loop.loop_state import Pulse
+from loopwatch.loop.loop_state import LoopState
 
 speedups: Any = twin.speedups
 HTTP = {"type": "http"}
 
 
-def a_pulse(loop: Any = None) -> Any:
-    return Pulse(loop, 0.1, lambda *_: None, lambda *_: None, lambda *_: None)
+def a_state(loop: Any = None) -> Any:
+    return LoopState(loop, 0.1, lambda *_: None, lambda *_: None, lambda *_: None)
 
 
 def a_request() -> Any:
@@ -48,7 +48,7 @@ class Finishing:
 
 
 def a_front(
-    app: Any = napping, late: Callable[..., None] = lambda *_: None, pulse: Pulse | None = None
+    app: Any = napping, late: Callable[..., None] = lambda *_: None, state: LoopState | None = None
 ) -> Any:
     """Return a middleware of the twin's own, which takes every call here for an ordinary one."""
 
@@ -59,13 +59,13 @@ def a_front(
     front = Front()
     front.app = app
     running = asyncio._get_running_loop()
-    front.remember(running, Finishing(), pulse or a_pulse(), {}, None, late)
+    front.remember(running, Finishing(), state or a_state(), {}, None, late)
     return front
 
 
-def answered(pulse: Pulse | None = None) -> Any:
+def answered(state: LoopState | None = None) -> Any:
     """Return the `send` that an app gets."""
-    return speedups.answering(pulse or a_pulse(), a_request(), receive, send, None, print)
+    return speedups.answering(state or a_state(), a_request(), receive, send, None, print)
 
 
 def kept(name: str) -> list[Any]:

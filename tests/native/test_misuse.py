@@ -11,7 +11,7 @@ from loopwatch.ledger.request_row import RequestRow
 from loopwatch.ledger.step_table import StepRow
 from loopwatch.loop.libuv import Libuv
 
-from .made import a_pulse, a_request, answered, speedups
+from .made import a_request, a_state, answered, speedups
 
 if speedups is None:
     pytest.skip("the compiled twin was not built", allow_module_level=True)
@@ -39,9 +39,9 @@ def test_the_send_of_an_app_refuses_in_pythons_words() -> None:
     assert ours.__name__ == "send"
 
 
-def test_answering_wants_a_pulse_and_a_request() -> None:
-    for wrong in ((), (None,) * 6, (a_pulse(), None, None, None, None, None)):
-        with pytest.raises(TypeError, match="answering takes a pulse, a request"):
+def test_answering_wants_a_state_and_a_request() -> None:
+    for wrong in ((), (None,) * 6, (a_state(), None, None, None, None, None)):
+        with pytest.raises(TypeError, match="answering takes a state, a request"):
             speedups.answering(*wrong)
 
 
@@ -56,36 +56,36 @@ def test_counters_that_guard_memory_cannot_be_written() -> None:
         row.counts = ()
     assert row.recent() == b""
     with pytest.raises(AttributeError):
-        a_pulse().running = 1
+        a_state().running = 1
     with pytest.raises(AttributeError):
         a_request().times = ()
 
 
 def test_numbers_are_numbers() -> None:
-    pulse = a_pulse()
+    state = a_state()
     for name in ("mark", "limit", "threshold", "other_steps", "turns", "ready", "polling"):
         with pytest.raises(TypeError):
-            setattr(pulse, name, "text")
+            setattr(state, name, "text")
         with pytest.raises(TypeError):
-            delattr(pulse, name)
-    for wrong in (pulse.position, pulse.count_tick, pulse.fall_behind):
+            delattr(state, name)
+    for wrong in (state.position, state.count_tick, state.fall_behind):
         with pytest.raises(TypeError):
             wrong("text")
     for odd in (float("nan"), float("inf"), -1.0):
-        pulse.count_tick(odd)
-        pulse.limit = odd
-        pulse.mark = pulse.tick = odd
-        speedups.timed_select(pulse, lambda timeout: [], None)(0)
+        state.count_tick(odd)
+        state.limit = odd
+        state.mark = state.tick = odd
+        speedups.timed_select(state, lambda timeout: [], None)(0)
 
 
 def test_a_tick_needs_something_to_call() -> None:
-    pulse = a_pulse()
-    poll = speedups.timed_select(pulse, lambda timeout: [], None)
-    pulse.limit, pulse.turns = -1.0, 1
-    pulse.mark = pulse.tick + 10.0
-    pulse.long_tick = None
+    state = a_state()
+    poll = speedups.timed_select(state, lambda timeout: [], None)
+    state.limit, state.turns = -1.0, 1
+    state.mark = state.tick + 10.0
+    state.long_tick = None
     assert poll(0) == []
-    pulse.mark, pulse.long_tick = pulse.tick + 10.0, 5
+    state.mark, state.long_tick = state.tick + 10.0, 5
     with pytest.raises(TypeError, match="not callable"):
         poll(0)
 
@@ -134,14 +134,14 @@ def test_a_long_chain_of_requests_ends() -> None:
 # ---------------------------------------------------------------- loops
 
 
-def test_a_loops_pulse_is_a_pulse() -> None:
+def test_a_loops_pulse_is_a_state() -> None:
     loop = asyncio.new_event_loop()
-    pulses: dict[Any, Any] = {loop: a_pulse(), 5: a_pulse()}
-    run = speedups.timed_run(asyncio.Handle._run, pulses, False)
+    states: dict[Any, Any] = {loop: a_state(), 5: a_state()}
+    run = speedups.timed_run(asyncio.Handle._run, states, False)
     ran: list[int] = []
     handle = asyncio.Handle(ran.append, (1,), loop)
-    for odd in (7, None, "pulse"):
-        pulses[loop] = odd
+    for odd in (7, None, "state"):
+        states[loop] = odd
         run(handle)
     assert ran == [1, 1, 1]
     for wrong in ((), (1, 2)):
@@ -150,8 +150,8 @@ def test_a_loops_pulse_is_a_pulse() -> None:
     loop.close()
 
 
-def test_steps_are_timed_between_a_pulse_and_a_method() -> None:
-    soon = speedups.timed_soon(a_pulse(), lambda *given: given, 0)
+def test_steps_are_timed_between_a_state_and_a_method() -> None:
+    soon = speedups.timed_soon(a_state(), lambda *given: given, 0)
     assert soon() == ()
     assert soon("no callable") == ("no callable",)
     with pytest.raises(TypeError):
@@ -163,33 +163,33 @@ def test_steps_are_timed_between_a_pulse_and_a_method() -> None:
 
 
 def test_a_poll_takes_addresses() -> None:
-    pulse, ten = a_pulse(), tuple(range(1, 11))
+    state, ten = a_state(), tuple(range(1, 11))
     for wrong in ((1, 1), (63, 200), (200, 1 << 40), (-1, 200)):
         with pytest.raises(ValueError, match="and the handles' sizes"):
-            speedups.LibuvPoll(pulse, 1, ten, *wrong)
+            speedups.LibuvPoll(state, 1, ten, *wrong)
     with pytest.raises(ValueError, match="and the handles' sizes"):
-        speedups.LibuvPoll(pulse, 1, ten[:-1], 200, 200)
+        speedups.LibuvPoll(state, 1, ten[:-1], 200, 200)
     with pytest.raises(ValueError, match="must not be 0"):
-        speedups.LibuvPoll(pulse, 0, ten, 200, 200)
+        speedups.LibuvPoll(state, 0, ten, 200, 200)
     with pytest.raises(ValueError, match="must not be 0"):
-        speedups.LibuvPoll(pulse, 1, (0,) * 10, 200, 200)
+        speedups.LibuvPoll(state, 1, (0,) * 10, 200, 200)
     with pytest.raises(OverflowError):
-        speedups.LibuvPoll(pulse, 1 << 80, ten, 200, 200)
+        speedups.LibuvPoll(state, 1 << 80, ten, 200, 200)
     with pytest.raises(TypeError):
-        speedups.LibuvPoll(pulse, 1, ("text",) * 10, 200, 200)
+        speedups.LibuvPoll(state, 1, ("text",) * 10, 200, 200)
     with pytest.raises(TypeError):
         speedups.LibuvPoll(None, 1, ten, 200, 200)
 
 
-def test_a_pulse_has_one_poll() -> None:
+def test_a_state_has_one_poll() -> None:
     uvloop = pytest.importorskip("uvloop")
-    loop, pulse = uvloop.new_event_loop(), a_pulse()
+    loop, state = uvloop.new_event_loop(), a_state()
     libuv = Libuv(loop)
-    poll = libuv.open(pulse)
+    poll = libuv.open(state)
     with pytest.raises(ValueError, match="has a poll already"):
-        libuv.open(pulse)
+        libuv.open(state)
     poll.close()
-    again = libuv.open(pulse)
+    again = libuv.open(state)
     poll.close()
     poll.detach()
     loop.call_soon(loop.stop)

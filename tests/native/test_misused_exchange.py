@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .made import HTTP, a_front, a_pulse, speedups
+from .made import HTTP, a_front, a_state, speedups
 
 if speedups is None:
     pytest.skip("the compiled twin was not built", allow_module_level=True)
@@ -146,9 +146,9 @@ def test_an_app_may_return_what_is_no_coroutine() -> None:
 
 
 def test_a_middleware_that_forgets_within_a_call_still_ends_it() -> None:
-    pulse = a_pulse()
-    pulse.behind = 1e18  # so that `late` is asked
-    front = a_front(late=lambda *_: front.forget(), pulse=pulse)
+    state = a_state()
+    state.behind = 1e18  # so that `late` is asked
+    front = a_front(late=lambda *_: front.forget(), state=state)
     call = front(HTTP, None, None)
     call.send(None)
     with pytest.raises(StopIteration):
@@ -161,8 +161,8 @@ def test_a_middleware_that_forgets_within_a_call_still_ends_it() -> None:
 def test_a_middleware_remembers_what_it_can_use() -> None:
     front = a_front()
     with pytest.raises(TypeError):
-        front.remember(None, None, "pulse", {}, None, print)
+        front.remember(None, None, "state", {}, None, print)
     with pytest.raises(TypeError):
-        front.remember(None, None, a_pulse(), "rows", None, print)
+        front.remember(None, None, a_state(), "rows", None, print)
     with pytest.raises(TypeError):
         front.remember()

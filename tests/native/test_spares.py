@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .made import HTTP, a_front, a_pulse, a_request, answered, kept, speedups
+from .made import HTTP, a_front, a_request, a_state, answered, kept, speedups
 
 if speedups is None:
     pytest.skip("the compiled twin was not built", allow_module_level=True)
@@ -18,7 +18,7 @@ KEPT = 64  # of each type, at most
 
 def scheduled() -> Any:
     """Return what stands for a callback towards a loop."""
-    return speedups.timed_soon(a_pulse(), lambda callback: callback, 0)(print)
+    return speedups.timed_soon(a_state(), lambda callback: callback, 0)(print)
 
 
 def suspended() -> Any:

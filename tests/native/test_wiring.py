@@ -20,7 +20,7 @@ def test_nothing_works_before_it_was_wired() -> None:
         loader = ExtensionFileLoader("loopwatch._speedups", sys.argv[1])
         twin = module_from_spec(spec_from_loader("loopwatch._speedups", loader))
         loader.exec_module(twin)
-        pulse, request, row = twin.PulseNumbers(), twin.Request(), twin.RowNumbers()
+        state, request, row = twin.LoopStateNumbers(), twin.Request(), twin.RowNumbers()
         row.steps = twin.StepNumbers()
 
         def refusal(function, *arguments):
@@ -29,18 +29,18 @@ def test_nothing_works_before_it_was_wired() -> None:
             except (RuntimeError, TypeError) as error:
                 return f"{type(error).__name__}: {error}"
 
-        remembered = (None, None, pulse, {}, None, print)
+        remembered = (None, None, state, {}, None, print)
         print(refusal(twin.begin, None, {}))
         print(refusal(twin.begin))
-        print(refusal(twin.answering, pulse, request, None, print, None, None))
+        print(refusal(twin.answering, state, request, None, print, None, None))
         print(refusal(twin.timed_run, print, {}, False))
-        print(refusal(twin.timed_select, pulse, print, None))
-        print(refusal(twin.timed_soon, pulse, print, 0))
-        print(refusal(twin.LibuvPoll, pulse, 1, tuple(range(1, 11)), 200, 200))
+        print(refusal(twin.timed_select, state, print, None))
+        print(refusal(twin.timed_soon, state, print, 0))
+        print(refusal(twin.LibuvPoll, state, 1, tuple(range(1, 11)), 200, 200))
         print(refusal(twin.Middleware().remember, *remembered))
         print(refusal(twin.wire_ledger, ()))
-        print(refusal(twin.add_request, row, request, 1.0, 0.0), row.counts, pulse.tick_counts)
-        pulse.count_tick(1.0)
+        print(refusal(twin.add_request, row, request, 1.0, 0.0), row.counts, state.tick_counts)
+        state.count_tick(1.0)
         row.steps.add(1.0)
         """,
         speedups.__file__,

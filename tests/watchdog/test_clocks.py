@@ -8,7 +8,7 @@ import pytest
 from loopwatch.core.evidence import Usage
 from loopwatch.watchdog.clocks import Clocks
 from loopwatch.watchdog.kernel import Schedule
-from loopwatch.watchdog.process_reading import Reading, Witness
+from loopwatch.watchdog.process_reading import ProcessReading, Reading
 
 
 class FakePulse:
@@ -16,17 +16,17 @@ class FakePulse:
 
 
 class FakeProbe:
-    pulse = FakePulse()
+    state = FakePulse()
 
 
-class FakeObserver:
-    def overdue(self) -> Witness:
+class FakeProcessReader:
+    def overdue(self) -> ProcessReading:
         raise AssertionError("the readings reach far enough")
 
     def __init__(self, asleep: Reading | None = None) -> None:
         self.asleep = asleep
 
-    def before(self, pulse: Any) -> Reading | None:
+    def before(self, state: Any) -> Reading | None:
         return self.asleep
 
 
@@ -36,8 +36,10 @@ def reading(at: float, due: float | None = None, **values: Any) -> Reading:
     schedule = Schedule(values.get("queued", 0.0), values.get("slices", 0))
     own = Schedule(values.get("own_queued", 0.0), values.get("own_slices", 0))
     meant = at if due is None else due
-    witness = Witness(meant, process, 0.0, own, values.get("throttled"), values.get("waited"))
-    return Reading(at, witness, values.get("idle"), cpu, schedule)
+    reading = ProcessReading(
+        meant, process, 0.0, own, values.get("throttled"), values.get("waited")
+    )
+    return Reading(at, reading, values.get("idle"), cpu, schedule)
 
 
 def usage(
@@ -48,7 +50,7 @@ def usage(
 ) -> Usage:
     clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
     clocks._readings.extend(readings)
-    clocks._observer = FakeObserver(asleep)
+    clocks._reader = FakeProcessReader(asleep)
     found = clocks.usage(started, ended, None)
     assert found is not None
     return found  # type: ignore[no-any-return]
@@ -130,7 +132,7 @@ def test_a_watchdog_that_did_not_run_had_the_gil_at_once() -> None:
 def test_what_others_did_before_the_step_is_left_out_if_the_sleep_has_seen_it() -> None:
     before = reading(7.0, process=1.0, idle=1.0)
     asleep = reading(10.0, process=3.0, idle=4.0)
-    asleep = asleep._replace(witness=asleep.witness._replace(due=None))
+    asleep = asleep._replace(reading=asleep.reading._replace(due=None))
     after = [reading(10.5, process=3.4, cpu=1.4, idle=4.0)]
     assert usage([before, *after]).others == pytest.approx(2.0)
     assert usage([before, asleep, *after]).others == pytest.approx(0.0)
@@ -167,6 +169,6 @@ def test_a_wake_on_time_shows_that_the_gil_was_free() -> None:
 def test_what_nobody_watched_is_not_told() -> None:
     clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
     assert clocks.usage(10.0, 10.5, None) is None
-    clocks._observer = FakeObserver()
+    clocks._reader = FakeProcessReader()
     clocks._readings.append(reading(10.6))
     assert clocks.usage(10.0, 10.5, None) is None

@@ -20,11 +20,11 @@ import pytest
 
 from loopwatch.core import guard
 from loopwatch.loop.loop_state import clock
-from loopwatch.watchdog import line_trace as hunt
+from loopwatch.watchdog import line_trace as trace
 from loopwatch.watchdog import line_traces as lines
 from loopwatch.watchdog.callees import codes_of
 from loopwatch.watchdog.line_trace import Pinned
-from loopwatch.watchdog.line_traces import CODES, FRUITLESS, LineWatch, supported
+from loopwatch.watchdog.line_traces import CODES, FRUITLESS, LineTraces, supported
 from tests.calm import in_calm
 from tests.conftest import run_on
 
@@ -45,13 +45,13 @@ def elsewhere(function: Callable[..., Any], *args: Any) -> Any:
         return pool.submit(function, *args).result()
 
 
-def second_offence(watch: LineWatch, function: Callable[[], Any]) -> Pinned | None:
+def second_offence(watch: LineTraces, function: Callable[[], Any]) -> Pinned | None:
     """Suspect a function, run it, and ask for the line."""
     elsewhere(watch.suspect, [function.__code__], threading.get_ident())
     return once_more(watch, function)
 
 
-def once_more(watch: LineWatch, function: Callable[[], Any]) -> Pinned | None:
+def once_more(watch: LineTraces, function: Callable[[], Any]) -> Pinned | None:
     started = clock()
     function()
     pinned: Pinned | None = elsewhere(watch.find, started, clock(), threading.get_ident())
@@ -65,8 +65,8 @@ def marked(name: str) -> int:
 
 
 @pytest.fixture
-def watch() -> Iterator[LineWatch]:
-    watch = LineWatch(own)
+def watch() -> Iterator[LineTraces]:
+    watch = LineTraces(own)
     yield watch
     watch.stop()
     assert watch.tool is None
@@ -240,7 +240,7 @@ FUNCTIONS: list[Callable[[], Any]] = [
 @needs_monitoring
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 @in_calm
-def test_the_line_of_an_operator_is_pinned(function: Callable[[], Any], watch: LineWatch) -> None:
+def test_the_line_of_an_operator_is_pinned(function: Callable[[], Any], watch: LineTraces) -> None:
     pinned = second_offence(watch, function)
     assert pinned is not None
     assert pinned.line == marked(function.__name__)
@@ -295,7 +295,7 @@ class Steps:
 
 @needs_monitoring
 @pytest.mark.parametrize("function", [awaited, awaited_deep], ids=lambda f: f.__name__)
-def test_suspension_is_not_time_on_a_line(function: Any, loop: str, watch: LineWatch) -> None:
+def test_suspension_is_not_time_on_a_line(function: Any, loop: str, watch: LineTraces) -> None:
     """The coroutine's own steps count, and others run in between."""
 
     async def main() -> tuple[Pinned | None, list[float], float]:
@@ -305,7 +305,7 @@ def test_suspension_is_not_time_on_a_line(function: Any, loop: str, watch: LineW
         await asyncio.gather(drive(steps), *(asyncio.sleep(0.1) for _ in range(3)))
         longest, started, ended = steps.longest
         pinned = await asyncio.to_thread(watch.find, started, ended, here)
-        return pinned, [s.ended - s.began for s in watch._hunts[here].spans], longest
+        return pinned, [s.ended - s.began for s in watch._traces[here].spans], longest
 
     async def drive(steps: Steps) -> None:
         await steps
@@ -317,7 +317,7 @@ def test_suspension_is_not_time_on_a_line(function: Any, loop: str, watch: LineW
 
 
 @needs_monitoring
-def test_a_step_held_by_others_is_nobody_s(watch: LineWatch) -> None:
+def test_a_step_held_by_others_is_nobody_s(watch: LineTraces) -> None:
     """Only the operator's own share counts, within that step alone."""
     assert second_offence(watch, assigned) is not None
     here, started = threading.get_ident(), clock()
@@ -340,7 +340,7 @@ def step_that_raises() -> None:
 
 
 @needs_monitoring
-def test_time_after_an_exception_is_not_its_line_s(watch: LineWatch) -> None:
+def test_time_after_an_exception_is_not_its_line_s(watch: LineTraces) -> None:
     """The frame left without an event; what its catcher does then is not its doing."""
     here = threading.get_ident()
     elsewhere(watch.suspect, [step_that_raises.__code__, power.__code__], here)
@@ -353,13 +353,13 @@ def test_time_after_an_exception_is_not_its_line_s(watch: LineWatch) -> None:
 
 
 @needs_monitoring
-def test_other_threads_are_not_watched(watch: LineWatch) -> None:
+def test_other_threads_are_not_watched(watch: LineTraces) -> None:
     here = threading.get_ident()
     elsewhere(watch.suspect, [assigned.__code__], here)
     started = clock()
     elsewhere(assigned)
     assert watch.find(started, clock(), here) is None
-    assert watch._hunts[here].left == hunt.EVENTS
+    assert watch._traces[here].left == trace.EVENTS
 
 
 def armed(tool: int) -> list[CodeType]:
@@ -379,7 +379,7 @@ def assert_nothing_left() -> None:
 
 
 @needs_monitoring
-def test_nothing_is_left_after_stop(watch: LineWatch) -> None:
+def test_nothing_is_left_after_stop(watch: LineTraces) -> None:
     assert second_offence(watch, returned) is not None
     assert watch.tool is not None
     assert {returned.__code__, power.__code__} <= set(armed(watch.tool))
@@ -390,11 +390,11 @@ def test_nothing_is_left_after_stop(watch: LineWatch) -> None:
 
 
 @needs_monitoring
-def test_one_thread_s_end_leaves_the_other_s(watch: LineWatch) -> None:
+def test_one_thread_s_end_leaves_the_other_s(watch: LineTraces) -> None:
     here = threading.get_ident()
     elsewhere(watch.suspect, [returned.__code__], here + 1)
     assert second_offence(watch, returned) is not None
-    watch._hunts[here + 1].deadline = 0.0
+    watch._traces[here + 1].deadline = 0.0
     elsewhere(watch.tend, clock())
     assert once_more(watch, returned) is not None
 
@@ -407,9 +407,9 @@ def busy() -> int:
 
 
 @needs_monitoring
-def test_events_are_bounded(watch: LineWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_are_bounded(watch: LineTraces, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of events, all is removed; after `FRUITLESS` times the function is left alone."""
-    monkeypatch.setattr(hunt, "EVENTS", 1000)
+    monkeypatch.setattr(trace, "EVENTS", 1000)
     for _ in range(FRUITLESS):
         elsewhere(watch.suspect, [busy.__code__], threading.get_ident())
         assert watch.tool is not None
@@ -423,7 +423,7 @@ def test_events_are_bounded(watch: LineWatch, monkeypatch: pytest.MonkeyPatch) -
 
 @needs_monitoring
 def test_events_of_other_threads_are_bounded_too(
-    watch: LineWatch, monkeypatch: pytest.MonkeyPatch
+    watch: LineTraces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are not looked at, but they cost."""
     monkeypatch.setattr(lines, "EVENTS", 1000)
@@ -434,26 +434,26 @@ def test_events_of_other_threads_are_bounded_too(
 
 
 @needs_monitoring
-def test_a_catch_renews_the_bounds(watch: LineWatch) -> None:
+def test_a_catch_renews_the_bounds(watch: LineTraces) -> None:
     assert second_offence(watch, assigned) is not None
-    suspect = watch._hunts[threading.get_ident()]
+    suspect = watch._traces[threading.get_ident()]
     suspect.left, suspect.deadline = 100, clock() + 60.0
     assert once_more(watch, assigned) is not None
-    assert suspect.left == hunt.EVENTS
+    assert suspect.left == trace.EVENTS
     assert suspect.deadline > clock() + 60.0
 
 
 @needs_monitoring
-def test_time_is_bounded(watch: LineWatch) -> None:
+def test_time_is_bounded(watch: LineTraces) -> None:
     elsewhere(watch.suspect, [assigned.__code__], threading.get_ident())
     elsewhere(watch.tend, clock())
     assert watch.tool is not None
-    elsewhere(watch.tend, clock() + hunt.ARMED_FOR)
+    elsewhere(watch.tend, clock() + trace.ARMED_FOR)
     assert_nothing_left()
 
 
 @needs_monitoring
-def test_watched_code_is_bounded(watch: LineWatch) -> None:
+def test_watched_code_is_bounded(watch: LineTraces) -> None:
     """A function for which there was no room has its time told to nobody, not to its caller."""
     names: dict[str, Any] = {}
     called = "\n".join(f"def f{i}(n):\n    return 3**n" for i in range(CODES + 8))
@@ -461,12 +461,12 @@ def test_watched_code_is_bounded(watch: LineWatch) -> None:
     source = f"{called}\ndef main():\n{calls}\n    f{CODES + 7}({N})\n"
     exec(compile(source, __file__, "exec"), names)
     assert second_offence(watch, names["main"]) is None
-    assert len(watch._hunts[threading.get_ident()].codes) == CODES
+    assert len(watch._traces[threading.get_ident()].codes) == CODES
 
 
 @needs_monitoring
 def test_steps_aside_when_no_tool_id_is_free(
-    watch: LineWatch, caplog: pytest.LogCaptureFixture
+    watch: LineTraces, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Others' ids are never taken: a debugger's, coverage's, a profiler's, an optimiser's."""
     caplog.set_level("INFO", guard.logger.name)
@@ -485,7 +485,7 @@ def test_steps_aside_when_no_tool_id_is_free(
 
 
 @needs_monitoring
-def test_beside_a_coverage_tool(watch: LineWatch) -> None:
+def test_beside_a_coverage_tool(watch: LineTraces) -> None:
     """Another tool's events on the same code keep coming, and stay when we go."""
     events, seen = monitoring.events, []
     tool = next(i for i in range(6) if monitoring.get_tool(i) is None and i not in lines.TOOL_IDS)
@@ -507,7 +507,7 @@ def test_beside_a_coverage_tool(watch: LineWatch) -> None:
 
 
 @needs_monitoring
-def test_beside_a_tracer(watch: LineWatch) -> None:
+def test_beside_a_tracer(watch: LineTraces) -> None:
     before, seen = sys.gettrace(), []
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
@@ -534,7 +534,7 @@ def test_an_error_of_ours_never_reaches_the_app(caplog: pytest.LogCaptureFixture
         raise RuntimeError("ours")
 
     guard._told.discard(lines.HERE)
-    watch = LineWatch(broken)
+    watch = LineTraces(broken)
     second_offence(watch, returned)
     watch.stop()
     assert_nothing_left()
@@ -544,7 +544,7 @@ def test_an_error_of_ours_never_reaches_the_app(caplog: pytest.LogCaptureFixture
 @needs_monitoring
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_is_free_of_it(watch: LineWatch) -> None:
+def test_a_forked_child_is_free_of_it(watch: LineTraces) -> None:
     """Even if another thread held the lock when the process forked."""
     elsewhere(watch.suspect, [assigned.__code__], threading.get_ident())
     held, release = threading.Event(), threading.Event()
@@ -594,7 +594,7 @@ def counted(n: int) -> Generator[int, None, None]:
 
 
 @needs_monitoring
-def test_arming_while_the_code_runs_changes_nothing_it_does(watch: LineWatch) -> None:
+def test_arming_while_the_code_runs_changes_nothing_it_does(watch: LineTraces) -> None:
     """From another thread, in a tight loop, in the middle of lines, generators and exceptions."""
     here, ended, rounds = threading.get_ident(), threading.Event(), [0]
     codes = [varied.__code__, counted.__code__, through_exception.__code__]
@@ -625,7 +625,7 @@ def test_arming_while_the_code_runs_changes_nothing_it_does(watch: LineWatch) ->
 def test_without_monitoring_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.11, and builds without a GIL."""
     monkeypatch.setattr(lines, "monitoring", None)
-    watch = LineWatch(own)
+    watch = LineTraces(own)
     assert second_offence(watch, assigned) is None
     watch.tend(clock())
     watch.stop()

@@ -151,7 +151,7 @@ def test_another_thread_that_keeps_the_gil_is_named(outside: Outside) -> None:
     assert not stacks[threading.get_native_id()].holds_gil
 
 
-def test_a_heart_that_beats_or_rests_is_left_alone(outside: Outside, loop: str) -> None:
+def test_a_keep_alive_that_beats_or_rests_is_left_alone(outside: Outside, loop: str) -> None:
     outside.rest()
     time.sleep(4 * PERIOD)
     assert outside.take() == []

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loopwatch.watchdog import outside_samples as lookout_module
-from loopwatch.watchdog.outside_samples import Lookout
+from loopwatch.watchdog import outside_samples as outside_samples_module
+from loopwatch.watchdog.outside_samples import OutsideSamples
 
 
 class DeafOutside:
@@ -23,7 +23,7 @@ class DeafOutside:
 
 
 def clocks() -> Any:
-    return SimpleNamespace(probe=SimpleNamespace(pulse=SimpleNamespace(native_id=1)))
+    return SimpleNamespace(probe=SimpleNamespace(state=SimpleNamespace(native_id=1)))
 
 
 def test_looks_that_came_to_nothing_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,19 +33,19 @@ def test_looks_that_came_to_nothing_are_added_up(monkeypatch: pytest.MonkeyPatch
         made.append(DeafOutside())
         return made[-1]
 
-    monkeypatch.setattr(lookout_module, "Outside", make)
-    lookout, one, other = Lookout(), clocks(), clocks()
-    assert lookout.lost == 0
-    lookout.add(one)
-    lookout.add(other)
+    monkeypatch.setattr(outside_samples_module, "Outside", make)
+    outside_samples, one, other = OutsideSamples(), clocks(), clocks()
+    assert outside_samples.lost == 0
+    outside_samples.add(one)
+    outside_samples.add(other)
     made[0].lost["torn"] += 2
     made[0].lost["spared"] += 1
-    assert lookout.lost == 3
-    lookout.remove(one)
-    lookout.remove(other)
-    assert lookout.lost == 3
-    lookout.add(one)
+    assert outside_samples.lost == 3
+    outside_samples.remove(one)
+    outside_samples.remove(other)
+    assert outside_samples.lost == 3
+    outside_samples.add(one)
     made[1].lost["moved"] += 1
-    assert (len(made), lookout.lost) == (2, 4)
-    lookout.abandon()
-    assert lookout.lost == 0
+    assert (len(made), outside_samples.lost) == (2, 4)
+    outside_samples.abandon()
+    assert outside_samples.lost == 0

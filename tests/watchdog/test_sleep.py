@@ -20,10 +20,10 @@ import pytest
 from loopwatch import Watch
 from loopwatch.core.record_types import Stall
 from loopwatch.core.speedups import speedups
-from loopwatch.loop.loop_state import Pulse, clock
+from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.watch.watched_loop import LOOPS
-from loopwatch.watchdog import sampler as sentry
-from loopwatch.watchdog.outside_signal import Heart
+from loopwatch.watchdog import sampler as sampler
+from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.sleep import COMPILED
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, private_watch, run_on, run_script
@@ -39,7 +39,7 @@ TRIES = 5
 
 @pytest.fixture(autouse=True)
 def soon_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentry, "LIVELY", LIVELY)
+    monkeypatch.setattr(sampler, "LIVELY", LIVELY)
 
 
 def block() -> None:
@@ -61,10 +61,10 @@ def cpu_seconds() -> float:
 
 def once_asleep(then: Callable[[], object]) -> None:
     """Call a function, on a thread of its own, when the watchdog sleeps deeply."""
-    pulse: Any = LOOPS[asyncio.get_running_loop()].pulse
+    state: Any = LOOPS[asyncio.get_running_loop()].state
 
     def wait() -> None:
-        while not pulse.asleep:
+        while not state.asleep:
             time.sleep(0.05)
         time.sleep(0.3)  # it makes sure for a period
         then()
@@ -252,11 +252,11 @@ def test_a_loop_kept_from_leaving_its_poll_after_a_long_sleep_is_seen(loop: str)
 
 KEPT = """
     import asyncio, re, sys, threading, time
-    from loopwatch.watchdog import sampler as sentry
+    from loopwatch.watchdog import sampler as sampler
     from tests.conftest import private_watch, run_on
     from tests.probe.test_watchdog import backtracking
 
-    sentry.LIVELY = 0.1
+    sampler.LIVELY = 0.1
     letters, idle = backtracking() + 1, 1.2
     watch = private_watch()
 
@@ -340,7 +340,7 @@ def test_a_loop_added_to_a_deep_sleep_is_seen_at_once(loop: str, make_watch: Mak
     assert stall.site.function == f"{__name__}.block"
 
 
-def test_a_watch_that_is_over_leaves_no_pulse_behind(loop: str) -> None:
+def test_a_watch_that_is_over_leaves_no_state_behind(loop: str) -> None:
     async def main(watch: Watch) -> None:
         watch.start()
         await asyncio.sleep(0.1)
@@ -348,14 +348,14 @@ def test_a_watch_that_is_over_leaves_no_pulse_behind(loop: str) -> None:
         await asyncio.sleep(0.1)
         watch.stop()
 
-    def pulses() -> int:
+    def states() -> int:
         gc.collect()
-        return sum(type(one) is Pulse for one in gc.get_objects())
+        return sum(type(one) is LoopState for one in gc.get_objects())
 
-    before = pulses()
+    before = states()
     for _ in range(3):
         run_on(loop, main(private_watch()))
-    assert pulses() <= before
+    assert states() <= before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -367,11 +367,11 @@ def test_a_fork_from_a_deep_sleep_leaves_both_whole(loop: str) -> None:
 FORKED = """
     import asyncio, os, sys, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork with threads about
-    from loopwatch.watchdog import sampler as sentry
+    from loopwatch.watchdog import sampler as sampler
     from tests.conftest import private_watch, run_on
     from tests.forking import fork
 
-    sentry.LIVELY = 0.1
+    sampler.LIVELY = 0.1
     watch = private_watch()
 
     def block():
@@ -427,17 +427,17 @@ def test_the_compiled_sleep_ends_when_it_is_wished_or_rung() -> None:
 
 def test_the_compiled_sleep_refuses_what_it_cannot_do() -> None:
     assert speedups is not None
-    pulse = speedups.PulseNumbers()
+    state = speedups.LoopStateNumbers()
     watcher = make_watcher()
     wrong: Any
-    for wrong in ([], (1,), ((pulse, 0.05),), ((pulse, 0.05, "clock", -1, -1),)):
+    for wrong in ([], (1,), ((state, 0.05),), ((state, 0.05, "clock", -1, -1),)):
         with pytest.raises(TypeError):
             watcher.watch(wrong, 0.08, False)
     with pytest.raises(ValueError, match="at most 8 files"):
         watcher.read_from(-1, tuple(range(9)))
-    with pytest.raises(ValueError, match="a heart is a double and a timer"):
-        watcher.keep_heart(memoryview(bytearray(4)), 5, 0.01)
-    assert watcher.before(pulse) is None
+    with pytest.raises(ValueError, match="a keep_alive is a double and a timer"):
+        watcher.set_keep_alive(memoryview(bytearray(4)), 5, 0.01)
+    assert watcher.before(state) is None
     watcher.close()
     watcher.close()
     watcher.ring()
@@ -446,17 +446,17 @@ def test_the_compiled_sleep_refuses_what_it_cannot_do() -> None:
 
 
 @linux
-def test_the_heart_beats_when_the_gil_is_asked_for() -> None:
-    heart = Heart()
+def test_the_keep_alive_beats_when_the_gil_is_asked_for() -> None:
+    keep_alive = KeepAlive()
     with closing(make_watcher()) as watcher:
-        watcher.keep_heart(heart.due, heart.timer, 60.0)
-        assert heart.due[0] == math.inf
+        watcher.set_keep_alive(keep_alive.due, keep_alive.timer, 60.0)
+        assert keep_alive.due[0] == math.inf
         _, asked, *_ = watcher.wait(clock() + 0.01)
-        assert heart.due[0] == asked
-        heart.rest()
-        watcher.keep_heart(None, -1, 0.0)
+        assert keep_alive.due[0] == asked
+        keep_alive.rest()
+        watcher.set_keep_alive(None, -1, 0.0)
         watcher.wait(clock())
-        assert heart.due[0] == math.inf
+        assert keep_alive.due[0] == math.inf
 
 
 def test_a_sleep_is_one_thread_s() -> None:
@@ -477,13 +477,13 @@ def test_a_sleep_is_one_thread_s() -> None:
 def test_what_a_loop_polls_may_be_anything() -> None:
     """A descriptor that cannot be polled is left alone."""
     assert speedups is not None
-    pulse = speedups.PulseNumbers()
-    pulse.polling, pulse.mark, pulse.tick = True, clock() - 1.0, clock() - 1.0
+    state = speedups.LoopStateNumbers()
+    state.polling, state.mark, state.tick = True, clock() - 1.0, clock() - 1.0
     with closing(make_watcher()) as watcher:
-        watcher.watch(((pulse, 0.05, None, -1, 1_000_000),), 0.02, False)
+        watcher.watch(((state, 0.05, None, -1, 1_000_000),), 0.02, False)
         began = clock()
         for _ in range(3):
             watcher.wait(clock() + 0.2)
         assert clock() - began < 5.0
-        at, *_ = watcher.before(pulse)
+        at, *_ = watcher.before(state)
         assert began <= at <= clock()

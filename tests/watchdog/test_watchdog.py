@@ -1,4 +1,4 @@
-"""The watchdog: one thread, and photographs that show what they claim to show."""
+"""The watchdog: one thread, and stack samples that show what they claim to show."""
 
 import asyncio
 import re
@@ -74,7 +74,7 @@ def two_places() -> None:
 
 
 @in_calm
-def test_the_place_where_most_photographs_were_taken_is_named(
+def test_the_place_where_most_stack_sample_were_taken_is_named(
     loop: str, make_watch: MakeWatch
 ) -> None:
     watch = make_watch()
@@ -122,7 +122,7 @@ LONG = 0
 def test_c_code_that_keeps_the_gil_is_never_blamed_on_an_innocent_line(
     loop: str, make_watch: MakeWatch
 ) -> None:
-    """The photograph comes late: it names the right line, or says that it may not."""
+    """The stack sample comes late: it names the right line, or says that it may not."""
     global LONG
     LONG = LONG or backtracking()
     watch = make_watch()
@@ -138,7 +138,7 @@ def test_c_code_that_keeps_the_gil_is_never_blamed_on_an_innocent_line(
 
 
 @in_calm
-def test_a_photograph_of_the_parked_loop_is_no_culprit(loop: str, make_watch: MakeWatch) -> None:
+def test_a_stack_sample_of_the_parked_loop_is_no_culprit(loop: str, make_watch: MakeWatch) -> None:
     """A step that ended before the watchdog came has no stack, rather than the poll's."""
     watch = make_watch(slow_callback_duration=0.01)
 
@@ -161,7 +161,7 @@ def test_a_photograph_of_the_parked_loop_is_no_culprit(loop: str, make_watch: Ma
 def test_barely_slow_steps_have_their_picture(
     loop: str, threshold: float, make_watch: MakeWatch
 ) -> None:
-    """The first photograph is due before the threshold, whatever that is."""
+    """The first stack sample is due before the threshold, whatever that is."""
     watch = make_watch(slow_callback_duration=threshold)
 
     def barely() -> None:

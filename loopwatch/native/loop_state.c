@@ -3,7 +3,7 @@
 #include "native.h"
 
 static int
-pulse_traverse(Pulse *self, visitproc visit, void *arg)
+state_traverse(LoopState *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->entered);
     Py_VISIT(self->ended);
@@ -17,7 +17,7 @@ pulse_traverse(Pulse *self, visitproc visit, void *arg)
 }
 
 static int
-pulse_clear(Pulse *self)
+state_clear(LoopState *self)
 {
     self->running = NULL;
     Py_CLEAR(self->entered);
@@ -30,19 +30,19 @@ pulse_clear(Pulse *self)
 }
 
 static void
-pulse_dealloc(Pulse *self)
+state_dealloc(LoopState *self)
 {
     PyObject_GC_UnTrack(self);
     if (self->poll != NULL) {
         abandon_poll(self->poll);
     }
-    pulse_clear(self);
+    state_clear(self);
     Py_TYPE(self)->tp_free(self);
 }
 
 /* Lets go of what is remembered of a young tick. */
 void
-forget_notes(Pulse *self)
+forget_notes(LoopState *self)
 {
     while (self->noted > 0) {
         Note *note = &self->notes[--self->noted];
@@ -53,7 +53,7 @@ forget_notes(Pulse *self)
 
 /* take_notes() -> (code, endpoint or None, s) of each long step of this tick that C has filed */
 static PyObject *
-pulse_take_notes(Pulse *self, PyObject *unused)
+state_take_notes(LoopState *self, PyObject *unused)
 {
     (void)unused;
     PyObject *list = PyList_New(0);
@@ -72,7 +72,7 @@ pulse_take_notes(Pulse *self, PyObject *unused)
 
 /* count_tick(seconds): file a tick; fall_behind(seconds): it was busy for so long until `mark` */
 static PyObject *
-pulse_count_tick(Pulse *self, PyObject *seconds)
+state_count_tick(LoopState *self, PyObject *seconds)
 {
     double took;
     if (to_float(seconds, &took) < 0) {
@@ -83,7 +83,7 @@ pulse_count_tick(Pulse *self, PyObject *seconds)
 }
 
 static PyObject *
-pulse_fall_behind(Pulse *self, PyObject *seconds)
+state_fall_behind(LoopState *self, PyObject *seconds)
 {
     double took;
     if (to_float(seconds, &took) < 0) {
@@ -96,7 +96,7 @@ pulse_fall_behind(Pulse *self, PyObject *seconds)
 /* Reads where a loop is at `now`, with or without the GIL. Without it a reading may be torn by a
    thread that is off the CPU for long; it is then of a moment just before or after. */
 void
-read_position(Pulse *self, double now, Position *found)
+read_position(LoopState *self, double now, Position *found)
 {
     unsigned int version, tries = 0;
     do { /* libuv's poll ends without the GIL */
@@ -119,7 +119,7 @@ read_position(Pulse *self, double now, Position *found)
 
 /* position(now) -> (turns, s idle until now, when the tick in progress began; None: in the poll) */
 static PyObject *
-pulse_position(Pulse *self, PyObject *moment)
+state_position(LoopState *self, PyObject *moment)
 {
     double now;
     Position is;
@@ -132,75 +132,75 @@ pulse_position(Pulse *self, PyObject *moment)
 }
 
 static PyObject *
-pulse_tick_counts(Pulse *self, void *unused)
+state_tick_counts(LoopState *self, void *unused)
 {
     (void)unused;
     return counts_of(&self->ticks);
 }
 
 static PyObject *
-pulse_tick_sums(Pulse *self, void *unused)
+state_tick_sums(LoopState *self, void *unused)
 {
     (void)unused;
     return floats_of(self->ticks.sums);
 }
 
 static PyObject *
-pulse_tick_squares(Pulse *self, void *unused)
+state_tick_squares(LoopState *self, void *unused)
 {
     (void)unused;
     return floats_of(self->squares);
 }
 
-static PyMemberDef pulse_members[] = {
-    {"mark", T_DOUBLE, offsetof(Pulse, mark), 0, NULL},
-    {"tick", T_DOUBLE, offsetof(Pulse, tick), 0, NULL},
-    {"idle", T_DOUBLE, offsetof(Pulse, idle), 0, NULL},
-    {"limit", T_DOUBLE, offsetof(Pulse, limit), 0, NULL},
-    {"threshold", T_DOUBLE, offsetof(Pulse, threshold), 0, NULL},
-    {"other_seconds", T_DOUBLE, offsetof(Pulse, other_seconds), 0, NULL},
-    {"other_steps", T_PYSSIZET, offsetof(Pulse, other_steps), 0, NULL},
-    {"behind", T_DOUBLE, offsetof(Pulse, behind), 0, NULL},
-    {"busy_since", T_DOUBLE, offsetof(Pulse, busy_since), 0, NULL},
-    {"idle_before", T_DOUBLE, offsetof(Pulse, idle_before), 0, NULL},
-    {"turns", T_PYSSIZET, offsetof(Pulse, turns), 0, NULL},
-    {"ready", T_PYSSIZET, offsetof(Pulse, ready), 0, NULL},
-    {"polling", T_BOOL, offsetof(Pulse, polling), 0, NULL},
-    {"eager", T_BOOL, offsetof(Pulse, eager), 0, NULL},
-    {"closed", T_BOOL, offsetof(Pulse, closed), 0, NULL},
-    {"asleep", T_BOOL, offsetof(Pulse, asleep), READONLY, NULL}, /* for tests */
-    {"running", T_OBJECT, offsetof(Pulse, running), READONLY, NULL},
-    {"entered", T_OBJECT, offsetof(Pulse, entered), 0, NULL},
-    {"long_tick", T_OBJECT, offsetof(Pulse, long_tick), 0, NULL},
-    {"span", T_OBJECT, offsetof(Pulse, span), 0, NULL},
+static PyMemberDef state_members[] = {
+    {"mark", T_DOUBLE, offsetof(LoopState, mark), 0, NULL},
+    {"tick", T_DOUBLE, offsetof(LoopState, tick), 0, NULL},
+    {"idle", T_DOUBLE, offsetof(LoopState, idle), 0, NULL},
+    {"limit", T_DOUBLE, offsetof(LoopState, limit), 0, NULL},
+    {"threshold", T_DOUBLE, offsetof(LoopState, threshold), 0, NULL},
+    {"other_seconds", T_DOUBLE, offsetof(LoopState, other_seconds), 0, NULL},
+    {"other_steps", T_PYSSIZET, offsetof(LoopState, other_steps), 0, NULL},
+    {"behind", T_DOUBLE, offsetof(LoopState, behind), 0, NULL},
+    {"busy_since", T_DOUBLE, offsetof(LoopState, busy_since), 0, NULL},
+    {"idle_before", T_DOUBLE, offsetof(LoopState, idle_before), 0, NULL},
+    {"turns", T_PYSSIZET, offsetof(LoopState, turns), 0, NULL},
+    {"ready", T_PYSSIZET, offsetof(LoopState, ready), 0, NULL},
+    {"polling", T_BOOL, offsetof(LoopState, polling), 0, NULL},
+    {"eager", T_BOOL, offsetof(LoopState, eager), 0, NULL},
+    {"closed", T_BOOL, offsetof(LoopState, closed), 0, NULL},
+    {"asleep", T_BOOL, offsetof(LoopState, asleep), READONLY, NULL}, /* for tests */
+    {"running", T_OBJECT, offsetof(LoopState, running), READONLY, NULL},
+    {"entered", T_OBJECT, offsetof(LoopState, entered), 0, NULL},
+    {"long_tick", T_OBJECT, offsetof(LoopState, long_tick), 0, NULL},
+    {"span", T_OBJECT, offsetof(LoopState, span), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
-static PyGetSetDef pulse_getset[] = {
-    {"tick_counts", (getter)pulse_tick_counts, NULL, NULL, NULL},
-    {"tick_sums", (getter)pulse_tick_sums, NULL, NULL, NULL},
-    {"tick_squares", (getter)pulse_tick_squares, NULL, NULL, NULL},
+static PyGetSetDef state_getset[] = {
+    {"tick_counts", (getter)state_tick_counts, NULL, NULL, NULL},
+    {"tick_sums", (getter)state_tick_sums, NULL, NULL, NULL},
+    {"tick_squares", (getter)state_tick_squares, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMethodDef pulse_methods[] = {
-    {"position", (PyCFunction)pulse_position, METH_O, NULL},
-    {"count_tick", (PyCFunction)pulse_count_tick, METH_O, NULL},
-    {"fall_behind", (PyCFunction)pulse_fall_behind, METH_O, NULL},
-    {"take_notes", (PyCFunction)pulse_take_notes, METH_NOARGS, NULL},
+static PyMethodDef state_methods[] = {
+    {"position", (PyCFunction)state_position, METH_O, NULL},
+    {"count_tick", (PyCFunction)state_count_tick, METH_O, NULL},
+    {"fall_behind", (PyCFunction)state_fall_behind, METH_O, NULL},
+    {"take_notes", (PyCFunction)state_take_notes, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-PyTypeObject PulseType = {
+PyTypeObject LoopStateType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "loopwatch._speedups.PulseNumbers",
-    .tp_basicsize = sizeof(Pulse),
+    .tp_name = "loopwatch._speedups.LoopStateNumbers",
+    .tp_basicsize = sizeof(LoopState),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_new = PyType_GenericNew,
-    .tp_dealloc = (destructor)pulse_dealloc,
-    .tp_traverse = (traverseproc)pulse_traverse,
-    .tp_clear = (inquiry)pulse_clear,
-    .tp_members = pulse_members,
-    .tp_getset = pulse_getset,
-    .tp_methods = pulse_methods,
+    .tp_dealloc = (destructor)state_dealloc,
+    .tp_traverse = (traverseproc)state_traverse,
+    .tp_clear = (inquiry)state_clear,
+    .tp_members = state_members,
+    .tp_getset = state_getset,
+    .tp_methods = state_methods,
 };

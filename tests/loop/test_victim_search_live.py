@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware, Watch
-from loopwatch.loop import loop_state as pulse
-from loopwatch.loop.victims import NOTED, Aftermath
+from loopwatch.loop import loop_state as state
+from loopwatch.loop.victim_search import NOTED, VictimSearch
 from tests.asgi import Receive, Send, answer, visit
 from tests.calm import in_calm
 from tests.conftest import TOLERANCE, MakeWatch, block_for, run_on, until
@@ -144,7 +144,7 @@ def test_two_stalls_of_one_tick_have_their_own_victims(
     assert lost == pytest.approx(sum(blame.seconds for blame in snapshot.blames))
 
 
-class Timed(Aftermath):
+class Timed(VictimSearch):
     """Writes down for how long it keeps the loop."""
 
     calls: list[float]
@@ -184,7 +184,7 @@ def test_ten_thousand_in_flight_do_not_make_a_stall_cost_more(
     loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None of them ready: next to nothing. All ready: so many are looked at, and no more."""
-    monkeypatch.setattr(pulse, "Aftermath", Timed)
+    monkeypatch.setattr(state, "VictimSearch", Timed)
     watch = make_watch()
     calls: list[float] = []
     monkeypatch.setattr(Timed, "calls", calls, raising=False)

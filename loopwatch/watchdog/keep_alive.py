@@ -1,8 +1,8 @@
-"""The heart: how the watchdog tells the helper process that it still comes back.
+"""The keep-alive: how the watchdog tells the helper process that it still comes back.
 
 A page of anonymous shared memory, and a kernel timer (timerfd_create(2)) that each beat puts off:
-the helper sleeps until it goes off, so that a heart that beats wakes nobody. Whoever is killed,
-nothing stays behind. Python has timers of this kind from 3.13 on; libc has them everywhere.
+the helper sleeps until it goes off, so that a keep-alive that beats wakes nobody. Whoever is
+killed, nothing stays behind. Python has timers of this kind from 3.13 on; libc has them everywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from loopwatch.watchdog.outside_process import DUE, FIRST_THREAD, LENGTH, PATIEN
 ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 
 
-class Heart:
+class KeepAlive:
     """Written by the watchdog, read by the helper. Raises OSError where the kernel refuses."""
 
     def __init__(self) -> None:

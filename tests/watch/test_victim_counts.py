@@ -12,8 +12,8 @@ from loopwatch.core.holds import Hold, Wait
 from loopwatch.core.record_types import NONE, OTHER
 from loopwatch.core.request import Request, begin
 from loopwatch.ledger.stall_table import StallTable
-from loopwatch.watch import victim_accounts as accounts
-from loopwatch.watch.victim_accounts import KEPT, LATEST, PATIENCE, Account, Accounts
+from loopwatch.watch import victim_counts as victim_counts
+from loopwatch.watch.victim_counts import KEPT, LATEST, PATIENCE, VictimCount, VictimCounts
 
 ENDED = 100.0
 
@@ -23,7 +23,7 @@ class Book:
 
     def __init__(self) -> None:
         self.table = StallTable()
-        self.accounts = Accounts(self.table)
+        self.victim_counts = VictimCounts(self.table)
         self.told: list[Stall] = []
 
     def open(self, site: str = "shop.load", settled: bool = True) -> Hold:
@@ -37,11 +37,11 @@ class Book:
         hold = Hold(ENDED - 0.5, ENDED, None, lambda _: settled)
         hold.stall = stall
         self.table.add(stall, hold)
-        self.accounts.add(Account(stall, hold))
+        self.victim_counts.add(VictimCount(stall, hold))
         return hold
 
     def settle(self, now: float = ENDED, all_of_them: bool = False) -> list[Stall]:
-        told = [stall for stall, _ in self.accounts.settle(now, all_of_them)]
+        told = [stall for stall, _ in self.victim_counts.settle(now, all_of_them)]
         self.told += told
         return told
 
@@ -103,9 +103,9 @@ def test_who_is_found_later_is_counted_but_told_no_more(book: Book) -> None:
     assert book.lost() == (2, 0.75)
     assert book.blamed() == {"/good": (2, 0.75)}
     assert book.table.recent()[0].victims == 2
-    assert bool(book.accounts)
+    assert bool(book.victim_counts)
     book.settle(ENDED + LATEST + 1)
-    assert not book.accounts
+    assert not book.victim_counts
     assert not hold.waits
 
 
@@ -130,7 +130,7 @@ def test_of_too_many_accounts_the_oldest_are_told_at_once(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert KEPT >= 256
-    monkeypatch.setattr(accounts, "KEPT", 4)
+    monkeypatch.setattr(victim_counts, "KEPT", 4)
     kept = [book.open(f"shop.load{number}", settled=False) for number in range(7)]
     for hold in kept:
         wait(hold)

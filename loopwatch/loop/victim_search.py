@@ -1,8 +1,8 @@
 """The loop catches up after it was held: which requests had been waiting, since when?
 
 Rule: while nothing is slow this costs nothing. A hold sends every step the slow way (`limit` of the
-pulse), until the loop has waited in its poll or has turned a few times; each request's first step
-in that time shows that it was ready.
+loop state), until the loop has waited in its poll or has turned a few times; each request's first
+step in that time shows that it was ready.
 
 Theory: a request's loss is the time from the moment it was ready to the end of the hold.
 - In line as the hold ended, within the same tick or with a task's step: ready before the hold
@@ -76,7 +76,7 @@ class Arrival(NamedTuple):
     began: float
 
 
-class Aftermath:
+class VictimSearch:
     """Belongs to one loop and its thread; `match` and what it reads may be called on any."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Aftermath:
         context: Callable[[float, float], Context | None] = lambda *_: None,
     ) -> None:
         self.position = position  # None: of loops that do not tell, nobody is looked for
-        self.context = context  # as photographed
+        self.context = context  # as sampled
         self.line: Callable[[], frozenset[Request]] = frozenset  # who is in line
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
@@ -98,15 +98,15 @@ class Aftermath:
         return bool(self._chases)
 
     def begin(
-        self, started: float, ended: float, owner: Request | None, crowd: bool = False
+        self, started: float, ended: float, owner: Request | None, busy_tick: bool = False
     ) -> Hold:
         """A hold has just ended, on this thread: look for its victims from now on.
 
-        Who is in line after a `crowd` of callbacks came there while it ran.
+        Who is in line after a `busy_tick` of callbacks came there while it ran.
         """
         hold = self._hold(started, ended, owner)
         if self.position is not None:
-            line: frozenset[Request] = frozenset() if crowd else self.line()
+            line: frozenset[Request] = frozenset() if busy_tick else self.line()
             chase = Chase(hold, self.position(), set(), line)
             self._chases = [*self._chases[-ACTIVE + 1 :], chase]
         return hold

@@ -9,15 +9,15 @@ import pytest
 
 from loopwatch.core.holds import Wait
 from loopwatch.core.request import Request, begin
-from loopwatch.loop.victims import (
+from loopwatch.loop.victim_search import (
     ACTIVE,
     ARRIVALS,
     FIRST,
     KEPT,
     TICKS,
     WAITED,
-    Aftermath,
     Position,
+    VictimSearch,
     expectation,
 )
 from tests.conftest import TOLERANCE
@@ -39,8 +39,8 @@ def loop_by_hand() -> Loop:
 
 
 @pytest.fixture
-def aftermath(loop_by_hand: Loop) -> Aftermath:
-    return Aftermath(loop_by_hand.position)
+def victim_search(loop_by_hand: Loop) -> VictimSearch:
+    return VictimSearch(loop_by_hand.position)
 
 
 def a_request(started: float = 0.5) -> Request:
@@ -53,56 +53,60 @@ def waits_of(request: Request) -> list[Wait]:
     return request.waits or []
 
 
-def timer(due: float, aftermath: Aftermath) -> Any:
+def timer(due: float, victim_search: VictimSearch) -> Any:
     """Return a timer's handle that is due then, clock s; its loop's own clock is another."""
-    aftermath.offset = 1000.0
+    victim_search.offset = 1000.0
     return SimpleNamespace(_when=due + 1000.0)
 
 
-def test_who_is_in_line_within_the_tick_has_lost_all_of_it(aftermath: Aftermath) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
-    aftermath.note(request, 1.625)
+def test_who_is_in_line_within_the_tick_has_lost_all_of_it(victim_search: VictimSearch) -> None:
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
+    victim_search.note(request, 1.625)
     assert waits_of(request) == [Wait(hold, request, 0.5, 0.5, 0.5, 0.125, queued=False)]
     assert (request.stalled, hold.victims, hold.lost) == (0.5, 1, 0.5)
 
 
-def test_who_began_within_the_hold_has_lost_what_was_left_of_it(aftermath: Aftermath) -> None:
-    aftermath.begin(1.0, 1.5, None)
+def test_who_began_within_the_hold_has_lost_what_was_left_of_it(
+    victim_search: VictimSearch,
+) -> None:
+    victim_search.begin(1.0, 1.5, None)
     request = a_request(1.25)
-    aftermath.note(request, 1.5)
+    victim_search.note(request, 1.5)
     assert request.stalled == 0.25
 
 
 @pytest.mark.parametrize(("due", "lost"), [(0.5, 0.5), (1.0, 0.5), (1.125, 0.375), (1.5, 0.0)])
 def test_a_timer_tells_the_moment(
-    aftermath: Aftermath, loop_by_hand: Loop, due: float, lost: float
+    victim_search: VictimSearch, loop_by_hand: Loop, due: float, lost: float
 ) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
     loop_by_hand.turns = 1
-    aftermath.note(request, 1.5, timer(due, aftermath))
+    victim_search.note(request, 1.5, timer(due, victim_search))
     assert request.stalled == lost
     assert hold.victims == (1 if lost else 0)
     assert all(w.least == w.seconds == w.most for w in waits_of(request))
 
 
-def test_a_timer_is_read_by_its_own_loop_s_clock(aftermath: Aftermath, loop_by_hand: Loop) -> None:
+def test_a_timer_is_read_by_its_own_loop_s_clock(
+    victim_search: VictimSearch, loop_by_hand: Loop
+) -> None:
     loop = SimpleNamespace(time=lambda: time.perf_counter() + 500.0)
     now = time.perf_counter()
-    aftermath.begin(now - 0.5, now, None)
+    victim_search.begin(now - 0.5, now, None)
     loop_by_hand.turns = 1
     request = a_request(now - 1)
-    aftermath.note(request, now, SimpleNamespace(_when=now - 0.25 + 500.0, _loop=loop))
+    victim_search.note(request, now, SimpleNamespace(_when=now - 0.25 + 500.0, _loop=loop))
     assert request.stalled == pytest.approx(0.25, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("waited", [0.0, 0.01, 0.5, 100.0])
 def test_what_is_expected_is_within_its_bounds_where_the_moment_is_not_known(
-    aftermath: Aftermath, loop_by_hand: Loop, waited: float
+    victim_search: VictimSearch, loop_by_hand: Loop, waited: float
 ) -> None:
-    hold, request = aftermath.begin(200.0, 200.5, None), a_request()
+    hold, request = victim_search.begin(200.0, 200.5, None), a_request()
     request.stepped = 200.0 - waited
     loop_by_hand.turns = 1
-    aftermath.note(request, 200.5, SimpleNamespace())
+    victim_search.note(request, 200.5, SimpleNamespace())
     lost = expectation(0.5, waited)
     (wait,) = waits_of(request)
     assert (wait.hold, wait.least, wait.most, wait.after) == (hold, 0.0, 0.5, 0.0)
@@ -117,130 +121,130 @@ def test_who_had_waited_long_before_is_expected_to_lose_half_and_who_had_not_mos
 
 
 def test_who_stood_in_line_as_the_hold_ended_has_lost_all_of_it(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
     in_line, other = a_request(), a_request()
-    aftermath.line = lambda: frozenset((in_line,))
-    aftermath.begin(1.0, 1.5, None)
+    victim_search.line = lambda: frozenset((in_line,))
+    victim_search.begin(1.0, 1.5, None)
     loop_by_hand.turns = 1
     for request in (in_line, other):
-        aftermath.note(request, 1.5, SimpleNamespace())
+        victim_search.note(request, 1.5, SimpleNamespace())
     assert in_line.stalled == 0.5
     assert 0.0 < other.stalled < 0.5
 
 
 @pytest.mark.parametrize(("turns", "counted"), [(FIRST, True), (FIRST + 1, False)])
 def test_who_takes_no_step_in_the_first_ticks_was_not_ready(
-    aftermath: Aftermath, loop_by_hand: Loop, turns: int, counted: bool
+    victim_search: VictimSearch, loop_by_hand: Loop, turns: int, counted: bool
 ) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
     loop_by_hand.turns = turns
-    aftermath.note(request, 1.6)
+    victim_search.note(request, 1.6)
     assert (hold.victims == 1) is (request.stalled > 0) is counted
 
 
 @pytest.mark.parametrize(("waited", "counted"), [(WAITED / 2, True), (WAITED * 2, False)])
 def test_who_comes_after_the_loop_has_waited_was_not_ready(
-    aftermath: Aftermath, loop_by_hand: Loop, waited: float, counted: bool
+    victim_search: VictimSearch, loop_by_hand: Loop, waited: float, counted: bool
 ) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
     loop_by_hand.turns, loop_by_hand.idle = 1, waited
-    assert aftermath.settled(hold) is not counted
-    aftermath.note(request, 1.6)
+    assert victim_search.settled(hold) is not counted
+    victim_search.note(request, 1.6)
     assert (hold.victims == 1) is counted
-    aftermath.tick()
-    assert aftermath.active is counted
+    victim_search.tick()
+    assert victim_search.active is counted
 
 
-def test_the_owner_the_ended_and_the_later_have_lost_nothing(aftermath: Aftermath) -> None:
+def test_the_owner_the_ended_and_the_later_have_lost_nothing(victim_search: VictimSearch) -> None:
     owner, ended, later = a_request(), a_request(), a_request(1.5)
-    hold = aftermath.begin(1.0, 1.5, owner)
+    hold = victim_search.begin(1.0, 1.5, owner)
     ended.scope = None
     for request in (owner, ended, later):
-        aftermath.note(request, 1.6)
+        victim_search.note(request, 1.6)
         assert (request.stalled, request.waits) == (0.0, None)
     assert hold.victims == 0
 
 
 def test_a_victim_counts_once_however_many_steps_it_takes(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
     for turns in (0, 0, 1, 2):
         loop_by_hand.turns = turns
-        aftermath.note(request, 1.6)
+        victim_search.note(request, 1.6)
     assert (hold.victims, request.stalled) == (1, 0.5)
 
 
 def test_a_late_timer_does_not_make_a_victim_of_who_ran_at_once(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
     """The first step after the hold decides."""
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request()
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request()
     loop_by_hand.turns = 1
-    aftermath.note(request, 1.5, timer(1.5, aftermath))
-    aftermath.note(request, 1.6, SimpleNamespace())
+    victim_search.note(request, 1.5, timer(1.5, victim_search))
+    victim_search.note(request, 1.6, SimpleNamespace())
     assert hold.victims == 0
 
 
-def test_who_is_in_line_after_a_crowd_came_there_while_it_ran(
-    aftermath: Aftermath, loop_by_hand: Loop
+def test_who_is_in_line_after_a_busy_tick_came_there_while_it_ran(
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
     request = a_request()
-    aftermath.line = lambda: frozenset((request,))
-    aftermath.begin(1.0, 1.5, None, crowd=True)
+    victim_search.line = lambda: frozenset((request,))
+    victim_search.begin(1.0, 1.5, None, busy_tick=True)
     loop_by_hand.turns = 1
-    aftermath.note(request, 1.5, SimpleNamespace())
+    victim_search.note(request, 1.5, SimpleNamespace())
     (wait,) = waits_of(request)
     assert (wait.least, wait.most) == (0.0, 0.5)
 
 
 def test_two_holds_one_after_the_other_have_their_own_victims(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
-    first = aftermath.begin(1.0, 1.5, None)
+    first = victim_search.begin(1.0, 1.5, None)
     between = a_request()
-    aftermath.note(between, 1.5)
+    victim_search.note(between, 1.5)
     loop_by_hand.turns = 1
-    second, request = aftermath.begin(1.5, 2.0, None), a_request()
-    aftermath.note(request, 2.0)
+    second, request = victim_search.begin(1.5, 2.0, None), a_request()
+    victim_search.note(request, 2.0)
     assert [w.hold for w in waits_of(request)] == [first, second]
     assert [(w.least, w.most) for w in waits_of(request)] == [(0.0, 0.5), (0.5, 0.5)]
     assert [w.hold for w in waits_of(between)] == [first]
     assert (first.victims, second.victims) == (2, 1)
     loop_by_hand.turns = TICKS + 1
-    aftermath.tick()
-    assert (aftermath.settled(first), aftermath.settled(second)) == (True, False)
+    victim_search.tick()
+    assert (victim_search.settled(first), victim_search.settled(second)) == (True, False)
 
 
-def test_victims_are_looked_for_of_the_latest_holds_only(aftermath: Aftermath) -> None:
-    holds = [aftermath.begin(float(at), at + 0.5, None) for at in range(1, ACTIVE + 6)]
-    aftermath.note(a_request(), 100.0)
+def test_victims_are_looked_for_of_the_latest_holds_only(victim_search: VictimSearch) -> None:
+    holds = [victim_search.begin(float(at), at + 0.5, None) for at in range(1, ACTIVE + 6)]
+    victim_search.note(a_request(), 100.0)
     assert [hold.victims for hold in holds] == [0] * 5 + [1] * ACTIVE
-    assert [aftermath.settled(hold) for hold in holds] == [True] * 5 + [False] * ACTIVE
+    assert [victim_search.settled(hold) for hold in holds] == [True] * 5 + [False] * ACTIVE
 
 
 def test_a_hold_s_own_moment_is_bounded_by_the_ticks_after_it(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
-    hold = aftermath.begin(1.0, 1.5, None)
+    hold = victim_search.begin(1.0, 1.5, None)
     loop_by_hand.turns = TICKS
-    aftermath.tick()
-    assert aftermath.active
+    victim_search.tick()
+    assert victim_search.active
     loop_by_hand.turns = TICKS + 1
-    assert aftermath.settled(hold)
-    aftermath.tick()
-    assert not aftermath.active
+    assert victim_search.settled(hold)
+    victim_search.tick()
+    assert not victim_search.active
 
 
 def test_a_loop_that_does_not_tell_has_holds_without_victims() -> None:
-    aftermath, request = Aftermath(), a_request()
-    hold = aftermath.begin(1.0, 1.5, None)
-    aftermath.note(request, 1.5)
+    victim_search, request = VictimSearch(), a_request()
+    hold = victim_search.begin(1.0, 1.5, None)
+    victim_search.note(request, 1.5)
     assert (hold.victims, request.waits) == (0, None)
-    assert aftermath.settled(hold)
-    assert not aftermath.active
-    aftermath.tick()
+    assert victim_search.settled(hold)
+    assert not victim_search.active
+    victim_search.tick()
 
 
 # Callbacks that are timed as they are scheduled.
@@ -252,22 +256,22 @@ def scheduled(made: float, due: float = 0.0) -> Any:
 
 @pytest.mark.parametrize(("made", "lost"), [(0.5, 0.5), (1.0, 0.5), (1.125, 0.375)])
 def test_who_was_scheduled_before_the_hold_ended_tells_the_moment(
-    aftermath: Aftermath, made: float, lost: float
+    victim_search: VictimSearch, made: float, lost: float
 ) -> None:
-    aftermath.begin(1.0, 1.5, None)
+    victim_search.begin(1.0, 1.5, None)
     request = a_request()
-    aftermath.note(request, 1.5, scheduled(made))
+    victim_search.note(request, 1.5, scheduled(made))
     (wait,) = waits_of(request)
     assert wait.least == wait.seconds == wait.most == lost
 
 
 def test_who_was_scheduled_afterwards_was_woken_at_a_moment_nobody_knows(
-    aftermath: Aftermath,
+    victim_search: VictimSearch,
 ) -> None:
     """Also within the tick of the hold: what woke it has run after that."""
-    aftermath.begin(1.0, 1.5, None)
+    victim_search.begin(1.0, 1.5, None)
     request = a_request()
-    aftermath.note(request, 1.5, scheduled(1.5))
+    victim_search.note(request, 1.5, scheduled(1.5))
     (wait,) = waits_of(request)
     assert (wait.least, wait.most) == (0.0, 0.5)
     assert wait.seconds == expectation(0.5, 0.5)
@@ -275,38 +279,38 @@ def test_who_was_scheduled_afterwards_was_woken_at_a_moment_nobody_knows(
 
 @pytest.mark.parametrize(("due", "lost"), [(0.5, 0.5), (1.125, 0.375), (1.5, 0.0), (1.75, 0.0)])
 def test_a_scheduled_timer_is_ready_as_it_is_due(
-    aftermath: Aftermath, due: float, lost: float
+    victim_search: VictimSearch, due: float, lost: float
 ) -> None:
-    aftermath.begin(1.0, 1.5, None)
+    victim_search.begin(1.0, 1.5, None)
     request = a_request()
-    aftermath.note(request, 1.5, scheduled(0.25, due))
+    victim_search.note(request, 1.5, scheduled(0.25, due))
     assert request.stalled == lost
 
 
 # In their sockets.
 
 
-def test_who_was_in_its_socket_has_lost_from_then_to_the_end(aftermath: Aftermath) -> None:
-    hold, request = aftermath.begin(1.0, 1.5, None), a_request(1.625)
-    aftermath.arrive(request, 0.5)
+def test_who_was_in_its_socket_has_lost_from_then_to_the_end(victim_search: VictimSearch) -> None:
+    hold, request = victim_search.begin(1.0, 1.5, None), a_request(1.625)
+    victim_search.arrive(request, 0.5)
     assert waits_of(request) == [Wait(hold, request, 0.375, 0.375, 0.375, 0.125, queued=True)]
     assert (request.queued, request.stalled) == (0.5, 0.0)
 
 
-def test_who_was_not_in_its_socket_has_lost_nothing(aftermath: Aftermath) -> None:
-    hold = aftermath.begin(1.0, 1.5, None)
+def test_who_was_not_in_its_socket_has_lost_nothing(victim_search: VictimSearch) -> None:
+    hold = victim_search.begin(1.0, 1.5, None)
     at_once, after = a_request(1.25), a_request(1.75)
-    aftermath.arrive(at_once, 0.0)
-    aftermath.arrive(after, 0.25)
+    victim_search.arrive(at_once, 0.0)
+    victim_search.arrive(after, 0.25)
     assert (at_once.queued, after.queued, hold.victims) == (0.0, 0.25, 0)
     assert at_once.waits is None
     assert after.waits is None
 
 
-def test_time_in_the_socket_is_shared_out_among_holds_once(aftermath: Aftermath) -> None:
-    holds = [aftermath.begin(at, at + 0.5, None) for at in (1.0, 1.5, 2.25)]
+def test_time_in_the_socket_is_shared_out_among_holds_once(victim_search: VictimSearch) -> None:
+    holds = [victim_search.begin(at, at + 0.5, None) for at in (1.0, 1.5, 2.25)]
     request = a_request(2.75)
-    aftermath.arrive(request, 1.5)
+    victim_search.arrive(request, 1.5)
     assert {w.hold: w.seconds for w in waits_of(request)} == dict(
         zip(holds, (0.25, 0.5, 0.5), strict=True)
     )
@@ -314,38 +318,38 @@ def test_time_in_the_socket_is_shared_out_among_holds_once(aftermath: Aftermath)
 
 
 def test_match_makes_a_hold_of_which_nobody_knew_and_finds_who_waited(
-    aftermath: Aftermath,
+    victim_search: VictimSearch,
 ) -> None:
     before, within, long_after = a_request(0.9), a_request(1.625), a_request(3.0)
     for request, queued in ((before, 0.5), (within, 0.5), (long_after, 0.5)):
-        aftermath.arrive(request, queued)
-    hold = aftermath.match(1.0, 1.5)
+        victim_search.arrive(request, queued)
+    hold = victim_search.match(1.0, 1.5)
     assert waits_of(within) == [Wait(hold, within, 0.375, 0.375, 0.375, 0.125, queued=True)]
     assert (before.waits, long_after.waits) == (None, None)
     assert (hold.victims, hold.owner) == (1, None)
-    assert aftermath.settled(hold)
+    assert victim_search.settled(hold)
 
 
-def test_so_many_holds_are_remembered_and_no_more(aftermath: Aftermath) -> None:
-    holds = [aftermath.begin(float(at), at + 0.5, None) for at in range(1, KEPT + 2)]
+def test_so_many_holds_are_remembered_and_no_more(victim_search: VictimSearch) -> None:
+    holds = [victim_search.begin(float(at), at + 0.5, None) for at in range(1, KEPT + 2)]
     request = a_request(KEPT + 5.0)
-    aftermath.arrive(request, KEPT + 5.0)
+    victim_search.arrive(request, KEPT + 5.0)
     assert {w.hold for w in waits_of(request)} == {*holds[1:]}
 
 
-def test_so_many_arrivals_are_remembered_and_no_more(aftermath: Aftermath) -> None:
+def test_so_many_arrivals_are_remembered_and_no_more(victim_search: VictimSearch) -> None:
     for _ in range(ARRIVALS + 10):
-        aftermath.arrive(a_request(1.5), 0.5)
-    assert aftermath.match(1.0, 1.5).victims == ARRIVALS
+        victim_search.arrive(a_request(1.5), 0.5)
+    assert victim_search.match(1.0, 1.5).victims == ARRIVALS
 
 
 def test_a_websocket_for_ever_in_flight_does_not_remember_every_hold(
-    aftermath: Aftermath, loop_by_hand: Loop
+    victim_search: VictimSearch, loop_by_hand: Loop
 ) -> None:
     request, holds = a_request(), 5_000
     for number in range(holds):
         loop_by_hand.turns += 100
-        aftermath.begin(float(number), number + 0.5, None)
-        aftermath.note(request, number + 0.5)
+        victim_search.begin(float(number), number + 0.5, None)
+        victim_search.note(request, number + 0.5)
     assert request.stalled == holds * 0.5 - 0.5
     assert len(waits_of(request)) < holds / 2
