@@ -112,7 +112,7 @@ def test_the_loop_closes_once_its_handles_are_closed() -> None:
     printed = run_script("""
         import asyncio, gc, uvloop
         from loopwatch.loop.libuv import Libuv
-        from tests.probe.test_libuv import a_state
+        from tests.loop.test_libuv import a_state
 
         for _ in range(200):
             loop = uvloop.new_event_loop()
@@ -135,7 +135,7 @@ def test_a_loop_that_is_closed_past_us_says_so_and_lives() -> None:
     printed = run_script("""
         import asyncio, logging, uvloop
         from loopwatch.loop.libuv import Libuv
-        from tests.probe.test_libuv import a_state
+        from tests.loop.test_libuv import a_state
 
         logging.disable(logging.CRITICAL)
         loop = uvloop.new_event_loop()
@@ -164,7 +164,7 @@ def test_the_twin_in_python_sees_the_same() -> None:
     printed = run_script("""
         import sys
         sys.modules["loopwatch._speedups"] = None
-        from tests.probe import test_libuv
+        from tests.loop import test_libuv
         test_libuv.test_busy_and_idle_add_up_to_the_wall()
         test_libuv.test_the_loop_closes_once_its_handles_are_closed()
         print("the same")

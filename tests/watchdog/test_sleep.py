@@ -254,7 +254,7 @@ KEPT = """
     import asyncio, re, sys, threading, time
     from loopwatch.watchdog import sampler as sampler
     from tests.conftest import private_watch, run_on
-    from tests.probe.test_watchdog import backtracking
+    from tests.watchdog.test_watchdog import backtracking
 
     sampler.LIVELY = 0.1
     letters, idle = backtracking() + 1, 1.2

@@ -166,7 +166,7 @@ def test_apps_without_a_watch_share_the_default_one() -> None:
         from loopwatch import LoopWatchMiddleware
         from prometheus_client import REGISTRY
         from tests.asgi import visit
-        from tests.test_middleware import routed
+        from tests.web.test_middleware import routed
 
         async def main():
             await visit(LoopWatchMiddleware(routed("/one")))

@@ -236,7 +236,7 @@ def test_same_report_gives_the_same_bytes(tmp_path: Path) -> None:
     """In another process too, with other hashes, and whatever the user has told matplotlib."""
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nsvg.fonttype: path\n")
     script = (
-        "import sys; from tests.diagnose.reports import report\n"
+        "import sys; from tests.tools.diagnose.reports import report\n"
         "from loopwatch.tools.diagnose.html import document\n"
         "sys.stdout.reconfigure(encoding='utf-8'); sys.stdout.write(document(report()))\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
