@@ -2,6 +2,7 @@
 
 `Nap` is a wait for a lock; everything is looked at each time. `Sleep` is the compiled one
 (`native/watcher.c`): it sees by itself, without the GIL, whether there is anything to look at.
+Both hold the garbage collector back as they end, until `COLLECTOR` is let go.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.clocks import LATE
+from loopwatch.watchdog.collector import COLLECTOR
 from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.outside_process import PATIENCE
 from loopwatch.watchdog.process_reading import ProcessReader
@@ -59,7 +61,10 @@ class Nap:
         keep_alive: KeepAlive | None,
     ) -> Wake | None:
         """Sleep until `due`; None once it is the end."""
-        if self._bell.acquire(timeout=max(SHORTEST, due - clock())):
+        ended = self._bell.acquire(timeout=max(SHORTEST, due - clock()))
+        COLLECTOR.hold()
+        if ended:
+            COLLECTOR.let_go()
             return None
         now = clock()
         return Wake(due, now, None, now - due > LATE, samplers)
@@ -103,8 +108,10 @@ class Sleep:
         """
         self._prepare(samplers, reader, keep_alive)
         meant, asked, moved, wanted = self.watcher.wait(due)
+        COLLECTOR.hold()
         now = clock()
         if self._ended:
+            COLLECTOR.let_go()
             return None
         for place in wanted:
             self._seen[place].stay_lively(now)

@@ -38,6 +38,7 @@ from loopwatch.core.guard import guarded, say
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 from loopwatch.watchdog.clocks import LONGEST, Clocks
+from loopwatch.watchdog.collector import COLLECTOR
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.outside_samples import OutsideSamples
 from loopwatch.watchdog.process_reading import ProcessReader
@@ -103,6 +104,7 @@ class Watchdog:
 
     def forget_thread(self) -> None:
         """After a fork: the child has no such thread, and the lock may be held by nobody."""
+        COLLECTOR.let_go()
         self.outside_samples.abandon()
         if self._sleep is not None:
             self._sleep.close()
@@ -127,13 +129,16 @@ class Watchdog:
         may the samples of an ended step go.
         """
         now, late = wake.now, wake.late
+        reader.woken = wake.due, wake.waited
         threads.wake()
         for sampler in wake.samplers:
             sampler.sample_stack(now, late, threads)
+        COLLECTOR.let_go()
         self.outside_samples.wake(now)
         reading = reader.look(wake.due, wake.waited)
         for sampler in wake.samplers:
             sampler.look(now, late, reading, reader, threads)
+        reader.woken = None
         self._attend_by = math.inf
         for attend in dict.fromkeys(sampler.attend for sampler in self._samplers):
             self._call(attend, now)

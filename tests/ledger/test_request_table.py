@@ -123,7 +123,7 @@ def test_both_twins_count_the_same() -> None:
         import json, sys
         sys.modules["loopwatch._speedups"] = None
         from loopwatch.loop import step_timing as steps
-        from tests.ledger.test_requests import outcomes
+        from tests.ledger.test_request_table import outcomes
         assert not steps.COMPILED
         print(json.dumps([outcomes(seed) for seed in range(10)]))
     """)

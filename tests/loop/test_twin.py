@@ -5,8 +5,9 @@ import pytest
 from tests.conftest import CHECKOUT, run_script
 
 BOTH = (
-    *("probe/test_steps.py", "probe/test_state.py", "probe/test_loops.py", "probe/test_answer.py"),
-    *("probe/test_uvloop_loop.py", "test_middleware.py", "test_request_in_process.py"),
+    *("loop/test_step_timing.py", "loop/test_loop_state.py", "loop/test_loops.py"),
+    *("loop/test_response.py", "loop/test_uvloop_loop.py", "web/test_middleware.py"),
+    "test_request_in_process.py",
 )
 
 

@@ -47,7 +47,7 @@ def test_nothing_works_before_it_was_wired() -> None:
     ).splitlines()
     first = "RuntimeError: loopwatch.loop.step_timing must be imported first"
     assert printed == [
-        "RuntimeError: loopwatch.request must be imported first",
+        "RuntimeError: loopwatch.core.request must be imported first",
         "TypeError: begin takes the middleware and the scope",
         *[first] * 6,
         "TypeError: edges must be a tuple of 1 to 16, got ()",
