@@ -46,8 +46,11 @@ class ProcessReader:
         self.woken: tuple[float, float | None] | None = None  # as `look` is told; until all is read
 
     def overdue(self) -> ProcessReading:
-        """Return a process reading for another thread: the watchdog may be late by now, or have been late
-        for a look at which it has not read the clocks yet."""
+        """Return a process reading for another thread.
+
+        The watchdog may be late by now, or have been late for a look at which it has not read the
+        clocks yet.
+        """
         if self.woken is not None:
             return self.look(*self.woken)
         now = clock()
