@@ -36,6 +36,7 @@ from collections.abc import Callable
 from loopwatch.guard import guarded, logger
 from loopwatch.probe.base import Probe
 from loopwatch.probe.clocks import LONGEST, Clocks
+from loopwatch.probe.collector import COLLECTOR
 from loopwatch.probe.lookout import Lookout
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.sentry import Sentry
@@ -102,6 +103,7 @@ class Watchdog:
 
     def forget_thread(self) -> None:
         """After a fork: the child has no such thread, and the lock may be held by nobody."""
+        COLLECTOR.let_go()
         self.lookout.abandon()
         if self._sleep is not None:
             self._sleep.close()
@@ -131,6 +133,7 @@ class Watchdog:
         threads.wake()
         for sentry in wake.sentries:
             sentry.photograph(now, late, threads)
+        COLLECTOR.let_go()
         self.lookout.wake(now)
         witness = observer.look(wake.due, wake.waited)
         for sentry in wake.sentries:
