@@ -130,6 +130,7 @@ class Watchdog:
         may the samples of an ended step go.
         """
         now, late = wake.now, wake.late
+        observer.woken = wake.due, wake.waited
         threads.wake()
         for sentry in wake.sentries:
             sentry.photograph(now, late, threads)
@@ -138,6 +139,7 @@ class Watchdog:
         witness = observer.look(wake.due, wake.waited)
         for sentry in wake.sentries:
             sentry.look(now, late, witness, observer, threads)
+        observer.woken = None
         self._attend_by = math.inf
         for attend in dict.fromkeys(sentry.attend for sentry in self._sentries):
             self._call(attend, now)
