@@ -58,7 +58,8 @@ be_looked_at(Loop *loop, double now)
 }
 
 /* wait(wish) -> (when it meant to look, when it asked for the GIL, places of loops that have moved,
-   places of those it looks for): sleeps until Python is needed, at the latest at `wish` (clock, s) */
+   places of those it looks for): sleeps until Python is needed, at the latest at `wish` (clock, s).
+   Has the garbage collector begin before the sleep if it is due, and not as Python wakes. */
 static PyObject *
 watcher_wait(Watcher *self, PyObject *moment)
 {
@@ -70,6 +71,9 @@ watcher_wait(Watcher *self, PyObject *moment)
         PyErr_SetString(PyExc_RuntimeError, "this watcher watches nothing, or somebody waits by it");
         return NULL;
     }
+    if (PyErr_CheckSignals() < 0) { /* collects what is due, since 3.12 */
+        return NULL;
+    }
     self->waiting = 1;
     self->wait_began = NEVER;
     self->state = PyEval_SaveThread();
@@ -78,19 +82,23 @@ watcher_wait(Watcher *self, PyObject *moment)
     asked = self->wait_began < asked ? self->wait_began : asked;
     self->waiting = 0;
     __atomic_store_n(&self->rung, 0, __ATOMIC_RELEASE);
-    PyObject *moved = places(self, has_moved), *asking = places(self, asks);
+    int collects = PyGC_Disable();
+    PyObject *moved = places(self, has_moved), *asking = places(self, asks), *told = NULL;
     for (Py_ssize_t n = 0; n < self->count; n++) {
         be_looked_at(&self->loops[n], self->now);
     }
     self->looked = 0.0;
     self->moving = NEVER;
-    if (moved == NULL || asking == NULL) {
-        Py_XDECREF(moved);
-        Py_XDECREF(asking);
-        return NULL;
+    if (moved != NULL && asking != NULL) {
+        double meant = self->meant < asked ? self->meant : asked;
+        told = Py_BuildValue("(ddOO)", meant, asked, moved, asking);
     }
-    double meant = self->meant < asked ? self->meant : asked;
-    return Py_BuildValue("(ddNN)", meant, asked, moved, asking);
+    Py_XDECREF(moved);
+    Py_XDECREF(asking);
+    if (collects) {
+        PyGC_Enable();
+    }
+    return told;
 }
 
 /* read_from(schedstat of the thread that waits, descriptors of `cpu.stat`) */

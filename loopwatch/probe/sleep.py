@@ -2,6 +2,7 @@
 
 `Nap` is a wait for a lock; everything is looked at each time. `Sleep` is the compiled one
 (`native/watcher.c`): it sees by itself, without the GIL, whether there is anything to look at.
+Both hold the garbage collector back as they end, until `COLLECTOR` is let go.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from loopwatch.probe.clocks import LATE
+from loopwatch.probe.collector import COLLECTOR
 from loopwatch.probe.heart import Heart
 from loopwatch.probe.outsider import PATIENCE
 from loopwatch.probe.pulse import clock
@@ -55,7 +57,10 @@ class Nap:
         self, due: float, sentries: tuple[Sentry, ...], observer: Observer, heart: Heart | None
     ) -> Wake | None:
         """Sleep until `due`; None once it is the end."""
-        if self._bell.acquire(timeout=max(SHORTEST, due - clock())):
+        ended = self._bell.acquire(timeout=max(SHORTEST, due - clock()))
+        COLLECTOR.hold()
+        if ended:
+            COLLECTOR.let_go()
             return None
         now = clock()
         return Wake(due, now, None, now - due > LATE, sentries)
@@ -95,8 +100,10 @@ class Sleep:
         """
         self._prepare(sentries, observer, heart)
         meant, asked, moved, wanted = self.watcher.wait(due)
+        COLLECTOR.hold()
         now = clock()
         if self._ended:
+            COLLECTOR.let_go()
             return None
         for place in wanted:
             self._seen[place].stay_lively(now)

@@ -37,6 +37,7 @@ from collections.abc import Callable
 from loopwatch.guard import guarded, say
 from loopwatch.probe.base import Probe
 from loopwatch.probe.clocks import LONGEST, Clocks
+from loopwatch.probe.collector import COLLECTOR
 from loopwatch.probe.lookout import Lookout
 from loopwatch.probe.pulse import clock
 from loopwatch.probe.sentry import Sentry
@@ -103,6 +104,7 @@ class Watchdog:
 
     def forget_thread(self) -> None:
         """After a fork: the child has no such thread, and the lock may be held by nobody."""
+        COLLECTOR.let_go()
         self.lookout.abandon()
         if self._sleep is not None:
             self._sleep.close()
@@ -125,13 +127,16 @@ class Watchdog:
         may the samples of an ended step go.
         """
         now, late = wake.now, wake.late
+        observer.woken = wake.due, wake.waited
         threads.wake()
         for sentry in wake.sentries:
             sentry.photograph(now, late, threads)
+        COLLECTOR.let_go()
         self.lookout.wake(now)
         witness = observer.look(wake.due, wake.waited)
         for sentry in wake.sentries:
             sentry.look(now, late, witness, observer, threads)
+        observer.woken = None
         self._attend_by = math.inf
         for attend in dict.fromkeys(sentry.attend for sentry in self._sentries):
             self._call(attend, now)

@@ -43,9 +43,13 @@ class Observer:
         self._throttling = Throttling()
         self._cpu_clock = cpu_clock()
         self.due = clock()  # when the watchdog means to look next
+        self.woken: tuple[float, float | None] | None = None  # as `look` is told; until all is read
 
     def overdue(self) -> Witness:
-        """Return a witness for another thread: the watchdog may be late by now."""
+        """Return a witness for another thread: the watchdog may be late by now, or have been late
+        for a look at which it has not read the clocks yet."""
+        if self.woken is not None:
+            return self.look(*self.woken)
         now = clock()
         if self._watcher is None:
             return self.look(self.due if self.due < now else None)

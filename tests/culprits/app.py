@@ -26,7 +26,7 @@ from tests.culprits.waits import waits
 WATCH = Watch(registry=None, otel=False, log=False)
 BEHIND_DISPATCH = ("/dispatch", "/behind_dispatch")
 released = Event()
-since = [0.0]  # Unix time, s: only stalls that began later are shown
+since = [0.0]  # Unix time, s: only stalls that ended later are shown
 
 
 class Chosen:
@@ -42,7 +42,9 @@ class Chosen:
 
 
 def stalls() -> list[dict[str, Any]]:
-    return [stall.to_dict() for stall in WATCH.stalls if stall.started_at >= since[0]]
+    """Return what has ended since `clear`. What began right after it may be told to have begun
+    before: where a signal ends uvloop's poll, that is known to a millisecond."""
+    return [s.to_dict() for s in WATCH.stalls if s.started_at + s.duration >= since[0]]
 
 
 def clear() -> None:

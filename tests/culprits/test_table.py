@@ -14,6 +14,7 @@ from .serving import Table, serve_table
 from .usable import unusable
 
 STARTS = 3  # of a server, for the row that is its start: no round of it can be begun again
+SIGNALS = 10  # each comes at another moment of libuv's millisecond
 EAGER = ("endpoint", "deep", "dependency", "asgi_before", "create_task", "regex")
 BY_NAME = {row.name: row for row in ROWS}
 
@@ -42,6 +43,11 @@ def test_culprit_is_named(table: Table, row: Row, loop: str) -> None:
         with serve_table(loop) as table:
             pass
     check(table, row)
+
+
+def test_a_signal_right_after_the_stalls_were_cleared_is_a_stall(table: Table) -> None:
+    missing = [not table.run(BY_NAME["signal_in_poll"]) for _ in range(SIGNALS)]
+    assert not any(missing)
 
 
 @pytest.mark.parametrize("path", GOOD)

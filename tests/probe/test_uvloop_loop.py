@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import os
+import signal
+import threading
 import time
 import weakref
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware
+from loopwatch.probe.steps import COMPILED
 
 from ..asgi import answer, visit
 from ..calm import in_calm
@@ -47,6 +51,33 @@ def test_many_short_ticks_are_short(make_watch: MakeWatch) -> None:
     run_on("uvloop", main())
     assert watch.stalls == ()
     assert watch.snapshot().lag.quantile(0.95) < 0.005
+
+
+@pytest.mark.skipif(not COMPILED, reason="the twin knows when the poll ended less well")
+@in_calm
+def test_the_handler_of_a_signal_in_the_poll_begins_at_most_a_millisecond_too_early(
+    make_watch: MakeWatch,
+) -> None:
+    """libuv loses its count of the poll then, and has its own time in whole ms."""
+    watch, sent = make_watch(), list[float]()
+
+    def send() -> None:
+        sent.append(time.time())
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    async def main() -> None:
+        watch.start()
+        for _ in range(5):
+            threading.Timer(0.05, send).start()
+            await asyncio.sleep(0.3)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: time.sleep(0.12))
+    try:
+        run_on("uvloop", main())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    early = [at - s.started_at for at, s in zip(sent, watch.stalls, strict=True)]
+    assert all(-0.005 < seconds < 0.0011 for seconds in early), early
 
 
 @in_calm
