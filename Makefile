@@ -10,7 +10,7 @@ PY = .venv/bin/python
 HARDY = $(addprefix tests/,deploy explain exporters tools web/page)
 
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bench dashboards wheel clean
+.PHONY: help demo test test-all check bench dashboards docs docs-build wheel clean
 
 help:
 	@echo "make demo    serve the demo on 127.0.0.1:8000 and name its culprits; Ctrl-C ends it"
@@ -20,6 +20,8 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measure what loopwatch costs (wants valgrind);  ARGS=\"--quick\""
 	@echo "make dashboards   make Grafana's dashboards anew from deploy/dashboards/"
+	@echo "make docs    serve the documentation on 127.0.0.1:8080;  ARGS=--build writes it into site/"
+	@echo "make docs-build   write it into site/, and fail on any warning"
 	@echo "make wheel   build the wheel into dist/ and try it in a fresh environment"
 	@echo "make clean   remove .venv and whatever else make has made"
 	@echo "PYTHON=...   the interpreter for .venv; by default the newest from 3.11 on"
@@ -61,10 +63,18 @@ dashboards:
 	@.ci/venv check
 	@$(PY) -m deploy.dashboards
 
+docs:
+	@.ci/venv docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs $(if $(filter --build,$(ARGS)),build,serve \
+		--dev-addr 127.0.0.1:8080) $(filter-out --build,$(ARGS))
+
+docs-build:
+	@$(MAKE) --no-print-directory docs ARGS=--build
+
 wheel:
 	@.ci/venv
 	@.ci/wheel
 
 clean:
-	rm -rf .venv build dist *.egg-info loopwatch/_speedups.*.so .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info loopwatch/_speedups.*.so .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

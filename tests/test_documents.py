@@ -65,7 +65,7 @@ def test_every_relative_link_leads_somewhere() -> None:
             if not there.exists() or (anchor and anchor not in anchors(there)):
                 broken.append(f"{path.relative_to(CHECKOUT)}: {link}")
     assert not broken
-    assert checked > 50
+    assert checked > 150
 
 
 def test_files_that_contributing_names_exist() -> None:

@@ -264,7 +264,7 @@ def own() -> list[AnyPanel]:
             "cps",
             query(rate(DROPPED, "reason"), "{{reason}}"),
             description="What loopwatch could not keep or tell, per second, by reason. Anything "
-            "but 0 means that the numbers above lack something: see Bounds in its README.",
+            "but 0 means that the numbers above lack something: see Bounds in its documentation.",
         ),
         rows(
             "What loopwatch sees",

@@ -1,4 +1,4 @@
-"""The nouns: what loopwatch tells, as frozen plain data. Durations are seconds everywhere."""
+"""The records that loopwatch gives, as frozen plain data. Durations are seconds everywhere."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contributor:
-    """Who took part in a tick of many small callbacks."""
+    """A coroutine or callback that took part in a tick of many small callbacks."""
 
     coroutine: str  # or the callback's name
-    count: int | None  # of its steps; None where the loop does not tell them apart
+    count: int | None  # of its steps; None where the loop cannot distinguish them
     seconds: float  # of its steps, an estimate where `count` is None
 
 
@@ -98,7 +98,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopReading:
-    """One watched loop. `busy` and `idle` are None where the loop does not tell them."""
+    """One watched loop. `busy` and `idle` are None where the loop does not report them."""
 
     loop: str  # asyncio, uvloop, or the class of a loop known by its heartbeat only
     thread: str
@@ -127,7 +127,7 @@ class RequestReading:
     latency: Histogram  # of finished requests, s: from the socket to the response's last byte
     queued: float = 0.0  # s, in the socket before the app began
     running: float  # s, own steps on the loop
-    stalled: float = 0.0  # s, ready to run, while somebody else's stall held the loop
+    stalled: float = 0.0  # s, ready to run, while a stall of another request or task held the loop
     waiting: float  # s, everything else
     threadpool: float = 0.0  # s of these, for a thread of a pool to be free
     background: float = 0.0  # s, own steps after the response, in no latency
@@ -217,11 +217,11 @@ class Instrument(Protocol):
     """What `Watch.add_instrument` takes."""
 
     def stalled(self, stall: Stall) -> None:
-        """Be told of one stall, on loopwatch's own thread; if it raises, it is removed."""
+        """Called once for each stall, on a thread of loopwatch; if it raises, it is removed."""
 
 
 class Source(Protocol):
-    """What can be read: exporters know this, not the watch."""
+    """What can be read: exporters use this, not the watch itself."""
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a reading as of now; without `recent`, no single requests."""

@@ -40,26 +40,26 @@ _attaching = threading.RLock()
 
 
 class Watch:
-    """Watches event loops and records who holds them.
+    """Watches event loops and records what holds them.
 
     `with Watch() as watch: asyncio.run(main())` watches every loop that begins to run meanwhile;
     `start()` inside a running loop watches that one. A loop has one watch at a time.
 
     Args:
-        slow_callback_duration: seconds from which a step of the loop is a stall.
-        debug: turn on asyncio's debug mode, which is for development, and take its warnings in.
-        native: have a helper process look in from outside, for C code that keeps the GIL.
-        server_timing: tell clients the four parts of each response's latency, in its header.
-        trust_request_start: believe the header X-Request-Start, which a proxy in front must set.
-        app_packages: import names that are own code although they are installed.
-        allow: patterns of `fnmatch` for sites (`module.qualname`) whose stalls are meant: they are
-            counted apart and told nobody.
+        slow_callback_duration: a step of the loop of this many seconds or more is a stall.
+        debug: turn on asyncio's debug mode, for development, and record its warnings as stalls.
+        native: read the stacks from a helper process as well, for C code that keeps the GIL.
+        server_timing: send the four parts of each response's latency in the header Server-Timing.
+        trust_request_start: use the header X-Request-Start, which a proxy in front must set.
+        app_packages: import names that count as your own code although they are installed.
+        allow: patterns of `fnmatch` for sites (`module.qualname`) whose stalls are intended: they
+            are counted separately and reported nowhere else.
         advice: sentences by call, before loopwatch's own, such as `{"acme.db": "Use acme.aio."}`.
-        log: tell every stall in the log, rate-limited.
+        log: write every stall to the log, rate-limited.
         registry: the Prometheus registry to export through; None for none.
         metrics_port: serve that registry on the first free port from this one on; None: nowhere.
-        metrics_host: where that port listens.
-        otel: tell OpenTelemetry, which does nothing unless an SDK is configured.
+        metrics_host: the address that this port listens on.
+        otel: send spans and metrics to OpenTelemetry; does nothing unless an SDK is configured.
 
     Raises:
         TypeError, ValueError: an option cannot be what it was given as.

@@ -25,10 +25,13 @@ TRIES = 3  # readings of many workers' files, which may change under one's eyes
 def metrics(registry: CollectorRegistry = REGISTRY) -> App:
     """Return `/metrics` as an ASGI app, to mount: `app.mount("/metrics", metrics())`.
 
-    It answers on a thread of its own, so that the loop is not held, in the format that is accepted
-    (OpenMetrics has exemplars), zipped if that is. Where `PROMETHEUS_MULTIPROC_DIR` is set it
-    answers for all processes that share the directory, whatever the registry.
-    Raises TypeError if `registry` is no `CollectorRegistry`.
+    It answers on a thread of its own, so that the loop is not held. It uses the format that the
+    client accepts (OpenMetrics has exemplars), and gzip if the client accepts it. Where
+    `PROMETHEUS_MULTIPROC_DIR` is set it answers for all processes that share the directory,
+    whatever the registry.
+
+    Raises:
+        TypeError: `registry` is not a `CollectorRegistry`.
     """
     checked = options.registry(registry)
     if checked is None:

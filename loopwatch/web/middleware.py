@@ -62,16 +62,16 @@ else:
 
 
 class LoopWatchMiddleware(Front):
-    """Watches the loop an app runs on, and tells its requests apart.
+    """Watches the loop that an app runs on, and attributes steps to requests.
 
     Args:
         app: any ASGI 3 app.
         watch: a `Watch` with your options; without one, a default that has everything on. It is
-            started at the first call, lifespan or request. If the loop is watched already, by
-            whatever watch, that one is told of the requests.
+            started at the first call, lifespan or request. If another watch has the loop
+            already, that watch records the requests.
 
     Raises:
-        TypeError: `watch` is no `Watch`.
+        TypeError: `watch` is not a `Watch`.
     """
 
     def __init__(self, app: App, *, watch: Watch | None = None) -> None:

@@ -15,9 +15,11 @@ from loopwatch.web.page.tails_json import Tails, since
 def page(watch: Watch) -> App:
     """Return the live page of a watch, to mount: `app.mount("/loopwatch", page(watch))`.
 
-    It is an ASGI app, and shows function names, file names, source lines and routes to whoever
-    can reach it.
-    Raises TypeError if `watch` is no `Watch`.
+    It is an ASGI app. It shows function names, file names, source lines and routes to everyone
+    who can reach it.
+
+    Raises:
+        TypeError: `watch` is not a `Watch`.
     """
     if not isinstance(watch, Watch):
         raise TypeError(
