@@ -25,7 +25,7 @@ OUTSIDE = {  # file of the checkout -> page of the site
         for path in sorted((CHECKOUT / RUNBOOKS).glob("*.md"))
     },
 }
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^()\s#]+)(#[^()\s]*)?\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s#]+)(#[^()\s]*)?\)")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -39,14 +39,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     start = posixpath.dirname(page.file.src_uri) or "."
 
     def link(match: re.Match[str]) -> str:
-        text, target, anchor = match[1], match[2], match[3] or ""
+        image, text, target, anchor = match[1], match[2], match[3], match[4] or ""
         if "://" in target or target.startswith("mailto:"):
             return match[0]
         path = (folder / target).resolve().relative_to(CHECKOUT).as_posix()
         inside = OUTSIDE.get(path) or (path[5:] if path.startswith("docs/") else None)
         if inside is None:
             return text
-        return f"[{text}]({posixpath.relpath(inside, start)}{anchor})"
+        return f"{image}[{text}]({posixpath.relpath(inside, start)}{anchor})"
 
     parts = re.split(r"(^ *```.*?^ *```$)", markdown, flags=re.DOTALL | re.MULTILINE)
     return "".join(part if i % 2 else LINK.sub(link, part) for i, part in enumerate(parts))
