@@ -49,6 +49,9 @@ class StallLog:
         self._allowances: dict[tuple[str | None, str, int], Allowance] = {}
         self.suppressed = 0
 
+    def dropped(self) -> dict[str, int]:
+        return {"log": self.suppressed}
+
     def stalled(self, stall: Stall) -> None:
         now = self._clock()
         key = stall.route, stall.site.function, stall.site.line

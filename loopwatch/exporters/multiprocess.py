@@ -76,6 +76,10 @@ class Sharing:
         """Whether `attend` would write something."""
         return bool(self._rows) or self._clock() >= self._due
 
+    def due_in(self) -> float:
+        """Return s until `attend` would write something."""
+        return 0.0 if self._rows else max(0.0, self._due - self._clock())
+
     @guarded
     def attend(self) -> None:
         """Write a part of everything, if it is time to; others wait for who calls this."""

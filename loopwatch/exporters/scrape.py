@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 
 from loopwatch.core import options
-from loopwatch.core.record_types import SiteReading, Source
+from loopwatch.core.record_types import Source
 from loopwatch.exporters import multiprocess, prometheus
+from loopwatch.exporters.exporter import Changed
 from loopwatch.exporters.multiprocess import Sharing
 from loopwatch.exporters.port import MetricsPort
 
 
 class Scraped:
-    """What Prometheus can see of a source, from `begin` to `end`.
+    """An exporter to Prometheus: a registry or the files of many workers, and a port if asked for.
 
     Raises:
         TypeError, ValueError: an option cannot be what it is, or there is nothing that the port
@@ -23,71 +23,61 @@ class Scraped:
     """
 
     def __init__(
-        self,
-        source: Source,
-        registry: CollectorRegistry | None,
-        metrics_host: str,
-        metrics_port: int | None,
+        self, registry: CollectorRegistry | None, metrics_host: str, metrics_port: int | None
     ) -> None:
-        self._source, self._registry = source, options.registry(registry)
+        self._registry = options.registry(registry)
         host = options.host("metrics_host", metrics_host)
         port = options.port("metrics_port", metrics_port)
-        self._begun = False
-        shares = registry is not None and multiprocess.active()
-        if port is not None and (registry is None or shares):
-            raise ValueError(useless_port(port, shares))
+        self._shares = registry is not None and multiprocess.active()
+        if port is not None and (registry is None or self._shares):
+            raise ValueError(useless_port(port, self._shares))
         self._port = MetricsPort(registry, host, port) if registry and port is not None else None
-        self._sharing = Sharing(source) if shares else None
+        self._registered = False
+        self._sharing: Sharing | None = None
 
-    def begin(self) -> None:
-        """Be seen; nothing happens if it is. Raises ValueError if a metric's name is taken."""
+    def start(self, source: Source) -> None:
+        """Raises ValueError if a metric's name is taken."""
         if self._port is not None:
             self._port.open()
-        if self._begun or self._registry is None:
-            return
-        self._begun = True
+        if self._shares and self._sharing is None:
+            self._sharing = Sharing(source)
         if self._sharing is not None:
             atexit.register(self.flush)
-        else:
-            prometheus.register(self._registry, self._source)
+        elif self._registry is not None and not self._registered:
+            prometheus.register(self._registry, source)
+            self._registered = True
 
-    @property
-    def period(self) -> float | None:
-        """How often everything is to be written, s; None where nothing is."""
-        return None if self._sharing is None else multiprocess.OFTEN
-
-    def is_due(self) -> bool:
-        """Whether there is something to write, but for stalls."""
-        return self._sharing is not None and self._sharing.is_due()
-
-    def write(self, changed: Callable[[], Iterable[SiteReading]]) -> None:
-        """Have the stalls of `changed` sites seen, whatever becomes of this process, and a part of
-        everything else if that is due."""
-        if self._sharing is not None:
-            self._sharing.stalls(changed)
-            self._sharing.attend()
-
-    def flush(self) -> None:
-        """Have everything seen now."""
-        if self._sharing is not None and self._begun:
-            self._sharing.flush()
-
-    def end(self) -> None:
-        """Be seen no more, but for what many workers' files have counted."""
+    def stop(self, source: Source) -> None:
+        """What the files of many workers have counted stays in them."""
         if self._port is not None:
             self._port.close()
         self.flush()
-        if self._registry is not None and self._begun:
-            atexit.unregister(self.flush)
-            prometheus.unregister(self._registry, self._source)
-        self._begun = False
+        atexit.unregister(self.flush)
+        if self._registered and self._registry is not None:
+            prometheus.unregister(self._registry, source)
+            self._registered = False
 
-    def abandon(self) -> None:
-        """After a fork: what was counted, and where it is served, is the parent's."""
+    def after_fork(self, source: Source) -> None:
+        """What was counted, and where it is served, is the parent's."""
         if self._sharing is not None:
             self._sharing = self._sharing.afresh()
         if self._port is not None:
             self._port.abandon()
+
+    def write(self, changed: Changed) -> None:
+        """Write the stalls of changed sites, and everything else if that is due."""
+        if self._sharing is not None:
+            self._sharing.stalls(changed)
+            while self._sharing.is_due():  # in turns: a fork waits for the end of one
+                self._sharing.attend()
+
+    def due_in(self) -> float | None:
+        return None if self._sharing is None else self._sharing.due_in()
+
+    def flush(self) -> None:
+        """Write everything now."""
+        if self._sharing is not None:
+            self._sharing.flush()
 
 
 def useless_port(port: int, shares: bool) -> str:

@@ -20,9 +20,10 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, T
 from loopwatch.core.guard import guarded, log_once
 from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
-from loopwatch.core.record_types import NONE, Stall
+from loopwatch.core.record_types import NONE, Source, Stall
 from loopwatch.core.request import unix_time
 from loopwatch.core.version import __version__
+from loopwatch.exporters import otel
 
 _linking = threading.Lock()  # a stall may be told while a request that waited for it ends
 
@@ -40,7 +41,13 @@ class OpenSpan:
 
 
 class StallSpans:
-    """An instrument that makes a span of every stall."""
+    """An exporter to OpenTelemetry: the metrics of a source, and a span of every stall."""
+
+    def start(self, source: Source) -> None:
+        otel.register(source)
+
+    def stop(self, source: Source) -> None:
+        otel.unregister(source)
 
     def stalled(self, stall: Stall) -> None:
         self.stalled_by(stall, None)

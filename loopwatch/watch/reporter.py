@@ -21,6 +21,7 @@ from loopwatch.core.request import unix_time
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
 from loopwatch.explain.site import DEFAULT, SiteRules
+from loopwatch.exporters.exporter import Changed
 from loopwatch.ledger.stall_table import StallTable
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.delivery import Delivery
@@ -28,9 +29,9 @@ from loopwatch.watch.victim_counts import VictimCount, VictimCounts
 from loopwatch.watch.watched_loop import WatchedLoop
 from loopwatch.watchdog.line_traces import LineTraces
 
+ROUND = 1.0  # s at the most from the beginning of a round that was due to the next look
 UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
 
-Changed = Callable[[], Iterable[SiteReading]]
 Write = Callable[[Changed], None]
 
 
@@ -62,16 +63,20 @@ class Reporter:
         self._unexplained = 0  # dropped
         self._collecting, self._explaining = threading.RLock(), threading.RLock()
 
-    def attend(self, loops: Iterable[WatchedLoop], now: float, is_due: bool) -> float | None:
-        """Begin a round on the delivery's thread if there is anything to do, or if it `is_due`.
+    def attend(
+        self, loops: Iterable[WatchedLoop], now: float, due_in: float | None
+    ) -> float | None:
+        """Begin a round on the delivery's thread if there is anything to do, or if one is due.
 
         Nothing here takes long: it is the watchdog's thread. Returns when to ask again, s, if ever.
         """
         self.lines.tend(now)
         self.collect(loops)
+        is_due = due_in is not None and due_in <= 0.0
         if is_due or self._found or self.victim_counts or self.delivery:
             self.delivery.ring()
-        return self.delivery.supervise(now)
+        waits = self.delivery.supervise(now), ROUND if is_due else due_in
+        return min((s for s in waits if s is not None), default=None)
 
     def _prepare(self) -> None:
         self.explain(())

@@ -20,7 +20,7 @@ from loopwatch.core.guard import guarded
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
-from loopwatch.exporters import otel as otel_exporter
+from loopwatch.exporters.exporter import Exporters
 from loopwatch.exporters.log import StallLog
 from loopwatch.exporters.scrape import Scraped
 from loopwatch.exporters.spans import StallSpans
@@ -90,17 +90,18 @@ class Watch:
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
-        self._log = StallLog() if options.flag("log", log) else None
         self._spans = StallSpans() if options.flag("otel", otel) else None
-        self._scraped = Scraped(self, registry, metrics_host, metrics_port)
+        shipped = StallLog() if options.flag("log", log) else None, self._spans
+        scraped = Scraped(registry, metrics_host, metrics_port)
+        self._exporters = Exporters(self, (e for e in (*shipped, scraped) if e is not None))
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}
         self._reporter = Reporter(
-            (i for i in (self._log, self._spans) if i is not None),
+            (e for e in self._exporters if hasattr(e, "stalled")),
             options.site_patterns("allow", allow),
             Adviser(options.sentences("advice", advice)),
             self.site_rules,
-            self._scraped.write,
+            self._exporters.write,
         )
         self._begin_counting()
 
@@ -154,10 +155,8 @@ class Watch:
             self._started = self._adopting = False
         self._reporter.lines.stop()
         self._reporter.settle(all_of_them=True)
-        if self._spans is not None:
-            otel_exporter.unregister(self)
-        self._scraped.end()
         self._reporter.delivery.finish()
+        self._exporters.stop()
 
     def __enter__(self) -> Watch:
         self.start()
@@ -172,10 +171,12 @@ class Watch:
         One that raises is logged once and removed. Raises TypeError if it has no `stalled`.
         """
         self._reporter.delivery.add(instrument)
+        self._exporters.add(instrument)
 
     def remove_instrument(self, instrument: Instrument) -> None:
         """Undo `add_instrument`; nothing happens if it was not there."""
         self._reporter.delivery.remove(instrument)
+        self._exporters.remove(instrument)
 
     @property
     def stalls(self) -> tuple[Stall, ...]:
@@ -207,8 +208,7 @@ class Watch:
         self._reporter.settle()
         delivery = self._reporter.delivery
         own = _watchdog.seconds - self._watchdog_before + delivery.seconds + self._reading_seconds
-        dropped = Counter(self._reporter.dropped())
-        dropped["log"] += self._log.suppressed if self._log is not None else 0
+        dropped = Counter(self._reporter.dropped()) + self._exporters.dropped()
         dropped["samples"] += _watchdog.outside_samples.lost - self._samples_before
         shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
         spent = 0.0 if delivery.is_here() else time.thread_time() - began
@@ -217,14 +217,12 @@ class Watch:
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""
-        self._scraped.begin()
+        self._exporters.start()
         if self._started:
             return
         self._started = True
         on_fork(self._after_fork)
         self._gc.install()
-        if self._spans is not None:
-            otel_exporter.register(self)
 
     def _attach(self, loop: Any) -> WatchedLoop:
         """Watch a loop; called in its thread."""
@@ -268,16 +266,15 @@ class Watch:
             self._loops, self._past = left, self._past + totals  # at once, for snapshots
             LOOPS.pop(loop, None)
         self._reporter.settle(all_of_them=not self._loops)
-        self._scraped.flush()
         self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
+        self._exporters.flush()
 
     def _attend(self) -> float | None:
         """What the watchdog does at each look: nothing that may take long."""
         loops = self._loops.values()
         for watched in loops:
             watched.threads.glance()
-        waits = self._reporter.attend(loops, clock(), self._scraped.is_due()), self._scraped.period
-        return min((s for s in waits if s is not None), default=None)
+        return self._reporter.attend(loops, clock(), self._exporters.due_in())
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""
@@ -290,7 +287,7 @@ class Watch:
             LOOPS.pop(loop, None)
         self._loops = {}
         self._reporter.lines.abandon()
-        self._scraped.abandon()
+        self._exporters.after_fork()
         adopting, started = self._adopting, self._started
         self._gc.uninstall()
         self._begin_counting()

@@ -187,7 +187,7 @@ def test_watches_of_one_process_are_added_up(folder: Path, make_watch: MakeWatch
             await asyncio.to_thread(run_on, "asyncio", main(second, True))
             return
         for each in (first, second):
-            each._scraped.flush()
+            each._exporters.flush()
         assert summed(folder).value("loopwatch_tasks") == 2
         assert summed(folder).total("loopwatch_info") == 1
 
@@ -304,9 +304,9 @@ def test_a_directory_that_cannot_be_written_is_said_once(
         for _ in range(3):
             assert (await visit(app))[0]["status"] == 200
             await asyncio.sleep(0)
-            watch._scraped.flush()
+            watch._exporters.flush()
         later.mkdir()
-        watch._scraped.flush()
+        watch._exporters.flush()
 
     run_on("asyncio", main())
     said = [r.message for r in caplog.records if "PROMETHEUS_MULTIPROC_DIR" in r.message]
@@ -348,10 +348,10 @@ FORKED = """
 
     async def main():
         await some_life(watch)
-        watch._scraped.flush()
+        watch._exporters.flush()
         children = []
         for _ in range(20):  # while the watchdog's thread writes
-            threading.Thread(target=watch._scraped.flush).start()
+            threading.Thread(target=watch._exporters.flush).start()
             pid = os.fork()
             if pid == 0:
                 own.inc()  # would wait for ever for a lock that was held

@@ -206,8 +206,9 @@ FORKED = """
         if pid == 0:
             asyncio.events._set_running_loop(None)
             run_on("asyncio", some_life(watch))
-            watch._scraped._port._opener.join(5)
-            own = watch._scraped._port._server.server_port
+            [port_of] = [e._port for e in watch._exporters if hasattr(e, "_port")]
+            port_of._opener.join(5)
+            own = port_of._server.server_port
             os.write(theirs, b"%d %d" % (own > port, stalls(get(own).text, "/life")))
             os.read(ours, 0)
             signal = os.fdopen(ours, "rb", 0)
