@@ -14,6 +14,7 @@ PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 VARIABLES = {  # the options that a variable can set
     "slow_callback_duration": float,
+    "live_after": float,
     "debug": bool,
     "native": bool,
     "server_timing": bool,

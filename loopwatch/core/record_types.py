@@ -89,6 +89,7 @@ class Stall:
     trace_id: str | None = None  # of the culprit's span, 32 hex digits
     span_id: str | None = None  # 16 hex digits
     trace_sampled: bool = False
+    in_progress: bool = False  # it has not ended: victims are the other requests in flight
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data, one key a field."""
@@ -189,6 +190,7 @@ class Snapshot:
     gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
     threadpool: ThreadPoolReading
     stalls: tuple[Stall, ...]  # the latest 256, oldest first
+    in_progress: tuple[Stall, ...] = ()  # what holds a loop right now
     stall_count: int
     busy: float  # s, of all loops, closed ones included
     idle: float  # s

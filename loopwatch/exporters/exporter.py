@@ -3,6 +3,7 @@
 An exporter is any object with some of these methods. A user's own needs no base class.
 
 - `stalled(stall)`: one stall, on the delivery's thread. `Watch.add_instrument` asks for this one.
+- `in_progress(stall)`: one that has not ended, from 1 s on and each time its age has doubled.
 - `start(source)`: the watch begins; also after `stop`, and in a forked child that watches a loop.
   It may raise, which reaches whoever started the watch.
 - `stop(source)`: the watch has stopped, and all its stalls have been delivered.
@@ -10,6 +11,8 @@ An exporter is any object with some of these methods. A user's own needs no base
 - `write(changed)`: before each delivery, on its thread; `changed()` returns the sites with new
   stalls. `due_in()` returns s until it should be called without any stall, None for never.
 - `flush()`: a loop is watched no more; write what there is.
+- `waited(measure, holds)` and `current()`: on the loop's thread, as a request that waited for holds
+  ends, and for the ids of its span. These two are for the exporter of spans.
 - `dropped()`: what it has left out so far, by reason.
 """
 
@@ -80,9 +83,16 @@ class Exporters:
         waits = (due_in() for due_in in self._having("due_in"))
         return min((seconds for seconds in waits if seconds is not None), default=None)
 
+    def spans(self) -> Any:
+        """Return the exporter that knows the current span; None if there is none."""
+        return next((e for e in self._all if hasattr(e, "waited")), None)
+
     def dropped(self) -> Counter[str]:
         """Return what all have left out, by reason."""
-        return sum((Counter(dropped()) for dropped in self._having("dropped")), Counter())
+        whole: Counter[str] = Counter()
+        for dropped in self._having("dropped"):
+            whole.update(dropped())
+        return whole
 
     def _start(self, exporter: Any) -> None:
         if id(exporter) not in self._started:

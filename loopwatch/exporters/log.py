@@ -52,6 +52,9 @@ class StallLog:
     def dropped(self) -> dict[str, int]:
         return {"log": self.suppressed}
 
+    def in_progress(self, stall: Stall) -> None:
+        say(logging.WARNING, "%s", provisional(stall), extra={"stall": stall.to_dict()})
+
     def stalled(self, stall: Stall) -> None:
         now = self._clock()
         key = stall.route, stall.site.function, stall.site.line
@@ -73,6 +76,17 @@ def sentence(stall: Stall, suppressed: int = 0) -> str:
     return f"{statement(stall)}{waits(stall)}{more}{'; advice: ' if advice else ''}{advice}"
 
 
+def provisional(stall: Stall) -> str:
+    """Return a stall that has not ended as one sentence."""
+    wait = {0: "", 1: ", 1 request waits"}.get(stall.victims, f", {stall.victims} requests wait")
+    held = f"has been holding the loop for {stall.duration:.1f} s"
+    return f"{subject(stall)} {held}{place(stall)} [{stall.cause}]{wait}"
+
+
+def subject(stall: Stall) -> str:
+    return f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
+
+
 def waits(stall: Stall) -> str:
     """Return who paid for it."""
     if not stall.victims:
@@ -90,7 +104,7 @@ def short(advice: str) -> str:
 
 def statement(stall: Stall) -> str:
     """Return who held the loop, for how long, where and why."""
-    who = f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
+    who = subject(stall)
     if stall.cause == "gil_contention" and stall.gil_holders:
         threads = ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders))
         text = f"the loop waited {stall.duration:.3f} s for the GIL, held by thread {threads}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
 from loopwatch.core.histogram import PAUSE_EDGES, SECONDS_EDGES, Histogram
-from loopwatch.core.record_types import Snapshot
+from loopwatch.core.record_types import NONE, Snapshot
 
 Labels: TypeAlias = tuple[str, ...]
 Value: TypeAlias = float | Histogram
@@ -36,6 +36,13 @@ STALL = Metric(
     "s",
     ("route", "site", "cause"),
     "How long the event loop was held, each time it was held for slow_callback_duration or more.",
+)
+IN_PROGRESS = Metric(
+    "loopwatch.stall.in_progress",
+    "gauge",
+    "s",
+    ("route", "site"),
+    "For how long the event loop has been held by now, while it is; no series otherwise.",
 )
 ALLOWED_STALL = Metric(
     "loopwatch.allowed_stall",
@@ -140,6 +147,7 @@ STATES = ("queued", "running", "stalled", "waiting", "background")  # fields of 
 
 METRICS = (
     STALL,
+    IN_PROGRESS,
     ALLOWED_STALL,
     LOST,
     REQUEST,
@@ -163,6 +171,9 @@ def series(snapshot: Snapshot) -> Series:
     """Return every metric's values by label values, in the order of `METRICS`."""
     return {
         STALL: {(r.route, r.site, r.cause): r.stalls for r in snapshot.sites},
+        IN_PROGRESS: added(
+            ((s.route or NONE, s.site.function), s.duration) for s in snapshot.in_progress
+        ),
         ALLOWED_STALL: added(((r.site,), r.stalls) for r in snapshot.allowed),
         LOST: added(((r.route, r.site), r.lost_request_seconds) for r in snapshot.sites),
         REQUEST: {

@@ -6,12 +6,14 @@ Opened on a thread of its own, since the server asks for the host's name, which 
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -21,12 +23,18 @@ TRIES = 64  # ports
 LAST = 65535
 PATIENCE = 5.0  # s for a thread to end
 
+Livez: TypeAlias = Callable[[], tuple[bool, dict[str, Any]]]
+
 
 class MetricsPort:
-    """Serves a registry over HTTP, on threads of its own, while it is open."""
+    """Serves a registry over HTTP, on threads of its own, while it is open.
+
+    `GET /livez` answers as `livez` says: whether the process is alive, and what to report.
+    """
 
     def __init__(self, registry: CollectorRegistry, host: str, first: int) -> None:
         self._registry, self._host, self._first = registry, host, first
+        self.livez: Livez | None = None
         self._server: Any = None
         self._opener: threading.Thread | None = None
 
@@ -69,6 +77,7 @@ class MetricsPort:
                 self._say_none(f"{self._host} port {port} cannot be had ({reason(error)})")
                 return
             thread.name = "loopwatch-metrics"
+            self._server.set_app(self._beside_livez(self._server.get_app()))
             host = f"[{self._host}]" if ":" in self._host else self._host
             say(
                 logging.INFO,
@@ -78,6 +87,18 @@ class MetricsPort:
             )
             return
         self._say_none(f"{self._host} ports {self._first} to {last} are all taken")
+
+    def _beside_livez(self, metrics: Any) -> Any:
+        def app(environ: Any, start_response: Any) -> Any:
+            if self.livez is None or environ.get("PATH_INFO") != "/livez":
+                return metrics(environ, start_response)
+            alive, report = self.livez()
+            status = "200 OK" if alive else "503 Service Unavailable"
+            headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+            start_response(status, headers)
+            return [json.dumps(report).encode()]
+
+        return app
 
     def _say_none(self, why: str) -> None:
         say(

@@ -38,6 +38,7 @@ class Scraped:
     def start(self, source: Source) -> None:
         """Raises ValueError if a metric's name is taken."""
         if self._port is not None:
+            self._port.livez = getattr(source, "liveness", None)
             self._port.open()
         if self._shares and self._sharing is None:
             self._sharing = Sharing(source)

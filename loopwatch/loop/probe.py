@@ -30,6 +30,7 @@ class Probe:
         self.state = state
         self.loop = state.loop
         self.floor: frozenset[CodeType] = frozenset()  # stack samples end at this code
+        self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
         self._closed: Callable[[], None] | None = None
 
     def install(self, closed: Callable[[], None]) -> None:

@@ -33,10 +33,10 @@ UNDELIVERED = 1024  # stalls; more are dropped and counted
 
 
 class Parcel:
-    """A stall, and who has not been given it."""
+    """A stall, the method that takes it, and who has not been given it."""
 
-    def __init__(self, stall: Stall, hold: Hold | None) -> None:
-        self.stall, self.hold = stall, hold
+    def __init__(self, stall: Stall, hold: Hold | None, method: str) -> None:
+        self.stall, self.hold, self.method = stall, hold, method
         self.left: deque[Instrument] | None = None  # nobody has been asked yet
 
 
@@ -97,10 +97,10 @@ class Delivery:
         """Deliver to it no more; nothing happens if it was not there."""
         self.instruments = tuple(i for i in self.instruments if i is not instrument)
 
-    def put(self, stall: Stall, hold: Hold | None) -> None:
-        """Have a stall delivered in the next round."""
+    def put(self, stall: Stall, hold: Hold | None, method: str = "stalled") -> None:
+        """Have a stall delivered in the next round, to the instruments that have the method."""
         if len(self._parcels) < UNDELIVERED:
-            self._parcels.append(Parcel(stall, hold))
+            self._parcels.append(Parcel(stall, hold, method))
         else:
             self.lost += 1
 
@@ -223,10 +223,10 @@ class Delivery:
     def _give(self, shift: Shift, parcel: Parcel, instrument: Instrument) -> None:
         if id(instrument) in self._hanging:
             self.lost += 1
-        elif isinstance(instrument, Linking):
+        elif parcel.method == "stalled" and isinstance(instrument, Linking):
             self._call(shift, instrument, instrument.stalled_by, parcel.stall, parcel.hold)
-        else:
-            self._call(shift, instrument, instrument.stalled, parcel.stall)
+        elif (method := getattr(instrument, parcel.method, None)) is not None:
+            self._call(shift, instrument, method, parcel.stall)
 
     def _call(self, shift: Shift, called: Any, function: Callable[..., Any], *args: Any) -> None:
         raised: BaseException | None = None

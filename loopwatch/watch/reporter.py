@@ -25,6 +25,7 @@ from loopwatch.exporters.exporter import Changed
 from loopwatch.ledger.stall_table import StallTable
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.delivery import Delivery
+from loopwatch.watch.in_progress import InProgress
 from loopwatch.watch.victim_counts import VictimCount, VictimCounts
 from loopwatch.watch.watched_loop import WatchedLoop
 from loopwatch.watchdog.line_traces import LineTraces
@@ -33,6 +34,7 @@ ROUND = 1.0  # s at the most from the beginning of a round that was due to the n
 UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
 
 Write = Callable[[Changed], None]
+Loops = Callable[[], Iterable[WatchedLoop]]
 
 
 def ignore(changed: Changed) -> None:
@@ -52,13 +54,15 @@ class Reporter:
         adviser: Adviser | None = None,
         rules: SiteRules = DEFAULT,
         write: Write = ignore,
+        loops: Loops = tuple,
     ) -> None:
         self.table = StallTable()
         self.victim_counts = VictimCounts(self.table)
-        self._write = write
+        self._write, self._loops = write, loops
         self.delivery = Delivery(instruments, self._prepare)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
         self.lines = LineTraces(rules.is_own_code)
+        self.in_progress = InProgress(self._provisional)
         self._found: deque[Slow] = deque()
         self._unexplained = 0  # dropped
         self._collecting, self._explaining = threading.RLock(), threading.RLock()
@@ -72,15 +76,19 @@ class Reporter:
         """
         self.lines.tend(now)
         self.collect(loops)
-        is_due = due_in is not None and due_in <= 0.0
+        waits = [s for s in (due_in, self.in_progress.due_in(loops, now)) if s is not None]
+        is_due = any(seconds <= 0.0 for seconds in waits)
         if is_due or self._found or self.victim_counts or self.delivery:
             self.delivery.ring()
-        waits = self.delivery.supervise(now), ROUND if is_due else due_in
-        return min((s for s in waits if s is not None), default=None)
+        if (hanging := self.delivery.supervise(now)) is not None:
+            waits.append(hanging)
+        return min((s if s > 0.0 else ROUND for s in waits), default=None)
 
     def _prepare(self) -> None:
         self.explain(())
         self.settle()
+        for stall in self.in_progress.take_due(self._loops()):
+            self.delivery.put(stall, None, "in_progress")
         self._write(self.changed)
 
     def collect(self, loops: Iterable[WatchedLoop]) -> None:
@@ -99,6 +107,13 @@ class Reporter:
             while self._found:
                 slow = self._found.popleft()
                 self._keep(self._explained(slow), slow.hold)
+
+    def _provisional(self, slow: Slow) -> Stall | None:
+        stall = self._advised(explain(slow, clock(), self._rules))
+        return None if self._is_allowed(stall) else stall
+
+    def _is_allowed(self, stall: Stall) -> bool:
+        return any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow)
 
     def _explained(self, slow: Slow) -> Stall:
         """Return a stall whatever happens: if explaining fails, of what is known without."""
@@ -124,7 +139,9 @@ class Reporter:
     def afresh(self) -> Reporter:
         """Return one like this that has counted nothing, and whose thread has not begun."""
         instruments = self.delivery.instruments
-        return Reporter(instruments, self._allow, self._adviser, self._rules, self._write)
+        return Reporter(
+            instruments, self._allow, self._adviser, self._rules, self._write, self._loops
+        )
 
     def changed(self) -> tuple[SiteReading, ...]:
         """Return the sites with new stalls since this was last asked."""
@@ -144,7 +161,7 @@ class Reporter:
     def _keep(self, stall: Stall, hold: Hold | None = None) -> None:
         if hold is not None:
             hold.stall = stall
-        if any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow):
+        if self._is_allowed(stall):
             self.table.allow(stall)
             if hold is not None:
                 hold.context = None

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 
-from loopwatch.core.record_types import Snapshot, ThreadPoolReading
+from loopwatch.core.record_types import Snapshot, Stall, ThreadPoolReading
 from loopwatch.core.version import __version__
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.stall_table import StallTable
@@ -21,6 +21,7 @@ def take(
     loops: Collection[WatchedLoop],
     past: Totals,
     table: StallTable,
+    in_progress: tuple[Stall, ...],
     pauses: PauseTable,
     self_seconds: float,
     dropped: Counter[str],
@@ -42,6 +43,7 @@ def take(
         gc_pauses=pauses.readings(),
         threadpool=threads(loops),
         stalls=table.recent(),
+        in_progress=in_progress,
         stall_count=table.count,
         busy=totals.busy,
         idle=totals.idle,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -21,14 +20,14 @@ from loopwatch.core.record_types import Instrument, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.exporter import Exporters
-from loopwatch.exporters.log import StallLog
-from loopwatch.exporters.scrape import Scraped
-from loopwatch.exporters.spans import StallSpans
+from loopwatch.exporters.shipped import shipped
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
 from loopwatch.loop.loop_state import clock
+from loopwatch.watch.liveness import Liveness, liveness
+from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
@@ -58,6 +57,7 @@ class Watch:
         log: write every stall to the log, rate-limited.
         registry: the Prometheus registry to export through; None for none.
         metrics_port: serve that registry on the first free port from this one on; None: nowhere.
+        live_after: seconds from which a held loop is not alive, for `GET /livez` on that port.
         metrics_host: the address that this port listens on.
         otel: send spans and metrics to OpenTelemetry; does nothing unless an SDK is configured.
 
@@ -80,20 +80,20 @@ class Watch:
         registry: CollectorRegistry | None = REGISTRY,
         metrics_port: int | None = None,
         metrics_host: str = "127.0.0.1",
+        live_after: float = 30.0,
         otel: bool = True,
     ) -> None:
         self.slow_callback_duration = options.seconds(
             "slow_callback_duration", slow_callback_duration
         )
+        self.live_after = options.seconds("live_after", live_after)
         self.debug = options.flag("debug", debug)
         self.native = options.flag("native", native)
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
-        self._spans = StallSpans() if options.flag("otel", otel) else None
-        shipped = StallLog() if options.flag("log", log) else None, self._spans
-        scraped = Scraped(registry, metrics_host, metrics_port)
-        self._exporters = Exporters(self, (e for e in (*shipped, scraped) if e is not None))
+        exporters = shipped(log, otel, registry, metrics_host, metrics_port)
+        self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}
         self._reporter = Reporter(
@@ -102,7 +102,9 @@ class Watch:
             Adviser(options.sentences("advice", advice)),
             self.site_rules,
             self._exporters.write,
+            lambda: self._loops.values(),
         )
+        self._started = self._adopting = False
         self._begin_counting()
 
     def _begin_counting(self) -> None:
@@ -110,10 +112,7 @@ class Watch:
         self._past = Totals()
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add)
-        self._reading_seconds = 0.0
-        self._watchdog_before = _watchdog.seconds
-        self._samples_before = _watchdog.outside_samples.lost
-        self._started = self._adopting = False
+        self._own_cost = OwnCost(_watchdog)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -184,6 +183,15 @@ class Watch:
         self._reporter.explain(self._loops.values())
         return self._reporter.table.recent()
 
+    @property
+    def in_progress(self) -> tuple[Stall, ...]:
+        """What holds a loop right now, for the threshold or longer; on any thread."""
+        return self._reporter.in_progress.stalls(self._loops.values())
+
+    def liveness(self) -> Liveness:
+        """Whether a supervisor should let the process live; on any thread."""
+        return liveness(self._loops.values(), self.in_progress, self.live_after)
+
     def flamegraph_folded(self) -> str:
         """Return all stalls so far, a line a stack, `frame;frame 150`: whole ms of held loop."""
         return self._profile().folded()
@@ -199,21 +207,22 @@ class Watch:
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
         single requests are not copied, and `recent_requests` and `without` know of none."""
-        began = time.thread_time()
+        with self._own_cost.reading(self._reporter.delivery):
+            return self._snapshot(recent)
+
+    def _snapshot(self, recent: bool) -> Snapshot:
         watching, past = self._loops, self._past  # no call between these: they agree
         loops = list(watching.values())
         for watched in loops:
             watched.charge_soon()
         self._reporter.explain(loops)
         self._reporter.settle()
-        delivery = self._reporter.delivery
-        own = _watchdog.seconds - self._watchdog_before + delivery.seconds + self._reading_seconds
-        dropped = Counter(self._reporter.dropped()) + self._exporters.dropped()
-        dropped["samples"] += _watchdog.outside_samples.lost - self._samples_before
-        shot = take(loops, past, self._reporter.table, self._pauses, own, dropped, recent)
-        spent = 0.0 if delivery.is_here() else time.thread_time() - began
-        self._reading_seconds += spent  # no call within: what another thread adds is not lost
-        return shot
+        own = self._own_cost.seconds(self._reporter.delivery)
+        dropped = Counter(samples=self._own_cost.lost_samples())
+        for lost in (self._reporter.dropped(), self._exporters.dropped()):
+            dropped.update(lost)
+        table, now = self._reporter.table, self.in_progress
+        return take(loops, past, table, now, self._pauses, own, dropped, recent)
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""
@@ -229,15 +238,10 @@ class Watch:
         with _attaching:
             if loop not in self._loops:
                 self._begin()
-                watched = WatchedLoop(
-                    loop,
-                    self.slow_callback_duration,
-                    self.debug,
-                    self.trust_request_start,
-                    self.server_timing,
-                )
-                if self._spans is not None:
-                    watched.trace(self._spans.waited, self._spans.current)
+                given = self.debug, self.trust_request_start, self.server_timing
+                watched = WatchedLoop(loop, self.slow_callback_duration, *given)
+                if (spans := self._exporters.spans()) is not None:
+                    watched.trace(spans.waited, spans.current)
                 watched.install(lambda: self._detach(loop))
                 self._loops = {**self._loops, loop: watched}
                 LOOPS[loop] = watched
@@ -265,6 +269,7 @@ class Watch:
             left = {other: w for other, w in self._loops.items() if other is not loop}
             self._loops, self._past = left, self._past + totals  # at once, for snapshots
             LOOPS.pop(loop, None)
+            self._reporter.in_progress.forget(watched)
         self._reporter.settle(all_of_them=not self._loops)
         self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
         self._exporters.flush()
@@ -288,9 +293,7 @@ class Watch:
         self._loops = {}
         self._reporter.lines.abandon()
         self._exporters.after_fork()
-        adopting, started = self._adopting, self._started
         self._gc.uninstall()
         self._begin_counting()
-        self._adopting, self._started = adopting, started
-        if started:
+        if self._started:
             self._gc.install()

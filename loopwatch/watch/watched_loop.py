@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from loopwatch.core.evidence import Slow
+from loopwatch.core.evidence import Sample, Slow
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.holds import Wait
@@ -33,8 +33,8 @@ from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
 from loopwatch.loop.thread_pools import ThreadPool
+from loopwatch.watch.in_flight import requests_in_flight
 from loopwatch.watchdog.clocks import Clocks
-from loopwatch.watchdog.stack_sample import task_context
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
 CHUNK = 500  # requests in flight charged in one callback
@@ -194,19 +194,29 @@ class WatchedLoop:
         taken: list[Slow] = []
         pending, samples = self.state.pending, list(self.state.samples)
         while pending:
-            slow = pending.popleft()
-            since = [s for s in samples if s.at >= slow.started]
-            slow.samples = [s for s in since if s.at <= slow.ended or not s.spots]
-            slow.outside = self.clocks.sightings(slow.started, slow.ended)
-            slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
-            taken.append(slow)
+            taken.append(self._with_evidence(pending.popleft(), samples))
         return taken
+
+    def in_progress(self, now: float) -> Slow | None:
+        """Return the slow callback that the watchdog saw last, unless it has ended; any thread."""
+        holding = self.probe.holding
+        if holding is None or self.state.judged > holding.since:
+            return None
+        slow = self.state.slow(holding.since, now - holding.since)
+        return self._with_evidence(slow, list(self.state.samples))
+
+    def _with_evidence(self, slow: Slow, samples: list[Sample]) -> Slow:
+        since = [s for s in samples if s.at >= slow.started]
+        slow.samples = [s for s in since if s.at <= slow.ended or not s.spots]
+        slow.outside = self.clocks.sightings(slow.started, slow.ended)
+        slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
+        return slow
 
     def charge_soon(self) -> None:
         """Have requests in flight charged for what they have used so far, by the loop itself."""
         if self.loop.is_closed():
             return
-        requests = list(requests_in_flight(self.loop))
+        requests = list(requests_in_flight(self.loop, LONG_REQUEST))
         if requests:
             with suppress(RuntimeError):  # closed meanwhile
                 self.loop.call_soon_threadsafe(self._charge_chunk, requests)
@@ -287,14 +297,3 @@ def add_pooled(request: Request, seconds: float) -> None:
     """Count what a request has waited for a thread, unless its response was complete."""
     if request.scope is not None and not request.responded:
         request.pooled += seconds
-
-
-def requests_in_flight(loop: Any) -> set[Request]:
-    """Return the long requests of a loop, as their tasks' contexts tell; any thread may ask."""
-    now, found = clock(), set()
-    for task in asyncio.all_tasks(loop):
-        context = task_context(task)
-        request = context.get(REQUEST) if context is not None else None
-        if request is not None and now - request.started > LONG_REQUEST:
-            found.add(request)
-    return found

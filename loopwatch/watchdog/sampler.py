@@ -69,6 +69,8 @@ class Sampler:
         """
         probe = self.probe
         self._held = held = probe.held(now) if probe.loop.is_running() else None
+        is_stall = held is not None and now - held.since >= probe.state.threshold
+        probe.holding = held if is_stall else None
         if not self._same_step():
             self._next_age = self.early
         if late:

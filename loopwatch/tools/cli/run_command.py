@@ -17,6 +17,7 @@ from typing import Any
 from loopwatch.tools.cli import target
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.watch.watch import Watch
+from loopwatch.web.livez import livez
 from loopwatch.web.metrics_app import metrics
 from loopwatch.web.middleware import LoopWatchMiddleware
 from loopwatch.web.page import page
@@ -82,12 +83,12 @@ def check_loop(loop: str) -> None:
 
 
 def admin(watch: Watch) -> Callable[..., Awaitable[None]]:
-    """Return the app of the admin port: `/metrics`, and the page."""
-    numbers, live = metrics(), page(watch)
+    """Return the app of the admin port: `/metrics`, `/livez`, and the page."""
+    apps = {"/metrics": metrics(), "/livez": livez(watch)}
+    live = page(watch)
 
     async def route(scope: Any, receive: Any, send: Any) -> None:
-        wanted = numbers if scope.get("path", "").rstrip("/") == "/metrics" else live
-        await wanted(scope, receive, send)
+        await apps.get(scope.get("path", "").rstrip("/"), live)(scope, receive, send)
 
     return route
 

@@ -1,0 +1,188 @@
+"""A hold that has not ended is shown while it lasts, and logged before the process is killed."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from loopwatch import Stall, Watch
+
+from ..conftest import MakeWatch, run_on, run_script
+
+GAUGE = "loopwatch_stall_in_progress_seconds"
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.provisional: list[Stall] = []
+        self.told: list[Stall] = []
+
+    def in_progress(self, stall: Stall) -> None:
+        self.provisional.append(stall)
+
+    def stalled(self, stall: Stall) -> None:
+        self.told.append(stall)
+
+
+class Wedge:
+    """A loop on a thread of its own, held until it is let go."""
+
+    def __init__(self) -> None:
+        self.began, self.let_go = threading.Event(), threading.Event()
+
+    async def hold(self) -> None:
+        self.began.set()
+        self.let_go.wait(20)
+
+
+@contextmanager
+def wedged(loop: str, watch: Watch) -> Iterator[Wedge]:
+    wedge = Wedge()
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.3)
+        await wedge.hold()
+        await asyncio.sleep(0.05)
+
+    thread = threading.Thread(target=run_on, args=(loop, main()))
+    thread.start()
+    try:
+        assert wedge.began.wait(10)
+        yield wedge
+    finally:
+        wedge.let_go.set()
+        thread.join(20)
+
+
+def wait_for_one(watch: Watch) -> Stall:
+    until = time.monotonic() + 5
+    while not watch.in_progress:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    [stall] = watch.in_progress
+    return stall
+
+
+def test_what_holds_the_loop_is_shown_while_it_does(loop: str, make_watch: MakeWatch) -> None:
+    registry = CollectorRegistry()
+    watch = make_watch(registry=registry)
+    with wedged(loop, watch) as wedge:
+        stall = wait_for_one(watch)
+        assert (stall.in_progress, stall.site.code, stall.cause) == (
+            True,
+            "self.let_go.wait(20)",
+            "blocking_call",
+        )
+        assert stall.site.function == f"{__name__}.Wedge.hold"
+        time.sleep(0.2)
+        [later] = watch.snapshot().in_progress
+        assert later.duration > stall.duration + 0.15
+        assert later.started_at == pytest.approx(stall.started_at, abs=0.01)
+        labels = {"route": "_NONE", "site": f"{__name__}.Wedge.hold"}
+        assert (registry.get_sample_value(GAUGE, labels) or 0.0) > stall.duration
+        assert watch.snapshot().stall_count == 0
+        assert watch.snapshot().to_dict()["in_progress"][0]["in_progress"] is True
+        wedge.let_go.set()
+        until = time.monotonic() + 5
+        while watch.in_progress and time.monotonic() < until:
+            time.sleep(0.01)
+        assert watch.in_progress == ()
+        assert registry.get_sample_value(GAUGE, labels) is None
+    [ended] = watch.stalls
+    assert not ended.in_progress
+
+
+def test_it_is_delivered_at_1_s_and_at_doubling_ages_and_once_at_its_end(
+    loop: str, make_watch: MakeWatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch, listening = make_watch(log=True), Listening()
+    watch.add_instrument(listening)
+    with wedged(loop, watch):
+        time.sleep(2.7)
+    watch.stop()
+    ages = [stall.duration for stall in listening.provisional]
+    assert [round(age) for age in ages] == [1, 2]
+    assert all(age - round(age) < 0.3 for age in ages)
+    assert [stall.in_progress for stall in listening.told] == [False]
+    logged = [r for r in caplog.records if r.levelno == logging.WARNING and hasattr(r, "stall")]
+    assert [r.stall["in_progress"] for r in logged] == [True, True, False]
+    sentence = logged[1].getMessage()
+    assert "main has been holding the loop for 2." in sentence
+    assert "self.let_go.wait(20)" in sentence
+    assert sentence.endswith("[blocking_call]")
+
+
+def test_a_long_threshold_is_waited_for_ten_times(loop: str, make_watch: MakeWatch) -> None:
+    watch, listening = make_watch(slow_callback_duration=0.15), Listening()
+    watch.add_instrument(listening)
+    with wedged(loop, watch):
+        time.sleep(1.9)
+    assert [round(stall.duration, 1) for stall in listening.provisional] == [
+        pytest.approx(1.5, abs=0.2)
+    ]
+
+
+def test_what_is_allowed_is_not_shown(loop: str, make_watch: MakeWatch) -> None:
+    watch, listening = make_watch(allow=("*.Wedge.hold",)), Listening()
+    watch.add_instrument(listening)
+    with wedged(loop, watch):
+        time.sleep(1.3)
+        assert watch.in_progress == ()
+    assert listening.provisional == []
+
+
+def test_a_loop_busy_in_short_steps_holds_nothing(loop: str, make_watch: MakeWatch) -> None:
+    watch, seen = make_watch(), list[Stall]()
+
+    async def main() -> None:
+        watch.start()
+        until = time.monotonic() + 1.3
+        while time.monotonic() < until:
+            time.sleep(0.004)
+            await asyncio.sleep(0)
+
+    thread = threading.Thread(target=run_on, args=(loop, main()))
+    thread.start()
+    while thread.is_alive():
+        seen += watch.in_progress
+        time.sleep(0.05)
+    assert [stall for stall in seen if stall.duration < 0.1] == []
+
+
+def test_the_line_is_left_in_the_log_of_a_process_that_is_killed(loop: str) -> None:
+    printed = run_script(
+        """
+        import asyncio, os, signal, sys, threading, time
+        from loopwatch import Watch
+        from tests.conftest import run_on
+
+        lock = threading.Lock()
+        lock.acquire()
+
+        async def main():
+            await asyncio.sleep(0.1)
+            lock.acquire()
+
+        def child():
+            import logging
+            logging.basicConfig(stream=sys.stdout, level=logging.WARNING)
+            with Watch():
+                run_on(sys.argv[1], main())
+
+        pid = os.fork()
+        if not pid:
+            child()
+        time.sleep(1.6)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        """,
+        loop,
+    )
+    assert "has been holding the loop for 1." in printed
+    assert "in __main__.main [blocking_call]" in printed
