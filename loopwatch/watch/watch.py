@@ -19,8 +19,8 @@ from loopwatch.core.guard import guarded
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
+from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
-from loopwatch.exporters.shipped import shipped
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
@@ -92,7 +92,7 @@ class Watch:
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
-        exporters = shipped(log, otel, registry, metrics_host, metrics_port)
+        exporters = default_exporters(log, otel, registry, metrics_host, metrics_port)
         self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
         self._loops: dict[Any, WatchedLoop] = {}

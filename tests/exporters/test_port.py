@@ -4,6 +4,7 @@ import errno
 import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,34 @@ def test_a_watch_serves_its_registry_while_it_watches(
     run_on(loop, some_life(watch))
     wait_until_said(caplog, 2)
     assert is_open(port)
+
+
+def test_livez_is_served_beside_the_metrics(
+    make_watch: MakeWatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    watch = make_watch(registry=CollectorRegistry(), metrics_port=free_port(), live_after=0.5)
+    let_go = threading.Event()
+
+    async def main() -> None:
+        watch.start()
+        let_go.wait(20)
+
+    thread = threading.Thread(target=run_on, args=("asyncio", main()))
+    thread.start()
+    [port] = wait_until_said(caplog)
+    try:
+        time.sleep(0.8)
+        answer = httpx.get(f"http://{HOST}:{port}/livez", trust_env=False)
+        assert (answer.status_code, answer.json()["state"]) == (503, "held")
+        assert answer.json()["culprit"]["code"] == "let_go.wait(20)"
+        assert "loopwatch_stall_in_progress_seconds{" in get(port).text
+    finally:
+        let_go.set()
+        thread.join(20)
+    answer = httpx.get(f"http://{HOST}:{port}/livez", trust_env=False)
+    assert (answer.status_code, answer.json()["state"]) == (200, "idle")
+    assert "loopwatch_stall_in_progress_seconds{" not in get(port).text
 
 
 def test_the_first_free_port_is_taken(

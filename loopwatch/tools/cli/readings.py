@@ -66,6 +66,7 @@ class Reading:
     stalls: int  # since the watch began
     cost: float  # CPU seconds a second, of loopwatch itself
     dropped: Mapping[str, int]
+    holding: tuple[Data, ...]  # stalls in progress, as in `snapshot.json`
     culprits: tuple[Culprit, ...]
     routes: tuple[Route, ...]
 
@@ -115,6 +116,7 @@ def compared(data: Data, before: Data | None) -> Reading:
         stalls=data["stall_count"],
         cost=(data["self_seconds"] - known.get("self_seconds", 0.0)) * per_second,
         dropped={str(reason): count for reason, count in data["dropped"].items() if count},
+        holding=tuple(data.get("in_progress", ())),
         culprits=culprits(data, known),
         routes=routes(data, known, per_second),
     )

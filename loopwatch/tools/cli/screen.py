@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePath
+from typing import Any
 
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.core.record_types import NONE
@@ -81,10 +82,19 @@ def warnings(reading: Reading, view: View) -> list[Text]:
     found = []
     if view.trouble:
         found.append(line(shown(view.trouble), "bold red"))
+    found += [line(shown(holding(stall)), "bold red") for stall in reading.holding]
     if reading.dropped:
         lost = ", ".join(f"{shown(name)} {count}" for name, count in reading.dropped.items())
         found.append(line(f"dropped: {lost}", "yellow"))
     return found
+
+
+def holding(stall: Mapping[str, Any]) -> str:
+    """Return what holds a loop right now as one sentence."""
+    site = stall["site"]
+    who = f"{stall['method']} {stall['route']}" if stall["route"] else stall["coroutine"]
+    where = "" if site["function"] == NONE else f" at {site['file']}:{site['line']} {site['code']}"
+    return f"{who or 'something'} has been holding the loop for {stall['duration']:.1f} s{where}"
 
 
 def title(text: str, hidden: int, view: View, more: Text | None = None) -> Text:

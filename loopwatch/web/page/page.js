@@ -29,8 +29,19 @@ function showOwn(data) {
   put($("dropped"), lost.map(([reason, n]) => `${reason} ${number(n)}`).join(", ") || "none");
 }
 
+// What holds a loop right now. Only a page on a port of its own can show it: the loop is held.
+function showHolding({ in_progress: holding }) {
+  $("holding").replaceChildren(...holding.map(stall => {
+    const who = stall.route === null ? stall.coroutine ?? "Something" : routeText(stall);
+    const where = stall.site.function === "_NONE" ? [] : [" at ", place(stall.site), " ", el("code", "", callText(stall.site))];
+    return el("p", "", who, " has been holding the loop for ", el("b", "", time(stall.duration)), ...where, ".");
+  }));
+  show($("holding"), holding.length > 0);
+}
+
 function render(data) {
   latest = data;
+  showHolding(data);
   showCulprits(data);
   showLoops(data);
   showWaits(data);

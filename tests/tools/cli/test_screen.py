@@ -78,6 +78,15 @@ def test_figures_of_a_culprit_and_a_route() -> None:
     assert "25 ms" in route
 
 
+def test_what_holds_the_loop_right_now_stands_first() -> None:
+    held = {**stall("shop.wedge", code="lock.acquire()"), "duration": 2.04, "in_progress": True}
+    told = snapshot() | {"in_progress": [held | {"route": "/\x1b[31mw", "method": "GET"}]}
+    [line] = [text for text in lines(told, 150, 24) if "has been holding" in text]
+    assert "[31mw has been holding the loop for 2.0 s at" in line
+    assert line.endswith("lock.acquire()")
+    assert "\x1b" not in line
+
+
 def test_names_are_text() -> None:
     """Nothing that a terminal would obey, nor what rich would take for markup."""
     hostile = "\x1b[2J\x1b]0;owned\x07[red]x[/red]" + HOSTILE

@@ -403,6 +403,20 @@ def test_chart_shows_differences_and_survives_a_reload(tab: Tab) -> None:
         tab.wait_for("document.querySelector('#loops .readout').textContent.includes('second')")
 
 
+def test_what_holds_a_loop_right_now_stands_above_all(tab: Tab) -> None:
+    watch = ToldWatch()
+    held = stall(duration=2.5, in_progress=True, route="/<b>x</b>")
+    watch.readings["in_progress"] = (held,)
+    with served(page(watch)) as url:
+        see(tab, url)
+        said = text(tab, "#holding").replace("\u202f", " ")
+        assert said.startswith("GET /<b>x</b> has been holding the loop for 2.50 s at ")
+        assert "time.sleep(0.25)" in said
+        watch.readings["in_progress"] = ()
+        tab.wait_for("document.querySelector('#holding').hidden")
+    assert tab.complaints == []
+
+
 def test_pause_stops_reading(tab: Tab) -> None:
     watch = ToldWatch()
     with served(page(watch)) as url:

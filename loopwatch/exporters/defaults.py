@@ -13,7 +13,7 @@ from loopwatch.exporters.scrape import Scraped
 from loopwatch.exporters.spans import StallSpans
 
 
-def shipped(
+def default_exporters(
     log: bool, otel: bool, registry: CollectorRegistry | None, host: str, port: int | None
 ) -> Iterator[Any]:
     """Raises TypeError or ValueError if an option cannot be what it is."""
