@@ -1,7 +1,7 @@
 """A hold of the loop, and the requests that it made wait.
 
 A hold is a stall as the loop's thread knows it, before it is explained. The loop's thread adds
-waits to it while the loop catches up; another thread counts them.
+waits to it while the loop catches up; the delivery thread counts them.
 """
 
 from __future__ import annotations

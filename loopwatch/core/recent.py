@@ -54,7 +54,7 @@ class RecentRequest:
     latency: float  # s
     queued: float  # s, in the socket before the app began
     running: float  # s, own steps on the loop
-    stalled: float  # s, ready to run, while somebody else's stall held the loop
+    stalled: float  # s, ready to run, while a stall of another request or task held the loop
     waiting: float  # s, everything else
     blames: tuple[Blame, ...] = ()
 

@@ -151,7 +151,7 @@ class Limiter:
             self._loop.call_soon(self._note_newcomers, context=self._nobodys)
 
     def _note_newcomers(self) -> None:
-        """Note workers once more: the call that got the last token may start its thread late."""
+        """Note workers once more: the call with the last token may start a thread a step later."""
         self._noting = False
         self._note_workers()
 

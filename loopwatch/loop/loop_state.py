@@ -6,8 +6,8 @@ step in progress began. While it stays the same, the loop has not moved: a stack
 if `mark` is the same before and after it.
 
 A fast step adds to numbers. A step of `limit` or more goes into a histogram (its request's, or by
-`long_step`). If it was slow, `judge` puts one `Slow` into `pending`. Another thread explains it:
-the loop's thread looks up no source and writes no log.
+`long_step`). If it was slow, `judge` puts one `Slow` into `pending`. The delivery thread explains
+it: the loop's thread looks up no source and writes no log.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class LoopState(LoopStateNumbers):
         )
 
     def put(self, slow: Slow) -> None:
-        """Keep a slow callback until it is explained; without room, count it as dropped."""
+        """Keep a slow callback until it is collected; without room, count it as dropped."""
         if threading.get_ident() == self.thread_id:
             slow.hold = self.victim_search.begin(
                 slow.started, slow.ended, slow.request, busy_tick=bool(slow.parts)

@@ -25,7 +25,7 @@ timed_run_clear(TimedRun *self)
 {
     Py_CLEAR(self->only);
     Py_CLEAR(self->its_state);
-    return 0; /* the rest must stay while this can be called; the dict is cleared by itself */
+    return 0; /* the rest stays while this can be called; clearing the dict ends a cycle */
 }
 
 static void

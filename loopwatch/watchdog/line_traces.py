@@ -46,7 +46,8 @@ monitoring: Any = getattr(sys, "monitoring", None)
 class LineTraces:
     """Traces the lines of suspects; one per process. `own` says whether code is the user's own.
 
-    Only the watchdog's thread may call `suspect`, `find` and `tend`; any thread may call `stop`.
+    `suspect` and `find` are for the thread that explains stalls, one at a time; `tend` is for the
+    watchdog's thread, `stop` for any thread.
     """
 
     def __init__(self, own: Callable[[CodeType], bool]) -> None:

@@ -43,7 +43,7 @@ class ProcessReader:
         self._throttling = Throttling()
         self._cpu_clock = cpu_clock()
         self.due = clock()  # when the watchdog means to look next
-        self.woken: tuple[float, float | None] | None = None  # arguments for `look`, until it ran
+        self.woken: tuple[float, float | None] | None = None  # for `look`, until all loops are read
 
     def overdue(self) -> ProcessReading:
         """Return a process reading for another thread.

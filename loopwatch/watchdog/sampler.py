@@ -108,7 +108,7 @@ class Sampler:
         reader: ProcessReader,
         threads: OtherThreads,
     ) -> None:
-        """Read the clocks, and file what `sample_stack` found, before `attend` explains it."""
+        """Read the clocks, and file what `sample_stack` found, before `attend` collects it."""
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
@@ -145,7 +145,7 @@ class Sampler:
 
     @guarded
     def plan(self, now: float) -> None:
-        """Set `due`, and drop the samples of an ended step, which is explained by now."""
+        """Set `due`, and drop the samples of an ended step, which are collected by now."""
         held = self._held
         if not self._same_step():
             self._forget_samples(now)

@@ -126,7 +126,7 @@ class Watchdog:
     def _look(self, wake: Wake, reader: ProcessReader, threads: OtherThreads) -> float:
         """Look at the loops of a wake; return when to look next at the latest (clock, s).
 
-        The order matters: samplers file what has ended, then `attend` explains it, and only then
+        The order matters: samplers file what has ended, then `attend` collects it, and only then
         are the samples of an ended step dropped.
         """
         now, late = wake.now, wake.late
