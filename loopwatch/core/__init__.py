@@ -1,1 +1,1 @@
-"""The nouns and the arithmetic that every other room uses: no loop, no thread, no I/O."""
+"""The records and the arithmetic that every other room uses: no loop, no thread, no I/O."""

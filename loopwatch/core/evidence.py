@@ -1,4 +1,4 @@
-"""What a probe hands over about one slow callback, before anyone has explained it."""
+"""The evidence of one slow callback, before it is explained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loopwatch.core.request import Request
 
 
 class Spot(NamedTuple):
-    """One frame as the watchdog saw it: numbers only, the frame itself is let go."""
+    """One frame as the watchdog saw it: without the frame itself, which is released."""
 
     code: CodeType
     instruction: int  # offset in bytes, for the source position of the call
@@ -21,7 +21,7 @@ class Spot(NamedTuple):
 
 
 class ThreadPicture(NamedTuple):
-    """Another thread that used the CPU meanwhile."""
+    """Another thread that used the CPU during the stall."""
 
     name: str
     cpu: float  # s, since the watchdog last read the threads' times
@@ -29,7 +29,7 @@ class ThreadPicture(NamedTuple):
 
 
 class OutsideFrame(NamedTuple):
-    """One frame as a helper process saw it."""
+    """One frame as the outside process saw it."""
 
     function: str  # qualified name, without the module
     file: str  # as in the code object
@@ -37,9 +37,9 @@ class OutsideFrame(NamedTuple):
 
 
 class OutsideSample(NamedTuple):
-    """The stack of a thread, seen from outside at some moment from `at` to `until` (clock, s).
+    """The stack of a thread, read from outside at some moment from `at` to `until` (clock, s).
 
-    In between the watchdog had not come back. Of a loop's thread, or one that holds the GIL.
+    The watchdog had not come back by `until`. The thread is a loop's, or it has the GIL.
     """
 
     at: float
@@ -47,41 +47,41 @@ class OutsideSample(NamedTuple):
     thread: int  # native id
     holds_gil: bool
     frames: tuple[OutsideFrame, ...]  # innermost first
-    mine: bool = True  # of the loop's own thread
+    mine: bool = True  # the thread is the loop's own
     name: str = ""  # of the thread
 
 
 @dataclass(slots=True)
 class Sample:
-    """One stack sample of the loop thread, taken while one step was running."""
+    """One stack sample of the loop thread, taken while one step ran."""
 
     at: float  # clock, s
-    late: bool  # the watchdog was kept waiting: C code may have held the GIL until now
+    late: bool  # the watchdog could not look earlier: C code may have kept the GIL until now
     spots: tuple[Spot, ...]  # innermost first, this step's frames only
     cpu: float  # CPU seconds of the loop thread so far
     context: Context | None = None  # a copy of the running context
     coroutine: str | None = None  # the running task's own
-    threads: tuple[ThreadPicture, ...] = ()  # the others, if they were busy; most CPU first
-    sure: bool = False  # late, but seen where it was
+    threads: tuple[ThreadPicture, ...] = ()  # other threads, if they were busy; most CPU first
+    sure: bool = False  # late, but the place is certain
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
 
 
 @dataclass(slots=True)
 class Usage:
-    """Where the time of a slow step went, in s; None where the system does not tell.
+    """Where the time of a slow step went, in s; None where the system does not report it.
 
-    Read at the wakes of the watchdog around the step, so each may hold a little of what came
-    before and after; none is more than the step lasted, except `others`.
+    The watchdog reads these at its wakes around the step, so each may include a little time from
+    before and after it. None is longer than the step, except `others`.
     """
 
     cpu: float  # of the loop's thread
     others: float = 0.0  # CPU of all other threads together
     queued: float | None = None  # ready, but no CPU was free
     throttled: float | None = None  # kept off the CPU by a quota
-    gil_wait: float | None = None  # at most this long waiting for the GIL
-    frozen: float = 0.0  # the watchdog, which wanted to run, did not, and not for the GIL
+    gil_wait: float | None = None  # waiting for the GIL, at most
+    frozen: float = 0.0  # the watchdog could not run, for another reason than the GIL
     kept: float = 0.0  # the watchdog waited for the GIL, longer than Python code keeps it
-    watched: float = 0.0  # from the moment the watchdog first meant to look to the step's end
+    watched: float = 0.0  # from the watchdog's first planned look to the step's end
     gc: float = 0.0  # in garbage collections
 
 
@@ -97,8 +97,8 @@ class Part:
 
 @dataclass(slots=True)
 class Slow:
-    """A step that held the loop for at least the threshold; or a whole tick, if there are
-    `parts`; or the loop's way back from the poll."""
+    """A step that held the loop for at least the threshold; or a whole tick, if it has `parts`;
+    or the loop's return from the poll."""
 
     started: float  # clock, s
     duration: float  # s
@@ -107,15 +107,15 @@ class Slow:
     thread_id: int = 0
     request: Request | None = None
     coroutine: str | None = None
-    context: Context | None = None  # as it was after the step; a sample's is better
+    context: Context | None = None  # from after the step; a sample's context is better
     cpu: float | None = None  # CPU seconds of the loop thread at its end
     code: CodeType | None = None  # of the task's coroutine or the callback
     parts: tuple[Part, ...] = ()  # most seconds first
     samples: list[Sample] = field(default_factory=list)
     outside: list[OutsideSample] = field(default_factory=list)
-    pinned: tuple[CodeType, int] | None = None  # the line that watching lines has caught
+    pinned: tuple[CodeType, int] | None = None  # the line that a line trace has caught
     usage: Usage | None = None
-    hold: Hold | None = None  # whom it made wait
+    hold: Hold | None = None  # has the requests that waited for it
 
     @property
     def ended(self) -> float:

@@ -1,4 +1,4 @@
-"""Exemplars: of each bucket of a histogram, the latest value that a sampled span measured."""
+"""Exemplars: for each bucket of a histogram, the latest value measured within a sampled span."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ class Exemplars:
 
 
 def latest(edges: tuple[float, ...], exemplars: Iterable[Exemplar]) -> dict[int, Exemplar]:
-    """Return the latest exemplar of each bucket that has any, by the bucket's number."""
+    """Return the latest exemplar of each bucket that has one, by the bucket's index."""
     ordered = sorted(exemplars, key=lambda exemplar: exemplar.at)
     return {bisect_left(edges, exemplar.value): exemplar for exemplar in ordered}

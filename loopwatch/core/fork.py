@@ -1,5 +1,5 @@
-"""Being told of a fork, in the child, and keeping one waiting. The interpreter takes no such hook
-back, so there is one of each."""
+"""Calls in a forked child, and forks that wait for locks. The interpreter cannot remove a hook, so
+there is only one of each kind."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from weakref import WeakMethod
 _tellers: list[WeakMethod[Callable[[], None]]] = []
 _armed = False
 _locks: list[threading.Lock] = []
-_held: list[threading.Lock] = []  # by whoever forks
+_held: list[threading.Lock] = []  # by the thread that forks
 
 PATIENCE = 1.0  # s that a fork waits for a lock
 
 
 def on_fork(tell: Callable[[], None]) -> None:
-    """Call the method `tell` in every forked child, as long as its object lives."""
+    """Call the method `tell` in each forked child, while its object lives."""
     global _armed
     _tellers[:] = [known for known in _tellers if known() not in (None, tell)]
     _tellers.append(WeakMethod(tell))
@@ -34,7 +34,7 @@ def _tell() -> None:
 
 
 def no_fork_while(lock: threading.Lock) -> None:
-    """Have forks wait while a lock is held: a child would find it held, by nobody, for ever."""
+    """Make forks wait while a lock is held: otherwise it would stay held in the child for ever."""
     if not _locks and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
     if lock not in _locks:

@@ -1,13 +1,13 @@
-"""Walking another thread's frames while nothing moves under us.
+"""Walking another thread's frames while that thread does not move.
 
-Rule: on Python 3.11 whoever reads `sys._current_frames()` or `f_back` of another thread's frame
-does so within `STILL`. There an allocation may start the garbage collector, whose callbacks and
-finalizers may let that other thread run, in the middle of `f_back`, which then writes into a frame
-that has ended: the process crashes, or finds other objects where frames should be (tried: seconds
-to a crash under stress). From 3.12 on the collector runs between bytecodes only, and all this does
-nothing. Own frames are safe, and so is a frame object once it is had.
+Rule: on Python 3.11, read `sys._current_frames()` and `f_back` of another thread's frame only
+within `STILL`. There an allocation may start the garbage collector in the middle of `f_back`, and
+its callbacks and finalizers may let the other thread run. Then `f_back` writes into a frame that
+has ended: the process crashes, or finds other objects in place of frames (tried: it crashed within
+seconds under stress). Since 3.12 the collector runs only between bytecodes, and `STILL` does
+nothing. A thread's own frames are safe, and so is a frame object that exists already.
 
-The collector's threshold is set to 0, not the collector disabled: that switch is the app's.
+`STILL` sets the collector's threshold to 0. It does not disable it: that switch belongs to the app.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNSAFE = sys.version_info < (3, 12)
 
 
 class Still:
-    """A context in which no garbage collection begins by itself; any number at a time."""
+    """A context in which no garbage collection begins by itself; it may be entered many times."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,13 +43,13 @@ class Still:
                     self._restore()
 
     def abandon(self) -> None:
-        """In a forked child, where whoever was inside is no more."""
+        """Leave the context in a forked child, where the threads inside do not exist."""
         if self._inside:
             self._restore()
         self._lock, self._inside = threading.Lock(), 0
 
     def _restore(self) -> None:
-        if not gc.get_threshold()[0]:  # else somebody has set it meanwhile
+        if not gc.get_threshold()[0]:  # else other code has set it meanwhile
             gc.set_threshold(*self._before)
 
 

@@ -1,4 +1,4 @@
-"""The app never feels us: an error inside loopwatch is logged once, and swallowed."""
+"""Errors inside loopwatch never reach the app: each is logged once and dropped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _told: set[str] = set()  # bounded by the number of guarded functions
 
 
 def guarded(function: Callable[P, None]) -> Callable[P, None]:
-    """Return `function` with any `Exception` of its own logged once instead of raised."""
+    """Return `function`; an `Exception` from it is logged once, and not raised."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -27,7 +27,7 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def log_once(where: str) -> None:
-    """Log the exception being handled, the first time it happens at `where`."""
+    """Log the exception being handled, only the first time at `where`."""
     if where not in _told:
         _told.add(where)
         text = "error inside loopwatch, in %s; the app is not affected"
@@ -35,7 +35,7 @@ def log_once(where: str) -> None:
 
 
 def say(level: int, text: str, *args: object, **more: Any) -> bool:
-    """Log something; return whether that worked: a filter or a handler of the app's may raise."""
+    """Log a message; return False if a filter or a handler of the app raised."""
     try:
         logger.log(level, text, *args, **more)
     except Exception:

@@ -13,7 +13,7 @@ PAUSE_EDGES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts by bucket: `counts[i]` fell in (`edges[i-1]`, `edges[i]`], the last beyond all."""
+    """Counts by bucket: `counts[i]` is for (`edges[i-1]`, `edges[i]`], the last for the rest."""
 
     edges: tuple[float, ...]  # upper bounds, s
     counts: tuple[int, ...]  # not cumulative; one more than edges
@@ -27,7 +27,7 @@ class Histogram:
 
     @classmethod
     def of_first(cls, edges: tuple[float, ...], count: int, total: float) -> Histogram:
-        """Return one whose values are all in the first bucket."""
+        """Return a histogram whose values are all in the first bucket; `total` is in seconds."""
         rest = len(edges)
         return cls(edges, (count, *(0,) * rest), (total, *(0.0,) * rest))
 
@@ -41,7 +41,8 @@ class Histogram:
 
     def quantile(self, q: float) -> float:
         """Return the q-quantile in seconds by linear interpolation, as PromQL's
-        `histogram_quantile` does; beyond the last edge, that edge; 0.0 when empty."""
+        `histogram_quantile` does; the last edge for values beyond it; 0.0 when empty. Raises
+        ValueError if q is not from 0 to 1."""
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"q must be between 0 and 1, got {q!r}")
         rank, seen, low = q * self.count, 0, 0.0
@@ -60,8 +61,7 @@ class Histogram:
         )
 
     def __sub__(self, earlier: Histogram) -> Histogram:
-        """Return what has come since an earlier reading of the same histogram; never less than
-        nothing."""
+        """Return what was added since an earlier reading of the same histogram; never negative."""
         return Histogram(
             self.edges,
             tuple(max(0, a - b) for a, b in zip(self.counts, earlier.counts, strict=True)),

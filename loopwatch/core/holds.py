@@ -1,7 +1,7 @@
-"""Who waited for whom: a hold of the loop, and the requests that it made wait.
+"""A hold of the loop, and the requests that it made wait.
 
-A hold is a stall as the loop's thread knows it, before it is explained. Waits are added to it while
-the loop catches up, on the loop's thread; the watchdog's thread counts them.
+A hold is a stall as the loop's thread knows it, before it is explained. The loop's thread adds
+waits to it while the loop catches up; the delivery thread counts them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from loopwatch.core.recent import Blame
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.core.request import Request
 
-VICTIMS = 10_000  # of one hold; the rest is counted, but not by route
+VICTIMS = 10_000  # of one hold that are counted by route; the rest is only counted
 
 
 class Hold:
@@ -36,13 +36,13 @@ class Hold:
         context: Context | None = None,
     ) -> None:
         self.started, self.ended, self.owner = started, ended, owner
-        self.settled = settled  # whether all its victims should be known by now
+        self.settled = settled  # returns whether all its victims should be known by now
         self.context = context  # a copy of the culprit's
         self.waits: deque[Wait] = deque()  # not counted by route yet
-        self.victims, self.lost = 0, 0.0  # all of them, and their seconds
-        self.beyond, self.beyond_lost = 0, 0.0  # of those, what is not in `waits`
-        self.stall: Stall | None = None  # what it was explained as
-        self.link: Any = None  # of an exporter: what requests that waited refer to
+        self.victims, self.lost = 0, 0.0  # all victims, and the seconds that they lost
+        self.beyond, self.beyond_lost = 0, 0.0  # of these, what was never in `waits`
+        self.stall: Stall | None = None  # its explanation
+        self.link: Any = None  # of an exporter: spans of requests that waited refer to it
 
     def add(self, wait: Wait) -> None:
         self.victims += 1
@@ -56,10 +56,10 @@ class Hold:
 
 @runtime_checkable
 class Linking(Protocol):
-    """An instrument that refers to holds, and so must be told which one a stall was."""
+    """An instrument that refers to holds, and so needs the hold of each stall."""
 
     def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
-        """Be told of one stall in place of `stalled`."""
+        """Called once for each stall, in place of `stalled`."""
 
 
 class Wait(NamedTuple):
@@ -67,15 +67,15 @@ class Wait(NamedTuple):
 
     hold: Hold
     request: Request
-    seconds: float  # of the hold; the expectation where the moment it was ready is not known
-    least: float  # s, as short as it can have been
-    most: float  # s, as long
-    after: float  # s from the end of the hold to its turn, behind others that had waited
+    seconds: float  # of the hold; the expectation if the moment it was ready is not known
+    least: float  # s, the lower bound
+    most: float  # s, the upper bound
+    after: float  # s from the end of the hold to its step, behind others that had waited
     queued: bool  # in its socket
 
 
 def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
-    """Return whom a request waited for, as far as that is explained by now, in order of the holds.
+    """Return what a request waited for, in order of the holds, `_NONE` where not explained yet.
 
     Its time in line ends where the next hold begins that it waited for: no second counts twice.
     """

@@ -9,12 +9,12 @@ from typing import Any
 
 
 def code_name(code: CodeType, module: str | None = None) -> str:
-    """Return `module.qualname`; the module is looked up by file where it is not given."""
+    """Return `module.qualname`; a module that is not given is looked up by file."""
     return f"{module or module_of(code.co_filename)}.{code.co_qualname}"
 
 
 def module_of(filename: str) -> str:
-    """Return the name of the loaded module with that file, or the file's stem."""
+    """Return the name of the loaded module with this file, or the file's stem."""
     for name, module in list(sys.modules.items()):
         if getattr(module, "__file__", None) == filename:
             return name
@@ -31,7 +31,7 @@ def callable_name(function: Any) -> str:
 
 
 def attribute(thing: Any, name: str, default: Any = None) -> Any:
-    """Return an attribute of an object of the app's, whose own code may be asked, and may fail."""
+    """Return an attribute of an object of the app; `default` if code of the object fails."""
     try:
         return getattr(thing, name, default)
     except Exception:
@@ -39,7 +39,7 @@ def attribute(thing: Any, name: str, default: Any = None) -> Any:
 
 
 def coroutine_name(coroutine: Any) -> str | None:
-    """Return `module.qualname` of a coroutine object, whatever made it."""
+    """Return `module.qualname` of a coroutine object; of a compiled one, its `__qualname__`."""
     code = coroutine_code(coroutine)
     if code is None:
         return getattr(coroutine, "__qualname__", None)

@@ -1,4 +1,4 @@
-"""Checking options, wherever they come from: what must hold, what came, what to do."""
+"""Checks of options from any source; errors say what must hold, what came, and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-VARIABLES = {  # the options that a variable can set
+VARIABLES = {  # the options that an environment variable can set
     "slow_callback_duration": float,
     "live_after": float,
     "debug": bool,
@@ -52,19 +52,19 @@ def flag(name: str, value: Any) -> bool:
 
 
 def packages(name: str, value: Any) -> tuple[str, ...]:
-    """Return import names; raises TypeError, ValueError if they cannot be any."""
+    """Return import names; raises TypeError or ValueError if they are invalid."""
     wanted = "import names such as 'shop' or 'acme.shop', no paths and no names of distributions"
     return _texts(name, value, PACKAGE, wanted)
 
 
 def site_patterns(name: str, value: Any) -> tuple[str, ...]:
-    """Return patterns of sites; raises TypeError, ValueError if they cannot be any."""
+    """Return patterns of sites; raises TypeError or ValueError if they are invalid."""
     wanted = "patterns of module.qualname such as 'shop.reports.*', no paths and no lines"
     return _texts(name, value, SITE_PATTERN, wanted)
 
 
 def _texts(name: str, value: Any, valid: re.Pattern[str], wanted: str) -> tuple[str, ...]:
-    """Return a list of texts as a tuple; a lone text is a mistake easily made."""
+    """Return texts as a tuple; raises TypeError for a single text, an easy mistake."""
     if isinstance(value, str):
         raise TypeError(f"{name} must be a tuple, got the text {value!r}; give ({value!r},)")
     if not isinstance(value, list | tuple | set | frozenset):
@@ -78,7 +78,7 @@ def _texts(name: str, value: Any, valid: re.Pattern[str], wanted: str) -> tuple[
 
 
 def sentences(name: str, value: Any) -> dict[str, str]:
-    """Return advice by call; raises TypeError, ValueError if it cannot be any."""
+    """Return advice by call; raises TypeError or ValueError if it is invalid."""
     hint = f'such as {name}={{"acme.db.query": "Use acme.aio.query instead."}}'
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must map calls to sentences, got {value!r}; {hint}")
@@ -103,7 +103,7 @@ def registry(value: Any) -> CollectorRegistry | None:
 
 
 def port(name: str, value: Any) -> int | None:
-    """Return a port or None; raises TypeError if it is neither, ValueError if it cannot be one."""
+    """Return a port or None; raises TypeError if it is neither, ValueError if out of range."""
     hint = f"give {name} as 9100, or leave it out for none"
     if value is None:
         return None
@@ -115,7 +115,7 @@ def port(name: str, value: Any) -> int | None:
 
 
 def host(name: str, value: Any) -> str:
-    """Return the name or address of a host; raises TypeError, ValueError if it cannot be one."""
+    """Return the name or address of a host; raises TypeError or ValueError if it is invalid."""
     hint = f"give {name} as 127.0.0.1, or 0.0.0.0 for whoever can reach this machine"
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a text, got {value!r}; {hint}")
@@ -127,7 +127,7 @@ def host(name: str, value: Any) -> str:
 def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the options set by `LOOPWATCH_<NAME>` variables.
 
-    Raises ValueError for a variable that is no option, or a value that cannot be read.
+    Raises ValueError for a variable that is no option, or for an invalid value.
     """
     names = {PREFIX + name.upper(): name for name in known}
     read: dict[type, Callable[[str, str], Any]] = {
@@ -154,7 +154,7 @@ def unknown(variable: str, names: Iterable[str]) -> str:
 
 
 def _list(variable: str, text: str) -> tuple[str, ...]:
-    """Return what stands between commas; the option itself is checked when it is used."""
+    """Return the texts between commas; the option itself is checked when it is used."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

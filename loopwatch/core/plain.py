@@ -22,7 +22,7 @@ def plain(value: Any) -> Any:
 
 
 def members(record: Any) -> dict[str, Any]:
-    """Return a record's fields by name, but those that are left out of JSON."""
+    """Return a record's fields by name, except those that are left out of JSON."""
     return {name: getattr(record, name) for name in told(record.__class__)}
 
 

@@ -1,13 +1,13 @@
 """The latest requests of a route, and what their latency would be if a site had not stalled.
 
-Rule of the prediction: a request that waited for the site is taken back by what it waited, and by
-the time it then stood in line behind others that had waited too. Whoever waited for nobody, the
-culprit's own requests included, stays as it was: the work of the site is still done, elsewhere.
+Rule of the prediction: if a request waited for the site, its latency becomes shorter by that wait,
+and by the time that it then stood in line behind others that had waited too. Other requests keep
+their latency, including the culprit's own: the site's work is still done, elsewhere.
 
-Where the moment a request was ready is not known, what it waited has bounds only. Expectations
-would do for a mean, but as latencies they would be a distribution of their own; so such a request
-counts in equal shares as each of the route's certain ones that lie within its bounds (one step of
-Turnbull's estimate for censored data, 1976), and by its expectation where there is none.
+If the moment at which a request was ready is not known, only bounds of its wait are. Expectations
+would be enough for a mean, but as latencies they would be a distribution of their own. So such a
+request counts in equal shares as each of the route's certain latencies within its bounds (one step
+of Turnbull's estimate for censored data, 1976). If there are none, its expectation counts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 RECENT = 1024  # requests of a route and method that are remembered
-SURE = 0.001  # s between bounds within which a latency is taken for known
-PARTS = 5  # doubles of each: when it arrived; its latency, queued, running, stalled
+SURE = 0.001  # s between the bounds below which a latency counts as known
+PARTS = 5  # doubles of each request: when it arrived; its latency, queued, running, stalled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +30,14 @@ class Blame:
 
     site: str  # module.qualname
     route: str  # the culprit's
-    seconds: float  # held; the expectation where it is not known exactly
-    least: float  # s, as short as it can have been
-    most: float  # s, as long
-    after: float  # s it then stood in line behind others, till its turn or the next such stall
+    seconds: float  # held; the expectation if it is not known exactly
+    least: float  # s, the lower bound
+    most: float  # s, the upper bound
+    after: float  # s it then stood in line behind others, until its step or the next such stall
 
 
 class Bounded(NamedTuple):
-    """A latency, s, that is known to lie between two others."""
+    """A latency, s, of which only the expectation and bounds are known."""
 
     least: float
     expected: float
@@ -54,7 +54,7 @@ class RecentRequest:
     latency: float  # s
     queued: float  # s, in the socket before the app began
     running: float  # s, own steps on the loop
-    stalled: float  # s, ready to run, while somebody else's stall held the loop
+    stalled: float  # s, ready to run, while a stall of another request or task held the loop
     waiting: float  # s, everything else
     blames: tuple[Blame, ...] = ()
 
@@ -67,8 +67,8 @@ class RecentRequest:
         parts: Sequence[float],
         blames: tuple[Blame, ...],
     ) -> RecentRequest:
-        """Return a request by its latency and those parts of it that are measured: queued,
-        running and stalled. What remains is waiting."""
+        """Return a request from its `parts` in seconds: latency, queued, running and stalled. The
+        rest of the latency is waiting."""
         latency, queued, running, stalled = parts
         return cls(
             route=route,
@@ -83,7 +83,7 @@ class RecentRequest:
         )
 
     def without(self, *sites: str) -> Bounded:
-        """Return its latency in seconds if these sites had not stalled."""
+        """Return the latency that it would have had if these sites had not stalled."""
         mine = [b for b in self.blames if b.site in sites]
         after = sum(b.after for b in mine)
         less = (sum(b.most for b in mine), sum(b.seconds for b in mine), sum(b.least for b in mine))
@@ -92,7 +92,7 @@ class RecentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Of latencies, s; by linear interpolation between the two nearest."""
+    """Quantiles of latencies, s, by linear interpolation between the two nearest."""
 
     p50: float
     p90: float
@@ -104,7 +104,7 @@ class Quantiles:
         return cls(*quantiles((0.5, 0.9, 0.99), latencies, weights))
 
     def at_most(self, other: Quantiles) -> Quantiles:
-        """Return each or the other's, whichever is less."""
+        """Return the smaller one of each quantile."""
         return Quantiles(
             min(self.p50, other.p50), min(self.p90, other.p90), min(self.p99, other.p99)
         )
@@ -113,7 +113,7 @@ class Quantiles:
 def quantiles(
     qs: Sequence[float], values: Iterable[float], weights: Sequence[float] = ()
 ) -> list[float]:
-    """Return the quantiles of at least one value, interpolated between the middles of weights."""
+    """Return quantiles of one or more values, interpolated between the middles of their weights."""
     values = [*values]
     ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
     sums = accumulate(w for _, w in ordered)
@@ -133,12 +133,12 @@ def _interpolated(
 
 
 def without(latencies: Iterable[Bounded]) -> Quantiles:
-    """Return the quantiles of latencies of which some are known by their bounds only."""
+    """Return the quantiles of latencies, for some of which only bounds are known."""
     return Quantiles.of(*weighed(latencies))
 
 
 def weighed(latencies: Iterable[Bounded]) -> tuple[list[float], list[float]]:
-    """Return values and weights for latencies of which some are known by their bounds only."""
+    """Return values (s) and weights of latencies, for some of which only bounds are known."""
     certain: list[float] = []
     doubtful: list[Bounded] = []
     for latency in sorted(latencies, key=lambda latency: latency.expected):
@@ -172,9 +172,9 @@ class WhatIf:
 class Recent:
     """The latest requests of one route and method, packed; `unpacked` gives them one by one."""
 
-    numbers: bytes = b""  # `PARTS` doubles a request, oldest first
-    to_unix: float = 0.0  # s to add to the first of these
-    blames: tuple[tuple[int, tuple[Blame, ...]], ...] = ()  # by place
+    numbers: bytes = b""  # `PARTS` doubles per request, oldest first
+    to_unix: float = 0.0  # s to add to a request's first double for its Unix time
+    blames: tuple[tuple[int, tuple[Blame, ...]], ...] = ()  # by the request's position
 
     def __len__(self) -> int:
         return len(self.numbers) // (8 * PARTS)
@@ -193,7 +193,7 @@ class Recent:
         return Recent(kept.tobytes() + other.numbers, other.to_unix, (*mine, *theirs))
 
     def what_if(self, route: str, method: str, site: str) -> WhatIf | None:
-        """Return the quantiles now and without a site; None if there were no requests."""
+        """Return the quantiles now and without a site; None without requests."""
         requests = [*self.unpacked(route, method)]
         if not requests:
             return None

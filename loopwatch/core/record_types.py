@@ -1,4 +1,4 @@
-"""The records that loopwatch gives, as frozen plain data. Durations are seconds everywhere."""
+"""The records that loopwatch returns, as frozen plain data. All durations are in seconds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Cause = Literal[
     "unknown",
 ]
 
-NONE = "_NONE"  # the label of whatever has no name: a step outside any request, a stall unseen
-OTHER = "_OTHER"  # the label of whatever came after a bound was reached
+NONE = "_NONE"  # the label of what has no name: a step outside any request, an unseen stall
+OTHER = "_OTHER"  # the label of everything that came after a bound was reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Site:
     file: str = ""
     line: int = 0
     code: str = ""  # the source text of the call; empty where there is no source
-    exact: bool = True  # False: the line is only the best that can be known
+    exact: bool = True  # False: the line is not certain, only the best that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class GilHolder:
 
     thread: str
     site: Site
-    cpu_seconds: float | None = None  # during the stall, or a little more; None: not known
+    cpu_seconds: float | None = None  # during the stall, or a little longer; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,8 @@ class Stall:
     site: Site = field(default_factory=lambda: Site(NONE, exact=False))
     stack: tuple[Frame, ...] = ()  # outermost first; empty if no stack sample was taken in time
     thread: str = ""  # the loop's thread
-    cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known here
-    gc_seconds: float = 0.0  # in garbage collections, whichever thread collected
+    cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known
+    gc_seconds: float = 0.0  # in garbage collections, on any thread
     run_queue_seconds: float | None = None  # ready to run, but no CPU was free
     throttled_seconds: float | None = None  # stopped by the cgroup's CPU quota
     contributors: tuple[Contributor, ...] = ()  # of `many_callbacks`: most seconds first
@@ -92,7 +92,7 @@ class Stall:
     in_progress: bool = False  # it has not ended: victims are the other requests in flight
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data, one key a field."""
+        """Return JSON-ready data, one key per field."""
         data: dict[str, Any] = plain(self)
         return data
 
@@ -101,13 +101,13 @@ class Stall:
 class LoopReading:
     """One watched loop. `busy` and `idle` are None where the loop does not report them."""
 
-    loop: str  # asyncio, uvloop, or the class of a loop known by its heartbeat only
+    loop: str  # asyncio, uvloop, or the class of a loop of another make
     thread: str
     layers: tuple[str, ...]  # what is seen on this loop
-    blind: tuple[str, ...]  # what is not
+    blind: tuple[str, ...]  # what is not seen
     busy: float | None  # s since the watch began
     idle: float | None  # s
-    lag: Histogram  # one observation for every 10 ms of time, at a random moment
+    lag: Histogram  # one observation for every 10 ms, at a random moment
     tasks: int
 
     @property
@@ -130,26 +130,26 @@ class RequestReading:
     running: float  # s, own steps on the loop
     stalled: float = 0.0  # s, ready to run, while a stall of another request or task held the loop
     waiting: float  # s, everything else
-    threadpool: float = 0.0  # s of these, for a thread of a pool to be free
-    background: float = 0.0  # s, own steps after the response, in no latency
+    threadpool: float = 0.0  # s of `waiting` for a free thread of a pool
+    background: float = 0.0  # s, own steps after the response, not part of the latency
     recent: Recent = field(default=Recent(), repr=False, metadata={BULKY: True})
 
     @property
     def loop_cost(self) -> float:
-        """Seconds of the loop per finished request, background tasks included: its inverse is the
-        ceiling of requests per second and process."""
+        """Seconds of the loop per finished request, background tasks included; 1 / loop cost is the
+        most requests/s of a process."""
         count = self.latency.count
         return (self.running + self.background) / count if count else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlameReading:
-    """What requests of one route have waited for the stalls of one site."""
+    """How long requests of one route have waited for the stalls of one site."""
 
     site: str
     culprit_route: str
     victim_route: str
-    count: int  # of requests and stalls
+    count: int  # waits: pairs of a request and a stall
     seconds: float
 
 
@@ -162,12 +162,12 @@ class SiteReading:
     cause: str
     stalls: Histogram
     victims: int = 0  # requests that waited for them
-    lost_request_seconds: float = 0.0  # what those waited
+    lost_request_seconds: float = 0.0  # how long these waited in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadPoolReading:
-    """Threads of anyio's limiter and the loop's default executor, added up."""
+    """Threads of anyio's limiter and of the loop's default executor, added up."""
 
     busy: int = 0
     idle: int = 0
@@ -185,7 +185,7 @@ class Snapshot:
     steps: tuple[tuple[str, Histogram], ...]  # by coroutine
     timed: tuple[tuple[str, Histogram], ...]  # latency of `timed` coroutines, by label
     sites: tuple[SiteReading, ...]
-    allowed: tuple[SiteReading, ...] = ()  # of stalls that the option `allow` names, counted apart
+    allowed: tuple[SiteReading, ...] = ()  # stalls that the option `allow` names, kept separate
     blames: tuple[BlameReading, ...] = ()  # most seconds first
     gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
     threadpool: ThreadPoolReading
@@ -195,21 +195,21 @@ class Snapshot:
     busy: float  # s, of all loops, closed ones included
     idle: float  # s
     lag: Histogram  # of all loops, closed ones included
-    self_seconds: float  # CPU time of loopwatch's own thread, and of reading this
-    dropped: Mapping[str, int]  # what was lost, by reason
+    self_seconds: float  # CPU time of loopwatch's own thread, and of making snapshots
+    dropped: Mapping[str, int]  # what was left out, by reason
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data, one key a field; single requests are left out."""
+        """Return JSON-ready data, one key per field; single requests are left out."""
         data: dict[str, Any] = plain(self)
         return data
 
     def recent_requests(self) -> tuple[RecentRequest, ...]:
-        """Return the latest 1024 requests of each route and method, oldest first within it."""
+        """Return the latest 1024 requests of each route and method, each group oldest first."""
         return tuple(r for row in self.requests for r in row.recent.unpacked(row.route, row.method))
 
     def without(self, site: str) -> tuple[WhatIf, ...]:
-        """Return each route's latency among the latest requests, now and if `site` (as in
-        `Site.function`) had not stalled. See `loopwatch.core.recent` for how.
+        """Return each route's latency in its latest requests, as it was and as it would be if
+        `site` (as in `Site.function`) had not stalled. `loopwatch.core.recent` explains how.
         """
         found = (row.recent.what_if(row.route, row.method, site) for row in self.requests)
         return tuple(what_if for what_if in found if what_if is not None)
@@ -219,11 +219,11 @@ class Instrument(Protocol):
     """What `Watch.add_instrument` takes."""
 
     def stalled(self, stall: Stall) -> None:
-        """Called once for each stall, on a thread of loopwatch; if it raises, it is removed."""
+        """Called once for each stall, on a thread of loopwatch; removed if it raises."""
 
 
 class Source(Protocol):
-    """What can be read: exporters use this, not the watch itself."""
+    """What exporters read; they do not know the watch itself."""
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
-        """Return a reading as of now; without `recent`, no single requests."""
+        """Return a snapshot as of now; without `recent`, it has no single requests."""

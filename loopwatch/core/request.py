@@ -1,7 +1,7 @@
-"""One request: whose turn it is, for whoever asks from inside the request's own context.
+"""One request, and the context variable that has the current request.
 
 The variable is never reset. A bad route often starts, blocks and returns within one step, and a
-step is judged after it; a reset would have wiped the culprit's name. `ended` tells instead.
+step is judged after it: a reset would lose the culprit's name. `ended` says that a request is over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loopwatch.core.speedups import speedups
 
 SLOW = 0.1  # s of latency from which a request keeps its span, for an exemplar
-AFTERLIFE = 5.0  # s for which a task left behind by an ended request still carries its route
+AFTERLIFE = 5.0  # s for which a task that an ended request left behind keeps its route
 
 clock = time.perf_counter
 
@@ -23,14 +23,14 @@ def unix_time(moment: float) -> float:
     return time.time() - (clock() - moment)
 
 
-NO_TIMES: Any = ()  # of a request without long steps, as most are
+NO_TIMES: Any = ()  # of a request without long steps, as most have none
 MANY = 256  # long steps kept in a request before its row takes them
 
 
 if TYPE_CHECKING or speedups is None:
 
     def seldom(name: str, usual: Any) -> Any:
-        """Return an attribute that few requests have: it costs nothing until it is set."""
+        """Return a property that few requests set; until then it costs nothing."""
 
         def get(self: Request) -> Any:
             return usual if self.rare is None else self.rare.get(name, usual)
@@ -45,8 +45,8 @@ if TYPE_CHECKING or speedups is None:
     class Request:
         """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
-        There is no `__init__`, since the call costs more than all else about a request: `begin`
-        sets what is marked (1), the ledger what is marked (2) as the request ends.
+        There is no `__init__`: its call would cost more than everything else about a request.
+        `begin` sets the fields marked (1); the ledger sets those marked (2) as the request ends.
         """
 
         __slots__ = (
@@ -55,30 +55,30 @@ if TYPE_CHECKING or speedups is None:
         )
 
         scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
-        door: Any  # (1) the middleware it came through: the tree of routes is behind it
-        outer: Request | None  # (1) in whose step it began, if that one is still in flight
+        door: Any  # (1) the middleware that it came through, which leads to the tree of routes
+        outer: Request | None  # (1) the request in whose context it began, if still in flight
         started: float  # (1)
         steps: int  # (1) short ones, since the row last took them
-        seconds: float  # (1) of those
+        seconds: float  # (1) of these
         row: Any  # (2) of the ledger
         stepped: float  # (1) the end of its last step
         ended: float  # (2)
         queued: float  # (1) s in its socket before it began
-        responded: float  # (1) when its response was complete, if it is; else 0.0
+        responded: float  # (1) when its response was complete; 0.0 if it is not
         settled: float  # (1) s in its own steps until then
         times: tuple[float, ...]  # (1) s of each long step since its row last took them
-        taken: float  # (1) s in its own steps that its row has
-        rare: dict[str, Any] | None  # (1) what follows, as far as it was set
+        taken: float  # (1) s in its own steps that its row has taken
+        rare: dict[str, Any] | None  # (1) the following attributes, if any was set
         stalled: float = seldom("stalled", 0.0)  # s ready to run, while others held the loop
         pooled: float = seldom("pooled", 0.0)  # s waiting for a thread of a pool
         charged: float = seldom("charged", 0.0)  # s of its latency that its row has
         charged_background: float = seldom("charged_background", 0.0)  # s of it after `responded`
         charged_stalled: float = seldom("charged_stalled", 0.0)  # s
         span: tuple[str, str] | None = seldom("span", None)  # ids of trace and span, if it was slow
-        waits: list[Any] | None = seldom("waits", None)  # for others, see `holds`
+        waits: list[Any] | None = seldom("waits", None)  # for holds, see `holds`
 
         def add_long_step(self, took: float) -> bool:
-            """Keep one; return whether they are many, and its row should take them."""
+            """Keep a long step (s); return whether its row should take them, being many."""
             self.times += (took,)
             return len(self.times) >= MANY
 
@@ -104,7 +104,7 @@ find, make = REQUEST.get, REQUEST.set
 
 
 def begin(door: Any, scope: Any) -> Request:
-    """Return a new request, whose turn it is from now on in the caller's context."""
+    """Return a new request, which is the current one in the caller's context from now on."""
     request = Request()
     request.door = door
     request.scope = scope

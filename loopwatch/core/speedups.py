@@ -1,7 +1,7 @@
-"""The compiled twin of what runs at every step, if it was built for this interpreter.
+"""The compiled part, which runs at every step, if it was built for this interpreter.
 
-The files in `native/` need a compiler, CPython and its GIL; without, Python does the same, at a
-higher cost. A build that is not of this source's `ABI` is left alone.
+The files in `native/` need a compiler, CPython and its GIL. Without these, Python code does the
+same at a higher cost. A build with another `ABI` than this source is not used.
 """
 
 from __future__ import annotations

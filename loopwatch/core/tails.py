@@ -1,5 +1,5 @@
-"""How the latency of a route's latest requests divides, at its tail and otherwise, and what it
-would be without the sites that requests waited for."""
+"""How the latency of a route's latest requests divides into parts, for slow and typical ones, and
+what it would be without the sites that requests waited for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from loopwatch.core.recent import Quantiles, RecentRequest, quantiles, weighed
 
 T = TypeVar("T")
 
-SLOWEST = 0.01  # of the requests, 1 at least
+SLOWEST = 0.01  # of the requests, at least 1
 MIDDLE = (0.25, 0.75)  # the typical requests, by rank
-SITES = 3  # asked about one by one, those that were waited for most
-BLAMES = 8  # of a tail, those that were waited for most
+SITES = 3  # predicted one by one: those that requests waited for most
+BLAMES = 8  # of a tail: those that requests waited for most
 AT = (
     *(n / 40 for n in range(36)),
     *(0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99),
@@ -26,7 +26,7 @@ AT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The latency of a mean request, s: the parts add up to it."""
+    """The parts of the mean latency, s; they add up to it."""
 
     queued: float
     running: float
@@ -40,11 +40,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailBlame:
-    """What requests of a tail waited for one site, in line behind others who did included."""
+    """How long requests of a tail waited for one site, including in line behind other victims."""
 
     site: str
     route: str  # the culprit's
-    seconds: float  # a request, on average
+    seconds: float  # per request, on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class Tail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
-    """What latency would be without the stalls of one site, or of all of them."""
+    """What latency would be without the stalls of one site, or of all sites."""
 
-    site: str | None  # None: of all
+    site: str | None  # None: without the stalls of all sites
     then: Quantiles
     latencies: tuple[float, ...]  # s, at the quantiles `AT`
 
@@ -77,11 +77,11 @@ class RouteTails:
     latencies: tuple[float, ...]  # s, at the quantiles `AT`
     slowest: Tail
     typical: Tail
-    without: tuple[Without, ...]  # of the sites waited for most; then of all, if there is any
+    without: tuple[Without, ...]  # one per site waited for most; then all sites, if there are any
 
 
 def route_tails(route: str, method: str, latest: Iterable[RecentRequest]) -> RouteTails | None:
-    """Return how the latency of requests divides; None if there are none."""
+    """Return how the latency of requests divides; None without requests."""
     requests = sorted(latest, key=lambda r: r.latency)
     if not requests:
         return None
@@ -101,7 +101,7 @@ def route_tails(route: str, method: str, latest: Iterable[RecentRequest]) -> Rou
 
 
 def tail(requests: Sequence[RecentRequest]) -> Tail:
-    """Return the means of at least one request."""
+    """Return the means over one or more requests."""
     count = len(requests)
     blames: defaultdict[tuple[str, str], float] = defaultdict(float)
     for request in requests:
@@ -140,7 +140,7 @@ def all_without(requests: Sequence[RecentRequest]) -> list[Without]:
 
 
 def without(requests: Sequence[RecentRequest], site: str | None, sites: Sequence[str]) -> Without:
-    """Return the prediction for requests in the order of their latency."""
+    """Return the prediction without `sites`, named `site`; `requests` are ordered by latency."""
     values, weights = weighed(r.without(*sites) for r in requests)
     latencies = [r.latency for r in requests]
     then = quantiles(AT, values, weights)

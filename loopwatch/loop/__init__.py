@@ -1,1 +1,1 @@
-"""What runs on the event loop's own thread: it times steps and ticks, and finds who had to wait."""
+"""Code on the loop's own thread: it times steps and ticks, and finds which requests waited."""

@@ -1,8 +1,8 @@
 """Loops that do not exist yet: `with Watch(): asyncio.run(main())`.
 
-While a watch waits for loops, `asyncio.Runner.run`, `BaseEventLoop.run_forever` and, once uvloop
-is imported, `uvloop.Loop.run_forever` tell it of each loop about to run. (uvloop's own loop class
-is compiled; the Python class over it can be patched.)
+While a watch waits for loops, three methods are patched so that they report each loop about to
+run: `asyncio.Runner.run`, `BaseEventLoop.run_forever` and, once uvloop is imported,
+`uvloop.Loop.run_forever`. (uvloop's own loop class is compiled; its Python subclass is patched.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from loopwatch.core.guard import log_once
 Adopter = Callable[[Any], None]
 
 _adopters: list[Adopter] = []
-_patches: list[tuple[type, str, Any, Any]] = []  # class, name, what was there, ours
+_patches: list[tuple[type, str, Any, Any]] = []  # class, name, original, ours
 
 
 def adopt_loops(adopter: Adopter) -> None:
@@ -32,7 +32,7 @@ def adopt_loops(adopter: Adopter) -> None:
 
 
 def stop_adopting(adopter: Adopter) -> None:
-    """Undo `adopt_loops`; the last one puts back what was there."""
+    """Undo `adopt_loops`; without adopters left, restore the original methods."""
     if adopter in _adopters:
         _adopters.remove(adopter)
     while _patches and not _adopters:
@@ -62,5 +62,5 @@ def _tell(loop_of: Callable[[Any], Any], self: Any) -> None:
         loop = loop_of(self)
         for adopter in _adopters:
             adopter(loop)
-    except Exception:  # a closed runner, say: what follows will say so itself
+    except Exception:  # a closed runner, for example: its own `run` raises next
         log_once("loopwatch.loop.adoption")

@@ -1,8 +1,9 @@
-"""The asyncio loop: every tick, by its selector's `select`; every callback, by `Handle._run`.
+"""The asyncio loop: its selector's `select` gives each tick, `Handle._run` each callback.
 
-`select` is wrapped on the selector instance, `_run` on the class (handles have slots), once for
-all loops watched; loops that are not watched pass through on the first line. Ticks add up to wall
-time by construction: idle is what passes inside `select` when it may wait, busy is the rest.
+`select` is wrapped on the selector instance. `_run` is wrapped on the class, since handles have
+slots, once for all watched loops; loops that are not watched pass through on the first line. Idle
+time is what passes inside a `select` that may wait, and busy time is the rest, so the two add up
+to wall time.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from loopwatch.loop.step_timing import timed_run, timed_select
 
 LINE = 2048  # handles looked at as a hold ends
 
-_states: dict[Any, LoopState] = {}  # by loop; one entry a watched loop
+_states: dict[Any, LoopState] = {}  # by loop; one entry per watched loop
 _original: Any = None
 _patched: Any = None
-_eager = False  # some watched loop has a task factory
+_eager = False  # at least one watched loop has a task factory
 
 
 def _patch() -> None:
-    """Put the wrapper for the loops watched now, or what was there before any, into its place."""
+    """Install the wrapper for the loops watched now; without any, restore the original `_run`."""
     global _original, _patched, _eager
     if _patched is None and _states:
         _original = _patched = asyncio.Handle._run
@@ -57,7 +58,7 @@ def _patch() -> None:
 class AsyncioProbe(Probe):
     """Watches a loop of asyncio's own."""
 
-    intrusion: tuple[float, float] | None = None  # within a poll: first and last seen, clock, s
+    intrusion: tuple[float, float] | None = None  # code within a poll: first, last seen; clock, s
     intruding = False
 
     kind = "asyncio"
@@ -105,7 +106,7 @@ class AsyncioProbe(Probe):
         return Held(-since, since)
 
     def _intruded(self) -> bool:
-        """Return whether something runs within the poll: a signal's handler does."""
+        """Return whether Python code runs within the poll, such as a signal handler."""
         frame = sys._current_frames().get(self.state.thread_id)
         if frame is None or self.parked is None or frame.f_code is self.parked:
             return False
@@ -114,20 +115,20 @@ class AsyncioProbe(Probe):
         return frame is not None
 
     def _end_intrusion(self, since: float, seen: float) -> None:
-        """Judge what ran within the poll; it lasted a little longer than it was seen."""
+        """Judge what ran within the poll; it ran a little longer than from first to last sight."""
         self.intrusion = None
         if seen - since >= self.state.threshold:
             self.state.judge(since, seen - since)
 
 
 def codes(*functions: Any) -> Iterable[CodeType]:
-    """Return the code objects of those that have any."""
+    """Return the code objects of those functions that have one."""
     found = (getattr(function, "__code__", None) for function in functions)
     return (code for code in found if isinstance(code, CodeType))
 
 
 def in_line(ready: Iterable[Any]) -> frozenset[Request]:
-    """Return the requests whose tasks stand in a loop's line, the first `LINE` handles of it."""
+    """Return the requests whose tasks are among the first `LINE` ready handles of a loop."""
     found = set()
     for handle in islice(ready, LINE):
         if running_task(handle) is not None:

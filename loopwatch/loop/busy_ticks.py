@@ -1,9 +1,9 @@
-"""Who took part in a tick of many callbacks.
+"""The steps of a tick of many callbacks, by kind.
 
-Nothing is noted while ticks are short. A step of `LONG` is noted anyway; shorter ones once the tick
-is `OLD`, or where the loop had a busy tick ready (`limit` of the loop state, which sends every step
-the slow way). So what is noted of a tick that began with few ready callbacks, each under a
-millisecond, lacks its first moments.
+While ticks are short, only steps of at least `LONG` are noted. Shorter ones are noted once the tick
+is `OLD`, or from the start of a busy tick (`limit` of the loop state then sends every step the slow
+way). So if a tick began with few ready callbacks of less than a millisecond each, those first ones
+are not noted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from loopwatch.core.evidence import Part
 from loopwatch.core.names import attribute, callable_name, code_name, coroutine_code, coroutine_name
 from loopwatch.core.request import Request
 
-KINDS = 128  # noted in one tick; steps of others are left out, and counted if the tick was slow
+KINDS = 128  # noted in one tick; steps of further kinds are only counted, if the tick was slow
 OLD = 0.02  # s of a tick from which short steps are noted too
 
 
@@ -30,8 +30,8 @@ class BusyTick:
         self.lost = 0  # steps of slow ticks that their parts lack
 
     def add(self, handle: Any, request: Request | None, took: float) -> None:
-        """Note one step. `handle` is None for one of an eager request, known by that alone, and for
-        a gap between two steps."""
+        """Note one step that took `took` seconds. `handle` is None for a gap between two steps, and
+        for the step of an eager request, of which only the request is known."""
         endpoint, code = endpoint_of(request), handle_code(handle)
         noted = self._noted.get((id(code), id(endpoint)))
         if noted is None:
@@ -44,7 +44,7 @@ class BusyTick:
         if len(self._noted) >= KINDS:
             self._left_out += 1
             return None
-        key = id(code), id(endpoint)  # both are kept, so the ids are theirs
+        key = id(code), id(endpoint)  # both objects are kept, so their ids stay unique
         return self._noted.setdefault(key, Noted(name, code, endpoint))
 
     def clear(self) -> None:
@@ -53,8 +53,8 @@ class BusyTick:
             self._left_out = 0
 
     def parts(self, notes: Iterable[tuple[Any, Any, float]] = ()) -> tuple[Part, ...]:
-        """Return what was noted of a slow tick, most seconds first; `notes` are of it too: code,
-        endpoint, seconds."""
+        """Return the parts of a slow tick, most seconds first. `notes` are further steps of it:
+        code, endpoint, seconds."""
         for code, endpoint, took in notes:
             noted = self._noted.get((id(code), id(endpoint)))
             if noted is None:
@@ -81,7 +81,7 @@ class Noted:
 
 
 def name_of(code: Any) -> str:
-    """Return the name of what `handle_code` returns."""
+    """Return the name of a result of `handle_code`."""
     return code_name(code) if isinstance(code, CodeType) else callable_name(code)
 
 
@@ -93,13 +93,15 @@ def endpoint_of(request: Request | None) -> Any:
 
 
 def running_task(handle: Any) -> Any:
-    """Return the task that a handle steps, None for a plain callback."""
+    """Return the task whose step a handle runs, None for a plain callback."""
     return task_of(attribute(handle, "_callback"))
 
 
 def task_of(callback: Any) -> Any:
-    """Return the task that a callback steps, None for a plain one; that may be any object, and what
-    it is asked for may be code of the app's, which fails."""
+    """Return the task whose step a callback runs, None for a plain callback.
+
+    A callback may be any object, so reading its attribute may run code of the app, which may fail.
+    """
     try:
         task = getattr(callback, "__self__", None)
         return task if isinstance(task, asyncio.Task) else None
@@ -108,7 +110,7 @@ def task_of(callback: Any) -> Any:
 
 
 def handle_code(handle: Any) -> Any:
-    """Return what stays the same for handles of one kind: a code object, else a type."""
+    """Return what all handles of one kind share: a code object, else a type."""
     task = running_task(handle)
     if task is not None:
         coroutine = task.get_coro()

@@ -1,4 +1,4 @@
-"""Which probe suits a loop."""
+"""The choice of the probe for a loop."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from loopwatch.loop.uvloop_loop import UvloopProbe
 
 
 def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
-    """Return a probe for the loop state's loop; `ticked(seconds, times)` files ticks of loops whose
-    ticks a heartbeat must estimate."""
+    """Return a probe for the loop of `state`; `ticked(seconds, times)` files ticks that a heartbeat
+    has estimated."""
     loop = state.loop
     if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
         return AsyncioProbe(state)

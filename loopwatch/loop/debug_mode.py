@@ -1,8 +1,8 @@
-"""asyncio's own debug mode, taken in: `Executing ... took 0.123 seconds` becomes a stall.
+"""asyncio's own debug mode: its warning `Executing ... took 0.123 seconds` becomes a stall.
 
-A logging filter on the `asyncio` logger meets the warning in the loop's thread, right after the
-callback. What the probe has judged already is not counted again. The warning itself ends here:
-one stall, one record.
+A filter on the `asyncio` logger gets the warning in the loop's thread, right after the callback. A
+step that the probe has judged already is not counted again. The filter drops the warning, so that
+one stall gives one record.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DebugMode(logging.Filter):
             loop.set_debug(debug)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return False for a slow-callback warning of this loop: it is a stall now."""
+        """Return False for a slow-callback warning of this loop, which becomes a stall."""
         if asyncio._get_running_loop() is not self.probe.loop or not slow_callback(record):
             return True
         try:

@@ -1,15 +1,15 @@
 """A loop's default executor: `asyncio.to_thread` and `run_in_executor(None, ...)`.
 
-asyncio keeps it in an attribute; uvloop hides it, but not from the collector: what the loop itself
-refers to is listed in half a microsecond. It is made at the first use and may be exchanged, so the
-watchdog looks for it at every wake.
+asyncio keeps it in an attribute. uvloop hides it, but the garbage collector lists what the loop
+refers to in half a microsecond. The executor is made at first use and may be replaced, so the
+watchdog looks for it at each wake.
 
-`submit` is wrapped on the instance. A call that finds a thread idle, or one left to start, costs
-two reads more. One that finds none is timed from then until a thread takes it, which is noted in
-that thread: how late the loop is plays no part. A call in line whose future is cancelled has waited
-until then. Python 3.11 counts idle threads too many once calls have been in line; there the first
-calls in line for a full pool may go untimed. How many threads are busy is therefore read from where
-they stand.
+`submit` is wrapped on the instance. If a thread is idle or can still be started, a call costs two
+more reads. Otherwise the call is timed until a thread takes it. The thread notes that moment
+itself, so a late loop does not distort it. If the future of a waiting call is cancelled, its wait
+ends then. Python 3.11 overcounts idle threads once calls have waited, so there the first calls that
+wait for a full pool may go untimed. For the same reason the number of busy threads is read from
+their stacks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Executor:
         self._ours: Any = None
 
     def glance(self) -> None:
-        """Look for an executor that is new; any thread may ask."""
+        """Look for a new executor, and wrap it; any thread may call this."""
         executor = default_executor(self._loop)
         if executor is not self._executor:
             self.uninstall()
@@ -52,13 +52,13 @@ class Executor:
             self._executor = executor
 
     def uninstall(self) -> None:
-        """Put back what was there."""
+        """Restore the executor's own `submit`."""
         executor, self._executor = self._executor, None
         if executor is not None and vars(executor).get("submit") is self._ours:
             vars(executor).pop("submit", None)
 
     def reading(self) -> tuple[int, int, int]:
-        """Return threads busy, idle or free to start, and calls that wait."""
+        """Return three counts: busy threads, threads idle or still to start, and waiting calls."""
         executor = default_executor(self._loop)
         if executor is None:
             return 0, 0, 0
@@ -104,7 +104,7 @@ class Executor:
 
     @guarded
     def _leave(self, future: Future[Any]) -> None:
-        """Have the loop's thread told that this call waits no more; any thread."""
+        """Have the loop's thread end this call's wait; any thread may call this."""
         vars(future).pop("set_running_or_notify_cancel", None)
         try:
             self._loop.call_soon_threadsafe(self._line.leave, future, clock())
@@ -113,19 +113,19 @@ class Executor:
 
 
 def full(executor: Any) -> bool:
-    """Return whether a call submitted now has to wait for a thread."""
+    """Return whether a call submitted now would wait for a thread."""
     return executor._work_queue.qsize() > 0 or (
         not executor._idle_semaphore._value and len(executor._threads) >= executor._max_workers
     )
 
 
 def default_executor(loop: Any) -> Any:
-    """Return a loop's default executor if it is a made one of threads; any thread may ask."""
+    """Return a loop's default executor if it exists and uses threads; any thread may call this."""
     if hasattr(loop, "_default_executor"):
         found = loop._default_executor
         return found if isinstance(found, ThreadPoolExecutor) else None
     found = [one for one in gc.get_referents(loop) if isinstance(one, ThreadPoolExecutor)]
-    if not found:  # asked first, since asking for a `__dict__` has its price (see `attributes`)
+    if not found:  # checked first, since reading `__dict__` slows the loop (see replaced.py)
         return None
     own = [id(one) for one in vars(loop).values()] if hasattr(loop, "__dict__") else []
     return next((one for one in found if id(one) not in own), None)

@@ -1,4 +1,4 @@
-"""The floor of a stack: the code that runs a loop's steps. Nothing below it is the app's."""
+"""The floor of a stack: the code that runs a loop's steps. No frame below it is the app's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def below_current_task() -> CodeType | None:
 
 
 def parked_code(thread_id: int, is_parked: Callable[[], bool]) -> CodeType | None:
-    """Return the innermost code of a thread, if it was parked there before and after."""
+    """Return a thread's innermost code, if `is_parked` was true before and after reading it."""
     if not is_parked():
         return None
     with STILL:

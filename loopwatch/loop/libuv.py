@@ -1,7 +1,7 @@
 """libuv's functions, through the symbols that uvloop's shared object exports.
 
-`uv_loop_configure(UV_METRICS_IDLE_TIME)` has libuv count the time it waits; prepare and check
-handles of our own tell where a poll begins and ends (`native/libuv_poll.c`, `python_libuv`).
+`uv_loop_configure(UV_METRICS_IDLE_TIME)` makes libuv count its waiting time. Our own prepare and
+check handles report where a poll begins and ends (`native/libuv_poll.c`, `python_libuv`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from loopwatch.loop.step_timing import LibuvPoll
 
 UV_METRICS_IDLE_TIME = 1
 UV_CHECK, UV_PREPARE = 2, 9  # uv_handle_type: in this order since libuv 1.0
-FUNCTIONS = (  # in the order that native/libuv_poll.c has them; the last is for its twin
+FUNCTIONS = (  # in the order of native/libuv_poll.h; only python_libuv.py uses the last one
     *("uv_prepare_init", "uv_prepare_start", "uv_prepare_stop"),
     *("uv_check_init", "uv_check_start", "uv_check_stop"),
     *("uv_close", "uv_unref", "uv_metrics_idle_time", "uv_now", "uv_metrics_info"),
@@ -34,7 +34,10 @@ class Libuv:
         self.prepare_size, self.check_size = size(UV_PREPARE), size(UV_CHECK)
 
     def open(self, state: LoopState) -> Any:
-        """Have libuv write each poll into `state`; on the loop's thread, until `close`."""
+        """Make libuv write each poll into `state` until `close`; call it on the loop's thread.
+
+        Raises OSError where libuv refuses.
+        """
         configure = self.library.uv_loop_configure
         if configure(ctypes.c_void_p(self.address), UV_METRICS_IDLE_TIME) != 0:
             raise OSError("uv_loop_configure refused UV_METRICS_IDLE_TIME")

@@ -1,22 +1,22 @@
 """anyio's default limiter, whose tokens `def` routes wait for.
 
-`async with limiter` finds its methods on the type, and a limiter has slots: nothing can be wrapped
-on the instance. But whoever finds no token free is put into its `_wait_queue`, and is taken out
-the moment he is given one or gives up, all on the loop's thread. So that queue is replaced by one
-that tells: who gets a token at once never meets it, and costs nothing.
+`async with limiter` finds its methods on the type, and a limiter has slots, so nothing can be
+wrapped on the instance. But a call that finds no free token enters the limiter's `_wait_queue`. It
+leaves that queue when it gets a token or gives up. All this happens on the loop's thread. So the
+queue is replaced by one that reports both. A call that gets a token at once never enters it, and
+costs nothing.
 
-A token is given back by the loop, after the thread is done and the loop has come round to it. The
-difference is the loop's fault, not the pool's: a worker thread that is at work while somebody
-waits gets its queue's `task_done`, the last thing it calls, noted. The frame that gives the token
-back knows its worker. Where it does not (a raised `total_tokens`, a waiter that was cancelled just
-then), the token came free that moment. What cannot be told apart is a C call that keeps the GIL:
-it holds threads and loop alike.
+The loop gives a token back some time after the thread has finished. That delay is the loop's, not
+the pool's. So while calls wait, each busy worker thread notes when it calls its queue's
+`task_done`, the last thing that it does. The frame that gives the token back knows its worker. If
+no frame does (`total_tokens` was raised, or a waiter was just cancelled), the token became free at
+that moment. A C call that keeps the GIL cannot be distinguished: it holds threads and loop alike.
 
-The limiter is made at the first use on a loop. Within a task it can be asked for, which makes it;
-else the watchdog looks now and then whether it is there. Limiters that the app makes itself are
-not watched, nor are processes or threads of its own.
+The limiter is made at its first use on a loop. Within a task, requesting it makes it; otherwise the
+watchdog looks from time to time whether it exists. Limiters that the app makes are not watched, nor
+are the app's own processes and threads.
 
-Tried and dropped: wrapping `acquire_on_behalf_of` on the class (a frame more for every acquire of
+Tried and dropped: wrapping `acquire_on_behalf_of` on the class (one more frame for every acquire of
 every limiter in the process).
 """
 
@@ -37,12 +37,12 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.loop.pool_queue import Line, Waited
 
 BACKEND = "anyio._backends._asyncio"
-GIVER = "run_sync_in_worker_thread"  # the function whose local `worker` was at work
+GIVER = "run_sync_in_worker_thread"  # the function whose local `worker` has finished a call
 DEPTH = 8  # frames between the queue and that function, at most
 
 
 class WaitQueue(OrderedDict[Any, Any]):
-    """A limiter's waiters, in order; it tells when each begins and ends to wait."""
+    """A limiter's waiters, in order; it reports when each begins and ends to wait."""
 
     def __init__(self, limiter: Limiter, waiters: OrderedDict[Any, Any]) -> None:
         super().__init__()
@@ -77,9 +77,9 @@ class Limiter:
         self._ours: WaitQueue | None = None
         self._installed = False
         self._workers: Collection[Any] | None = None  # anyio's own set of the loop's threads
-        self._noted: WeakSet[Any] = WeakSet()  # their queues
-        self._noting = False  # newcomers, soon
-        self._nobodys = Context()  # for doing so in no request's name
+        self._noted: WeakSet[Any] = WeakSet()  # queues whose `task_done` is ours
+        self._noting = False  # `_note_newcomers` is scheduled
+        self._nobodys = Context()  # its context, which belongs to no request
 
     def install(self) -> None:
         self._installed = True
@@ -87,7 +87,7 @@ class Limiter:
         self._replace()
 
     def uninstall(self) -> None:
-        """Put back what was there; if called by another thread, as soon as the loop gets to it."""
+        """Restore anyio's queue; when called by another thread, as soon as the loop gets to it."""
         self._installed = False
         if threading.get_ident() == self._thread or not self._loop.is_running():
             self._put_back()
@@ -95,19 +95,19 @@ class Limiter:
             self._soon(self._put_back)
 
     def abandon(self) -> None:
-        """`uninstall` in a forked child, where the loop's thread is this one or there is none."""
+        """`uninstall` in a forked child, where the loop's thread is this one or does not exist."""
         self._installed = False
         self._put_back()
 
     def glance(self) -> None:
-        """Look whether the limiter has been made meanwhile; any thread may ask."""
+        """Look whether the limiter has been made meanwhile; any thread may call this."""
         if self.limiter is None:
             self.limiter = made(self._loop)
             if self.limiter is not None:
                 self._soon(self._replace)
 
     def reading(self) -> tuple[int, int, int]:
-        """Return threads busy, idle or free to start, and calls that wait."""
+        """Return three counts: busy threads, threads idle or still to start, and waiting calls."""
         if self.limiter is None:
             return 0, 0, 0
         busy = self.limiter.borrowed_tokens
@@ -117,7 +117,7 @@ class Limiter:
     def _soon(self, callback: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:  # the loop has closed: nobody waits any more
+        except RuntimeError:  # the loop has closed, so no call waits any more
             callback()
 
     @guarded
@@ -144,14 +144,14 @@ class Limiter:
         if request is not None:
             self.line.join(borrower, request, clock())
         if not self._noting:
-            self._noting = True  # once a tick
+            self._noting = True  # once per tick
             if self._workers is None:
                 self._workers = sys.modules[BACKEND]._threadpool_workers.get(None)
             self._note_workers()
             self._loop.call_soon(self._note_newcomers, context=self._nobodys)
 
     def _note_newcomers(self) -> None:
-        """Who got the last token may have had to start a thread for it, a step later."""
+        """Note workers once more: the call with the last token may start a thread a step later."""
         self._noting = False
         self._note_workers()
 
@@ -162,7 +162,7 @@ class Limiter:
                 self._note(worker.queue)
 
     def _note(self, queue: Any) -> None:
-        """Have the moment noted at which the worker of this queue is done with a call."""
+        """Make this queue note when its worker has finished a call."""
         if "task_done" not in vars(queue):
             queue.task_done = noting(queue)
             self._noted.add(queue)
@@ -182,7 +182,7 @@ def noting(queue: Any) -> Callable[[], None]:
     task_done = queue.task_done
 
     def noted() -> None:
-        noted.at = clock()  # type: ignore[attr-defined]  # before it is known to be done
+        noted.at = clock()  # type: ignore[attr-defined]  # before the queue shows it as done
         task_done()
 
     noted.at = 0.0  # type: ignore[attr-defined]
@@ -190,13 +190,13 @@ def noting(queue: Any) -> Callable[[], None]:
 
 
 def done_at(queue: Any, now: float) -> float:
-    """Return when a worker was done with its last call; `now` if it is not known to be."""
+    """Return when a worker finished its last call (clock, s); `now` if that is not known."""
     at: float = getattr(queue.task_done, "at", 0.0)
     return at if at and not queue.unfinished_tasks else now
 
 
 def giver(frame: FrameType | None) -> Any:
-    """Return the worker thread whose token is given back in this frame, if it is one."""
+    """Return the worker whose token this frame or a caller gives back; None if there is none."""
     for _ in range(DEPTH):
         if frame is None:
             return None
@@ -207,7 +207,7 @@ def giver(frame: FrameType | None) -> Any:
 
 
 def made_in_task() -> Any:
-    """Return the running loop's limiter, made if need be; None outside a task."""
+    """Return the running loop's limiter, and make it if necessary; None outside a task."""
     anyio = sys.modules.get("anyio")
     try:
         return anyio.to_thread.current_default_thread_limiter() if anyio is not None else None
@@ -216,7 +216,7 @@ def made_in_task() -> Any:
 
 
 def made(loop: Any) -> Any:
-    """Return a loop's default limiter if it has been made; any thread may ask."""
+    """Return a loop's default limiter if it has been made; any thread may call this."""
     lowlevel, backend = sys.modules.get("anyio.lowlevel"), sys.modules.get(BACKEND)
     kept = getattr(lowlevel, "_run_vars", {}).get(loop, {})  # what anyio keeps by loop
     kind = getattr(backend, "CapacityLimiter", ())

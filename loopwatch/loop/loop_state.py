@@ -1,12 +1,13 @@
-"""The numbers one watched loop's thread owns.
+"""The numbers that one watched loop's thread owns.
 
 Rule: only the loop's thread writes here; any thread may read. Every write is one attribute store,
-so a reader under the GIL sees old or new, never half. `mark`, where the step in progress began, is
-the proof of movement: a stack sample counts only if it is the same before and after.
+so a reader that has the GIL sees the old value or the new one. `mark` is the moment at which the
+step in progress began. While it stays the same, the loop has not moved: a stack sample counts only
+if `mark` is the same before and after it.
 
-A fast step adds to numbers. A step of `limit` or more is filed in a histogram (by its request, or
-by `long_step`), and if it was slow `judge` puts one `Slow` into `pending`, which the watchdog's
-thread explains: the loop's thread looks up no source and writes no log.
+A fast step adds to numbers. A step of `limit` or more goes into a histogram (its request's, or by
+`long_step`). If it was slow, `judge` puts one `Slow` into `pending`. The delivery thread explains
+it: the loop's thread looks up no source and writes no log.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from loopwatch.core.speedups import speedups
 from loopwatch.loop.busy_ticks import BusyTick
 from loopwatch.loop.victim_search import SLACK, WAITED, Position, VictimSearch
 
-LONG = SECONDS_EDGES[0]  # s: below it a step is only counted
-BUSY_TICK = 100  # callbacks ready at once: from there on every step of the tick goes the slow way
-PENDING = 1024  # slow callbacks kept for explaining; more are dropped and counted
+LONG = SECONDS_EDGES[0]  # s: shorter steps are only counted
+BUSY_TICK = 100  # callbacks ready at once from which every step of the tick goes the slow way
+PENDING = 1024  # slow callbacks kept until collected; further ones are dropped and counted
 SAMPLES = 64  # stack samples kept until explained
-BEHIND = 0.05  # of the threshold: a tick or step as long makes requests wait in their sockets
+BEHIND = 0.05  # of the threshold: a tick or step this long makes requests wait in their sockets
 
 clock = time.perf_counter
 
@@ -39,7 +40,7 @@ clock = time.perf_counter
 if TYPE_CHECKING or speedups is None:
 
     class LoopStateNumbers:
-        """What the code that runs at every step reads and writes."""
+        """The numbers that are read and written at every step."""
 
         __slots__ = (
             *(
@@ -59,27 +60,27 @@ if TYPE_CHECKING or speedups is None:
         )
 
         mark: float  # when the step in progress began; between steps, when the last one ended
-        tick: float  # when the tick in progress began; in the poll, when that began
+        tick: float  # when the tick in progress began; within a poll, when the poll began
         idle: float  # s in polls
         turns: int  # ticks that have ended
         limit: float  # s from which a step goes the slow way
         threshold: float  # s from which it is slow
-        behind: float  # until then a request that begins may have waited in its socket; clock, s
+        behind: float  # a request that begins before then may have waited in its socket; clock, s
         busy_since: float  # when the loop's latest busy time began
         idle_before: float  # s in polls, as of then
-        other_seconds: float  # of the next
-        other_steps: int  # short ones of plain callbacks that no request owns
-        ready: int  # callbacks that were scheduled and have not run, where that is known
+        other_seconds: float  # s of `other_steps`
+        other_steps: int  # short steps of plain callbacks that no request owns
+        ready: int  # callbacks scheduled that have not run yet, where that is known
         polling: bool
-        eager: bool  # tasks may begin inside others' steps
-        closed: bool  # the loop is watched no more
-        ask: float  # from then on a step that begins must look whether its tick has ended
-        running: Any  # the handle whose step is in progress, None between two
+        eager: bool  # tasks may begin within another task's step
+        closed: bool  # the loop is not watched any more
+        ask: float  # a step that begins after this must check whether its tick has ended; clock, s
+        running: Any  # the handle whose step is in progress, None between two steps
         entered: Request | None  # the request that began in this step
-        poll: Any  # of libuv, for what the poll phase runs; None on other loops
+        poll: Any  # the LibuvPoll of a uvloop loop; None on other loops
         long_tick: Callable[[float], None]
-        span: Callable[[], tuple[str, str] | None] | None  # ids of the current one, if it is kept
-        tick_counts: list[int]  # of the ticks, by bucket of their duration
+        span: Callable[[], tuple[str, str] | None] | None  # returns the current span's ids
+        tick_counts: list[int]  # ticks by bucket of their duration
         tick_sums: list[float]
         tick_squares: list[float]
 
@@ -94,14 +95,15 @@ if TYPE_CHECKING or speedups is None:
             self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
 
         def count_tick(self, took: float) -> None:
-            """File a tick that was busy for so long."""
+            """File a tick that was busy for `took` seconds."""
             bucket = bisect_left(SECONDS_EDGES, took)
             self.tick_counts[bucket] += 1
             self.tick_sums[bucket] += took
             self.tick_squares[bucket] += took * took
 
         def fall_behind(self, took: float) -> None:
-            """The loop was busy for so long until now: what came meanwhile has waited."""
+            """Note that the loop was busy for the last `took` seconds: requests that arrived
+            meanwhile have waited in their sockets."""
             least = self.threshold * BEHIND
             if took < least:
                 return
@@ -110,18 +112,18 @@ if TYPE_CHECKING or speedups is None:
                 self.busy_since, self.idle_before = self.mark - took, self.idle
 
         def position(self, now: float) -> tuple[int, float, float | None]:
-            """Return turns, s idle until now, and since when the tick in progress is busy; None
-            while the loop waits in its poll."""
+            """Return turns, s idle until now, and since when the tick in progress has been busy
+            (clock, s), None while the loop waits in its poll."""
             if self.poll is not None:
                 read: tuple[int, float, float | None] = self.poll.read(now)
                 return read
             turns, idle, tick, polling = self.turns, self.idle, self.tick, self.polling
-            if not polling:  # no call among the reads: no switch
+            if not polling:  # no call between these reads, so no thread switch
                 return turns, idle, tick
             return turns, idle + max(0.0, now - tick), None
 
         def take_notes(self) -> list[tuple[Any, Any, float]]:
-            """Return the long steps of this tick that were filed as single ones: none here."""
+            """Return this tick's long steps that only the C code has noted: none here."""
             return []
 
 else:
@@ -129,7 +131,7 @@ else:
 
 
 class LoopState(LoopStateNumbers):
-    """What the probes write and the watchdog reads, for one loop. Times are clock, s."""
+    """What the probe of one loop writes and the watchdog reads. Times are clock, s."""
 
     __slots__ = (
         *(
@@ -169,7 +171,7 @@ class LoopState(LoopStateNumbers):
         self.here()
 
     def begin(self) -> None:
-        """Judge from now on: what has run until now was loopwatch's own start."""
+        """Start judging now: what has run so far was loopwatch's own start."""
         self.mark = self.tick = clock()
 
     def here(self) -> None:
@@ -180,7 +182,7 @@ class LoopState(LoopStateNumbers):
         self.cpu_clock = cpu_clock()
 
     def end_long_tick(self, took: float) -> None:
-        """End a tick that was slow, or follows one: judge it if none of its steps was."""
+        """End a tick that was slow or follows a slow one; judge it if none of its steps was."""
         self.limit = LONG
         if took >= self.threshold and self.judged <= self.tick:
             self.judge_busy_tick(self.tick, took)
@@ -198,7 +200,7 @@ class LoopState(LoopStateNumbers):
         context: Context | None = None,
         code: CodeType | None = None,
     ) -> None:
-        """Put one slow callback up for explaining."""
+        """Queue one slow callback for its explanation; `started` is clock, `duration` s."""
         self.judged = started + duration
         copied = context.copy() if context is not None else None
         slow = self.slow(started, duration)
@@ -206,20 +208,20 @@ class LoopState(LoopStateNumbers):
         self.put(slow)
 
     def judge_busy_tick(self, started: float, duration: float) -> None:
-        """Put a tick up for explaining in which many steps took part and none was slow."""
+        """Queue a slow tick of many steps, none of which was slow, for its explanation."""
         self.judged = started + duration
         slow = self.slow(started, duration)
         slow.parts = self.busy_tick.parts(self.take_notes()) or (Part(None, None, None, duration),)
         self.put(slow)
 
     def slow(self, started: float, duration: float) -> Slow:
-        """Return what every slow callback of this loop has, as it ends."""
+        """Return a `Slow` with the fields that every slow callback of this loop has."""
         return Slow(
             started, duration, self.thread_name, self.threshold, self.thread_id, cpu=self.cpu()
         )
 
     def put(self, slow: Slow) -> None:
-        """Keep a slow callback until it is explained, if there is room."""
+        """Keep a slow callback until it is collected; without room, count it as dropped."""
         if threading.get_ident() == self.thread_id:
             slow.hold = self.victim_search.begin(
                 slow.started, slow.ended, slow.request, busy_tick=bool(slow.parts)
@@ -234,9 +236,9 @@ class LoopState(LoopStateNumbers):
             self.dropped += 1
 
     def believable(self, request: Request, queued: float) -> float:
-        """Return for how long a request, whose bytes are that old, can have been in its socket: a
-        loop that waits in its poll reads them at once. Whatever came between the server and us has
-        spent the rest."""
+        """Return for how long (s) a request whose bytes are `queued` s old can have been in its
+        socket. A loop that waits in its poll reads bytes at once, so the rest was spent between
+        the server and us."""
         if self.idle - self.idle_before > WAITED:
             return 0.0
         return min(queued, max(0.0, request.started - self.busy_since + SLACK))
@@ -251,19 +253,19 @@ class LoopState(LoopStateNumbers):
         return next((context for context in shown if context is not None), None)
 
     def cpu(self) -> float:
-        """Return the loop thread's CPU seconds so far; 0.0 where that cannot be read."""
+        """Return the loop thread's CPU seconds so far; 0.0 where they cannot be read."""
         return cpu_seconds(self.cpu_clock)
 
 
 def cpu_clock() -> int | None:
-    """Return the calling thread's CPU clock: asked of an ended thread it may crash."""
+    """Return the calling thread's CPU clock; asking for that of an ended thread may crash."""
     if not hasattr(time, "pthread_getcpuclockid"):
         return None
     return time.pthread_getcpuclockid(threading.get_ident())
 
 
 def cpu_seconds(of: int | None) -> float:
-    """Return what a CPU clock says; 0.0 where there is none or its thread has ended."""
+    """Return the CPU seconds of a clock; 0.0 if there is none or its thread has ended."""
     try:
         return time.clock_gettime(of) if of is not None else 0.0
     except OSError:

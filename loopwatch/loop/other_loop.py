@@ -1,11 +1,11 @@
-"""A loop nobody knows (rloop, winloop): its callbacks as they are scheduled, its ticks by a timer
-that should fire every 25 ms, and how late that is.
+"""Loops of another make (rloop, winloop): callbacks are timed as on uvloop, and a timer that should
+fire every 25 ms estimates ticks by its lateness.
 
-A late beat means that the loop was busy from the moment the beat was due. A heartbeat lies if its
-lateness is simply averaged (one 1 s block in 6 s gives 240 beats on time and one late); so a beat
-late by d is filed as a tick of d, which counts what every moment of those d seconds would have
-waited. Busy and idle time cannot be had this way and are absent. Where the loop's methods cannot be
-set, a late beat is all that is known.
+A late beat means that the loop was busy from the moment the beat was due. An average of lateness
+would be wrong (one block of 1 s in 6 s gives 240 beats on time and one late). So a beat that is
+late by d is filed as a tick of d, which counts what each moment of those d seconds would have
+waited. Busy and idle time are not known this way, and are absent. Where the loop's methods cannot
+be set, late beats are all that is known.
 """
 
 from __future__ import annotations

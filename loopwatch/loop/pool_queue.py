@@ -1,11 +1,11 @@
-"""The line in front of a pool of threads: who waits, and what each request has waited.
+"""The line in front of a pool of threads: which calls wait, and how long each request has waited.
 
-Rule: a request waits for a thread while it is in line and every thread of the pool is at work.
-Once a thread is done and the loop has not come round to hand it on, everybody in line waits for
-the loop: the line's clock stands still until the loop does. So a stall is never taken for a pool
-that is too small, and what a stall did to those further back in line is not theirs either.
+Rule: a request waits for a thread while it is in line and every thread of the pool is busy. Once a
+thread has finished, but the loop has not handed it on yet, the line waits for the loop. The line's
+clock stands still until the loop does so. So a stall never looks like a pool that is too small,
+also not for the calls further back in line.
 
-All is done on the loop's thread. Where several calls of one request wait at a time, that time
+Everything happens on the loop's thread. If several calls of one request wait at once, that time
 counts once, so a request never waits longer than it lasts.
 """
 
@@ -41,17 +41,17 @@ class Waits:
 
 
 class Line:
-    """Calls `waited(request, seconds)` whenever a call has had its turn or has given up.
+    """Calls `waited(request, seconds)` whenever a call got a thread or gave up.
 
     The request may have ended by then, if a task that it left behind was in line.
     """
 
     def __init__(self, waited: Waited) -> None:
         self._waited = waited
-        self._waits: dict[Any, Wait] = {}  # by who waits, in order; as long as the line
-        self._requests: dict[Request, Waits] = {}  # those in line
-        self._stood = 0.0  # s for which the line's clock stood still so far
-        self._moved = 0.0  # when it last began to move again
+        self._waits: dict[Any, Wait] = {}  # by call, in order of the line
+        self._requests: dict[Request, Waits] = {}  # those with calls in line
+        self._stood = 0.0  # s for which the line's clock has stood still so far
+        self._moved = 0.0  # when it last resumed; clock, s
 
     @guarded
     def join(self, who: Any, request: Request, now: float) -> None:
@@ -60,13 +60,14 @@ class Line:
 
     @guarded
     def stood_still(self, since: float, now: float) -> None:
-        """A thread has been free since then, but the loop hands it on only now."""
+        """Stop the line's clock from `since` to `now` (clock, s): a thread was free since then, but
+        the loop hands it on only now."""
         since = max(since, self._moved)
         began = since - self._stood
         for wait in reversed(self._waits.values()):
             if wait.began <= began:
                 break
-            wait.began = began  # it joined meanwhile
+            wait.began = began  # this call joined meanwhile
         self._stood += max(0.0, now - since)
         self._moved = now
 

@@ -1,4 +1,4 @@
-"""What every probe does, whatever its loop: hook in, be told of the loop's end, hook out."""
+"""What the probes of all loops share: hook in, notice the loop's end, hook out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LAYERS = ("requests", "watchdog", "gc")
 
 
 class Held(NamedTuple):
-    """Somebody has the loop: since when, and a mark that is another for every step (clock, s)."""
+    """The loop runs something: since when, and a mark that differs for every step (clock, s)."""
 
     mark: float
     since: float
 
 
 class Probe:
-    """Watches one loop through its `state`. Subclasses know how."""
+    """Watches one loop and writes its `state`. Subclasses are for kinds of loops."""
 
     kind: str
     layers: ClassVar[tuple[str, ...]]
@@ -40,7 +40,7 @@ class Probe:
         self._replaced_close = Replaced(self.loop, "close", self._close)
 
     def uninstall(self) -> None:
-        """Put back what was there."""
+        """Restore what was replaced."""
         self.state.closed = True
         self._replaced_close.put_back()
 
@@ -49,30 +49,30 @@ class Probe:
         self.uninstall()
 
     def _close(self) -> None:
-        """Stand for the loop's own `close`; somebody's wrapper over this may go on calling it."""
+        """Replace the loop's own `close`; other wrappers may call this even after `uninstall`."""
         if self._closed is not None:
             self._closed()
         self._original_close()
 
     def held(self, now: float) -> Held | None:
-        """Return who has the loop, or None while it is idle or that cannot be known."""
+        """Return the hold in progress at `now` (clock, s); None if idle, or if that is unknown."""
         raise NotImplementedError
 
     def glance(self) -> None:
-        """Do what this loop needs done at every wake of the watchdog."""
+        """Do what this loop needs at every wake of the watchdog."""
         state = self.state
         if not state.eager and self.loop.get_task_factory() is not None:
             self.expect_eager_tasks()
 
     def expect_eager_tasks(self) -> None:
-        """Tasks may begin within others' steps from now on."""
+        """Note that tasks may begin within other tasks' steps from now on."""
         self.state.eager = True
 
     def idle(self, now: float) -> float | None:
-        """Return seconds spent idle since the watch began; None if the loop does not tell."""
+        """Return seconds idle since the watch began; None if the loop does not report them."""
         return self.state.position(now)[1]
 
     def ticking(self, now: float) -> float:
-        """Return for how long the tick in progress has been busy, s; 0.0 if that is not known."""
+        """Return for how long the tick in progress has been busy, s; 0.0 if not known."""
         since = self.state.position(now)[2]
         return 0.0 if since is None else max(0.0, now - since)

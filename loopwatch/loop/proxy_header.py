@@ -1,13 +1,14 @@
-"""When a request began, by the proxy in front: the header X-Request-Start.
+"""When a request reached the proxy in front: the header X-Request-Start.
 
-Rule: only for those who asked, since any client can send it. A proxy that sets it replaces what
-came with the request; two of them, or one that cannot be true, are nonsense, not a guess.
+Rule: the header is read only if that was asked for, since any client can send it. A proxy that
+sets it replaces what came with the request. Two headers, or an impossible time, are an error; no
+value is guessed.
 
 The header is a Unix time: nginx writes seconds (`t=${msec}` is `t=1700000000.123`), Heroku's router
-milliseconds, Apache (`%t`) microseconds. Magnitude tells them apart: until the year 5138 seconds
+milliseconds, Apache (`%t`) microseconds. The magnitude gives the unit: until the year 5138 seconds
 have at most 11 digits, and since 1973 milliseconds have 12 to 14, microseconds 15 to 17.
 
-It is as exact as the proxy's clock, and as what it wrote: whole seconds are up to 1 s too early.
+It is as exact as the proxy's clock and format: whole seconds are up to 1 s too early.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def since_proxy(headers: Iterable[tuple[bytes, bytes]], now: float) -> float | N
         now: Unix time, s.
 
     Raises:
-        ValueError: the header makes no sense, and is to be counted. What it held is not told.
+        ValueError: the header makes no sense. The message does not quote it; callers count it.
     """
     values = [value for name, value in headers if name == HEADER]
     if not values:
@@ -46,7 +47,7 @@ def since_proxy(headers: Iterable[tuple[bytes, bytes]], now: float) -> float | N
 
 
 def unix_time(value: bytes) -> float:
-    """Return s; raise ValueError for what is no number of s, ms or µs."""
+    """Return s; raise ValueError if the value is no number of s, ms or µs."""
     match = FORM.fullmatch(value)
     if match is None:
         raise nonsense("something else came")

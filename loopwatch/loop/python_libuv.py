@@ -1,9 +1,9 @@
-"""What `native/libuv_poll.c` does, in Python: where a libuv loop is.
+"""The Python version of `native/libuv_poll.c`: where a libuv loop is.
 
-A callback of Python's before and after each poll would cost as much as a small request. So nothing
-is hooked in: libuv is asked, for its idle time and its number of turns, when a step begins more
-than `LONG` after its tick began. Ticks shorter than that are not told apart, and a long one begins
-with its first step, or with what ran in the poll phase before.
+A Python callback before and after each poll would cost as much as a small request, so libuv gets no
+hook. Instead, a step that begins more than `LONG` after its tick began reads libuv's idle time and
+its number of turns. Shorter ticks are not distinguished. A long one begins with its first step, or
+with what ran in the poll phase before it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Metrics(ctypes.Structure):
 
 
 class LibuvPoll:
-    """The poll of one loop; `functions` are the addresses that `probe.libuv` names."""
+    """The poll of one loop; `functions` are the addresses of `FUNCTIONS` in libuv.py."""
 
     def __init__(
         self, state: LoopState, address: int, functions: tuple[int, ...], *sizes: int
@@ -41,8 +41,8 @@ class LibuvPoll:
         self._state: LoopState | None = state
         self._address: int | None = address
         self._zero = self._raw = self._idle_time(address)
-        self._lost = 0  # ns: what signals have taken from libuv's count
-        self._idle_before = 0.0  # s, at the last step that asked
+        self._lost = 0  # ns that signals have taken from libuv's count
+        self._idle_before = 0.0  # s, at the last step that read it
         state.turns = self._turns(address)
         state.poll = self
 
@@ -51,8 +51,8 @@ class LibuvPoll:
         return int(self._metrics.loop_count)
 
     def _idle(self, address: int) -> float:
-        """Return s idle. A signal that ends a poll makes libuv begin its count anew, so what that
-        falls by is carried."""
+        """Return s idle. A signal that ends a poll resets libuv's count, so what it falls by is
+        added."""
         raw = self._idle_time(address)
         if raw < self._raw:
             self._lost += self._raw - raw
@@ -60,9 +60,9 @@ class LibuvPoll:
         return float(raw + self._lost - self._zero) / 1e9
 
     def read(self, now: float) -> tuple[int, float, float | None]:
-        """Return turns, s idle, and since when the loop is busy; None while it waits.
+        """Return turns, s idle, and since when the loop is busy (clock, s), None while it waits.
 
-        In a poll idle time grows between two calls.
+        In a poll, idle time grows between two reads.
         """
         state, address = self._state, self._address
         if state is None or address is None:
@@ -74,7 +74,8 @@ class LibuvPoll:
         return turns, idle, min(now, max(own, state.mark if state.running is None else state.tick))
 
     def catch_up(self, state: LoopState, ended: float, now: float) -> None:
-        """A step begins now, and the last one ended then: was there a poll in between, or a gap?"""
+        """Find whether a poll or a gap lies between the last step, which `ended` then, and `now`,
+        where a step begins (clock, s)."""
         address = self._address
         if address is None:
             return
@@ -93,7 +94,7 @@ class LibuvPoll:
             end_gap(state, rest)
 
     def detach(self) -> None:
-        """Read nothing more; on any thread."""
+        """Stop reading libuv; any thread may call this."""
         if self._state is not None:
             self._state.poll = None
         self._state = self._address = None

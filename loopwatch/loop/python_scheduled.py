@@ -1,9 +1,9 @@
-"""What `native/scheduled.c` does, in Python: the steps of loops whose handles cannot be wrapped.
+"""The Python version of `native/scheduled.c`: the steps of loops whose handles cannot be wrapped.
 
-When a callback was scheduled is known to the step that did it, unless another thread did. How many
-are ready is not counted. What asyncio itself schedules, task steps and futures' callbacks, is
-passed to the loop as an argument of `run`, which costs less than an object for each: nobody else
-has the handle.
+A callback counts as scheduled when the step that scheduled it began, unless another thread did it.
+Ready callbacks are not counted. What asyncio itself schedules (task steps and futures' callbacks)
+is passed to the loop as an argument of `run`. That costs less than an object for each, and no other
+code has the handle.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ UNSET = {"_context": None, "_due": 0.0}
 
 
 class Scheduled:
-    """Stands for a callback towards the loop, and for the loop's handle towards us."""
+    """Replaces a callback in the loop, and stands for the loop's handle in our code."""
 
     __slots__ = ("_callback", "_context", "_due", "_made", "_run")
 
     _callback: Any
-    _context: Context  # once a step was long
-    _due: float  # of a timer
-    _made: float  # when it was scheduled, clock, s
+    _context: Context  # set once its step was long
+    _due: float  # of a timer; clock, s
+    _made: float  # when it was scheduled; clock, s
     _run: Callable[..., Any]
 
     def __call__(self, *args: Any) -> Any:
         return self._run(self._callback, self._made, args, self)
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else is asked of it is asked of the callback."""
+        """Return any other attribute from the callback."""
         return UNSET[name] if name in UNSET else getattr(self._callback, name)
 
     def __repr__(self) -> str:
@@ -50,7 +50,7 @@ class Scheduled:
 
 
 class Named(partial[Any]):
-    """`run`, shown as the callback that has just raised in it."""
+    """`run`; its attributes and repr are those of the callback that has just raised in it."""
 
     __slots__ = ()
 
@@ -69,7 +69,7 @@ class Named(partial[Any]):
 
 
 class NoLoop:
-    """Takes the first step of a task."""
+    """A loop that only keeps the first step of a task."""
 
     step: Any
 
@@ -84,8 +84,8 @@ async def nothing() -> None: ...
 
 
 def step_kind() -> type | None:
-    """Return the type of what steps a task for the first time, and whenever it does not wait; None
-    where that is a method like any other."""
+    """Return the type of the callback for a task's first step, and for each step after a plain
+    yield; None where it is an ordinary method."""
     loop, coroutine = NoLoop(), nothing()
     task: Any = Task(coroutine, loop=loop)  # type: ignore[arg-type]
     task._log_destroy_pending = False
@@ -98,10 +98,11 @@ STEP = step_kind()
 
 
 def timed_step(state: LoopState) -> Callable[..., Any]:
-    """Return what calls a callback, and times its step; `handle` is None for a task's."""
+    """Return a function that calls a callback and times its step; it gets no `handle` for what
+    asyncio itself schedules."""
 
     def run(callback: Any, made: float, args: Any, handle: Scheduled | None = None) -> Any:
-        if state.running is not None:  # one within another
+        if state.running is not None:  # a step within another
             return callback(*args)
         ended = state.mark
         state.mark = now = clock()
@@ -144,7 +145,7 @@ def end_slowly(state: LoopState, handle: Scheduled, request: Request | None, too
 
 
 def look(state: LoopState, ended: float, now: float) -> None:
-    """A step begins now, long after its tick: has that ended? In an old one each is noted."""
+    """Check, as a step begins, whether its tick has ended; in an old tick each step is noted."""
     if state.poll is not None:
         state.poll.catch_up(state, ended, now)
         state.mark = clock()
@@ -154,8 +155,8 @@ def look(state: LoopState, ended: float, now: float) -> None:
 
 
 def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Callable[..., Any]:
-    """Return a loop's scheduling method with each callback timed; that stands at `at`, 0 or 1. With
-    -1 it is `time`, which needs nothing here."""
+    """Return a loop's scheduling method with callbacks timed. `at` is the callback's position in
+    the arguments, 0 or 1; -1 is for `time`, which needs nothing here."""
     run = timed_step(state)
     named = Named(run)
 
@@ -180,7 +181,7 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
         made = clock()
         try:
             due = made + delay if delay > 0 else made
-        except TypeError:  # no number: the loop says so
+        except TypeError:  # no number: the loop raises for it
             return original(delay, callback, *args, context=context)
         if state.closed:
             return original(delay, callback, *args, context=context)

@@ -1,4 +1,4 @@
-"""Step timing in Python: for where its compiled twin, in `native/`, was not built.
+"""Step timing in Python, used where the compiled part in `native/` was not built.
 
 Rule: arithmetic on the loop state and the request; no strings, locks, metrics or allocation.
 """
@@ -24,7 +24,7 @@ PLAIN_RUN: Run = asyncio.Handle._run
 
 
 def report(handle: Any, error: BaseException) -> None:
-    """Report what a callback has raised, as `asyncio.Handle._run` does."""
+    """Report the exception of a callback, as `asyncio.Handle._run` does."""
     source: Any = format_helpers._format_callback_source
     try:
         text = source(handle._callback, handle._args, debug=handle._loop.get_debug())
@@ -37,13 +37,13 @@ def report(handle: Any, error: BaseException) -> None:
 
 
 def report_beyond(handle: Any, error: BaseException) -> None:
-    """Report it without our own frame, which would keep the handle."""
+    """Report it without our own frame, which would keep the handle alive."""
     trace = error.__traceback__
     report(handle, error.with_traceback(trace and trace.tb_next))
 
 
 def end_step(state: LoopState, handle: Any, request: Request | None, took: float) -> None:
-    """End a step, at `state.mark`, that is not simply a short one of a request."""
+    """End a step of `took` seconds, at `state.mark`, that may not be a short one of a request."""
     entered = state.entered
     if entered is not None:
         if entered is not request:
@@ -54,7 +54,7 @@ def end_step(state: LoopState, handle: Any, request: Request | None, took: float
         end_long_step(state, handle, request, took)
         return
     if state.mark - state.tick >= OLD:
-        state.limit = 0.0  # what follows is noted
+        state.limit = 0.0  # the tick's further steps are noted
     if request is not None:
         request.steps += 1
         request.seconds += took
@@ -64,7 +64,7 @@ def end_step(state: LoopState, handle: Any, request: Request | None, took: float
 
 
 def end_short_other(state: LoopState, callback: Any, took: float) -> None:
-    """Count a short step that no request owns."""
+    """Count a short step, of `took` seconds, that no request owns."""
     kind = type(callback)
     if kind is MethodType or (
         kind is BuiltinFunctionType and type(callback.__self__) is not Task
@@ -78,8 +78,8 @@ def end_short_other(state: LoopState, callback: Any, took: float) -> None:
 def timed_run(run: Run, states: Mapping[Any, LoopState], eager: bool) -> Run:
     """Return `run` (`asyncio.Handle._run`) with every step of the loops in `states` timed.
 
-    Only where tasks may be `eager` must a step look for a request that entered it. To be made anew
-    whenever `states` changes: one loop alone is found without a lookup.
+    A step looks for a request that entered it only if tasks may be `eager`. Make a new wrapper
+    whenever `states` changes: a single loop is found without a lookup.
     """
     find = states.get
     only, its_state = next(iter(states.items())) if len(states) == 1 else (None, None)
@@ -133,9 +133,9 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
     """Return `select` with every tick, and the idle time between ticks, measured.
 
     A tick ends where its last step ended. A poll without waiting (timeout 0) has no idle time, so
-    the next tick begins there too, and no clock is read. `ready` holds the loop's callbacks that
-    are ready to run: among many even short steps add up, so each goes the slow way, until
-    `long_tick` puts the limit back.
+    the next tick begins there too, and no clock is read. `ready` holds the loop's ready callbacks.
+    If they are many, even short steps add up, so each goes the slow way until `long_tick` restores
+    the limit.
     """
     waiting = () if ready is None else ready
 
@@ -166,8 +166,8 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
 
 
 def end_first_step(state: LoopState) -> None:
-    """The step in which the watch began is nobody's, for it began before; as long as it lasts
-    since."""
+    """End the step in which the watch began. It began before, so it has no owner; only its time
+    since the watch began counts."""
     now = clock()
     took, state.mark = now - state.mark, now
     if took >= LONG:

@@ -1,8 +1,8 @@
-"""Methods set on an instance, and put back as they were.
+"""Methods set on an instance, and restored.
 
-Whoever asks an instance for its `__dict__` makes CPython keep one from then on, and look up every
-attribute of that instance the slow way: for a loop, 6 % more instructions a request. So nothing
-here does.
+Reading an instance's `__dict__` makes CPython keep one from then on, and look up every attribute
+of that instance the slow way: for a loop, 6 % more instructions a request. So this code does not
+read it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def of_instance(thing: Any, name: str) -> Any:
-    """Return what an instance has under a name by itself; None if it is its class's method."""
+    """Return an instance's own attribute; None if the name leads to its class's method."""
     found = getattr(thing, name)
     method: Any = getattr(type(thing), name, None)
     bound = method.__get__(thing, type(thing)) if hasattr(method, "__get__") else method
@@ -19,8 +19,7 @@ def of_instance(thing: Any, name: str) -> Any:
 
 
 class Replaced:
-    """One method of an instance, with ours in its place. Raises AttributeError if it cannot be
-    set."""
+    """One method of an instance, replaced by ours. Raises AttributeError if it cannot be set."""
 
     def __init__(self, thing: Any, name: str, ours: Any) -> None:
         self._thing, self._name, self._ours = thing, name, ours
@@ -29,11 +28,11 @@ class Replaced:
 
     @property
     def stands(self) -> bool:
-        """Whether it is ours that is found there."""
+        """Whether the instance still has our method."""
         return getattr(self._thing, self._name) is self._ours
 
     def put_back(self) -> None:
-        """Undo it, unless somebody has set something else since."""
+        """Restore the method, unless other code has replaced ours since."""
         if self.stands:
             if self._before is None:
                 delattr(self._thing, self._name)

@@ -1,7 +1,7 @@
 """The `send` that an app gets in place of the server's: it sees when the response is complete.
 
-The compiled twin is in `native/response.c`. Nothing is awaited here and no message is changed, but
-for the first, where `start` may add to it.
+`native/response.c` does the same in C. Nothing is awaited here, and no message is changed except
+the first, to which `start` may add.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 from loopwatch.core.request import REQUEST, SLOW, Request
 from loopwatch.loop.loop_state import LoopState, clock
 
-NOTHING: Any = object()  # no argument at all
+NOTHING: Any = object()  # no argument was given
 BODY, START = "http.response.body", "http.response.start"
 
 owner = REQUEST.get
 
 
 class Answer:
-    """Stands for `send` towards the app; whatever else is asked of it is asked of that."""
+    """Stands for `send` in the app; other attributes are those of the server's `send`."""
 
     __slots__ = ("_request", "_send", "_start", "_state")
 
@@ -29,9 +29,9 @@ class Answer:
     _start: Callable[[Any, Any], Any] | None
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
-        """Send a message. If it completes the response, note what the request has used by now, and
-        its span if it was slow: here it is the current one, on whichever side of us the
-        instrumentation is."""
+        """Send a message. If it completes the response, note what the request has used by now. If
+        the request was slow, note its span as well: here it is the current one, whether the
+        instrumentation is inside or outside of us."""
         request = self._request
         if more or named or type(message) is not dict or request.responded:
             given = more if message is NOTHING else (message, *more)
@@ -65,8 +65,8 @@ def answering(
     start: Callable[[Any, Any], Any] | None,
     late: Callable[[Request, Any], None],
 ) -> Any:
-    """Return the `send` for a request that begins now; `late` is asked about one that may have
-    waited in its socket."""
+    """Return the `send` for a request that begins now; `late(request, receive)` is called if it may
+    have waited in its socket."""
     if request.started < state.behind:
         late(request, receive)
     answer = Answer()
@@ -75,11 +75,11 @@ def answering(
 
 
 def used(state: LoopState, request: Request, now: float) -> float:
-    """Return the seconds of a request's own steps until now, which is in one of them."""
+    """Return the seconds of a request's own steps until `now` (clock, s), within a step."""
     so_far, times = request.taken + request.seconds, request.times
     if times:
         so_far += sum(times)
-    if owner(None) is not request:  # in a step of somebody else's
+    if owner(None) is not request:  # the step is not the request's own
         return so_far
     since, started = state.mark, request.started
     return so_far + (now - (since if since > started else started))

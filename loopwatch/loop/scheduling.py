@@ -1,10 +1,10 @@
-"""Steps of a loop whose handles cannot be wrapped: its methods that schedule are.
+"""Steps of a loop whose handles cannot be wrapped: its scheduling methods are wrapped instead.
 
 `call_soon`, `call_soon_threadsafe` and `call_later` are set on the loop's instance, where asyncio's
-tasks and futures look them up; `call_at` calls `call_later` on the instance by itself. Each
-callback is timed by an object that stands for its handle (`native/scheduled.c`,
-`python_scheduled`), while the handle stays the loop's own. What the loop schedules within itself is
-not seen: what a transport tells its protocol, readers and writers, signal handlers.
+tasks and futures look them up. `call_at` itself calls `call_later` on the instance. An object that
+stands for the handle times each callback (`native/scheduled.c`, `python_scheduled`); the handle
+stays the loop's own. What the loop schedules internally is not seen: calls of a transport to its
+protocol, readers and writers, signal handlers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.replaced import Replaced
 from loopwatch.loop.step_timing import timed_soon
 
-METHODS = {"call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1}  # where the callback stands
-TIME = {"time": -1}  # of uvloop: it sets libuv's time
+METHODS = {"call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1}  # the callback's position
+TIME = {"time": -1}  # of uvloop only: it sets libuv's time
 
 
 class Scheduling:
@@ -33,6 +33,6 @@ class Scheduling:
             self._replaced.append(Replaced(self._state.loop, name, ours))
 
     def uninstall(self) -> None:
-        """Put back what was there, but for what somebody has wrapped since."""
+        """Restore the methods, except those that other code has wrapped since."""
         while self._replaced:
             self._replaced.pop().put_back()

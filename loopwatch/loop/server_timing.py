@@ -1,7 +1,7 @@
 """The four parts of a request's latency in its own response: the header Server-Timing.
 
-Format: https://www.w3.org/TR/server-timing/, durations in milliseconds. The parts are those so far,
-as the response begins; whoever can read the response can read them.
+Format: https://www.w3.org/TR/server-timing/, durations in milliseconds. The header has the parts as
+of the beginning of the response. Everyone who can read the response can read them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEADER = b"server-timing"
 
 
 def with_server_timing(state: LoopState, request: Request, message: Any) -> Any:
-    """Return the first message of a response with the header added, the rest as it was."""
+    """Return the first message of a response with the header added."""
     header = HEADER, value(*parts(state, request, clock()))
     return {**message, "headers": [*message.get("headers", ()), header]}
 

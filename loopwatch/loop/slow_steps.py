@@ -1,9 +1,9 @@
-"""What is long, rare or undecided about a step: it ends here, whichever twin timed it.
+"""The end of steps that are long, rare or undecided, whether C or Python timed them.
 
-An eager task (3.12+) begins a request inside somebody else's step, whose context knows nothing of
-it. So the middleware leaves the request in `state.entered`; if the step's context disagrees, the
-step is shared between the two at the moment of entry. A `handle` of None is a gap: callbacks of the
-loop's own, which are not told apart.
+An eager task (3.12+) begins a request inside another task's step, whose context has no such
+request. So the middleware leaves the request in `state.entered`. If the step's context names
+another owner, the step is divided between the two at the moment of entry. A `handle` of None is a
+gap: callbacks of the loop itself, which are not distinguished.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from loopwatch.loop.loop_state import LoopState
 
 
 def end_other_step(state: LoopState, handle: Any, took: float) -> None:
-    """Count a fast step that no request owns, by coroutine if it is a task's."""
+    """Count a fast step of `took` seconds that no request owns, by coroutine if it is a task's."""
     end_other_call(state, handle._callback, took)
 
 
 def end_other_call(state: LoopState, callback: Any, took: float) -> None:
-    """`end_other_step` of what a handle calls."""
+    """`end_other_step` for the callback of a handle."""
     task = task_of(callback)
     if task is None:
         state.other_steps += 1
@@ -39,7 +39,7 @@ def end_other_call(state: LoopState, callback: Any, took: float) -> None:
 
 
 def end_long_step(state: LoopState, handle: Any, request: Request | None, took: float) -> None:
-    """File a step of `state.limit` or more, and put it up for explaining if it was slow."""
+    """File a step of `state.limit` or more; if it was slow, queue it for its explanation."""
     try:
         state.busy_tick.add(handle, request, took)
         if request is not None and state.victim_search.active:
@@ -53,7 +53,7 @@ def end_long_step(state: LoopState, handle: Any, request: Request | None, took: 
 
 
 def end_gap(state: LoopState, took: float) -> None:
-    """File what ran between two steps, or after a poll within its phase: it was long."""
+    """File a long gap: what ran between two steps, or in the poll phase after the poll."""
     end_long_step(state, None, None, took)
 
 
@@ -74,13 +74,13 @@ def judge(state: LoopState, handle: Any, request: Request | None, took: float) -
     code = handle_code(handle)
     known = code if isinstance(code, CodeType) else None
     context = getattr(handle, "_context", None)
-    context = context if isinstance(context, Context) else None  # a handle may be given anything
+    context = context if isinstance(context, Context) else None  # a handle accepts any object
     state.judge(state.mark - took, took, request, handle_name(handle), context, known)
 
 
 @guarded
 def share_step(state: LoopState, handle: Any, owner: Request | None, took: float) -> None:
-    """End a step in which an eager request began: the part from its entry on is its own."""
+    """End a step in which an eager request began; the part after its entry is the request's."""
     entered, state.entered = state.entered, None
     assert entered is not None
     own = min(state.mark - entered.started, took)
@@ -95,7 +95,7 @@ def share_step(state: LoopState, handle: Any, owner: Request | None, took: float
 
 @guarded
 def cut_step(state: LoopState, now: float) -> None:
-    """End the step of an eager request, at `now`, because another one begins in it."""
+    """End the step of an eager request at `now`, because another request begins in it."""
     entered, state.entered = state.entered, None
     assert entered is not None
     began = max(state.mark, entered.started) if state.polling else state.mark

@@ -1,19 +1,19 @@
-"""Step timing: the only code that runs at every step, and so counted in instructions.
+"""Step timing: the only code that runs at every step, so its cost is counted in instructions.
 
-asyncio: `timed_run` wraps `asyncio.Handle._run`, the one place through which that loop runs every
-callback, and `timed_select` its poll. A step starts where the one before it ended, a tick's first
-where the poll returned: one clock read a step. Loops whose handles cannot be wrapped: `timed_soon`
-wraps the methods that schedule, and reads the clock before and after each callback; `LibuvPoll`
-sees uvloop's poll. Either way the owner is read from the context that the step ran in, *after* the
-step, which serves child tasks (they copy the context) and the very step that began the request.
+asyncio: `timed_run` wraps `asyncio.Handle._run`, which runs every callback, and `timed_select`
+wraps the poll. A step begins where the one before it ended, or where the poll returned, so there is
+one clock read a step. Loops whose handles cannot be wrapped: `timed_soon` wraps the scheduling
+methods, and reads the clock before and after each callback; `LibuvPoll` sees uvloop's poll. On all
+loops the owner is read from the step's context, *after* the step. This covers child tasks (they
+copy the context) and the very step that began the request.
 
 Tried and dropped: driving the request's coroutine step by step where callbacks cannot be wrapped
 (child tasks, timers and plain callbacks were lost, and a tick was all that was known of a hold);
 reading the owner from `current_task` (wrong for plain callbacks, gone after the step); wrapping
-every task's coroutine (it breaks libraries); wrappers in Python around the compiled twin.
+every task's coroutine (it breaks libraries); Python wrappers around the compiled part.
 
-There are two twins, in C and in Python. They give the same results, call the same Python functions
-for whatever is long or rare, and are told apart by `COMPILED` alone.
+There are two versions, in C and in Python. They give the same results, and call the same Python
+functions for what is long or rare. Only `COMPILED` says which one runs.
 """
 
 from __future__ import annotations

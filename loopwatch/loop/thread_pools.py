@@ -1,8 +1,8 @@
 """The threads that a loop hands blocking calls to: anyio's limiter and the default executor.
 
-A request that waits for one of them waits for the pool to be larger, or its calls shorter, and not
-for the loop. Both are found when they come into being, from the watchdog's looks: the calls of the
-first half second of either may go untimed.
+A request that waits for such a thread does not wait for the loop: it needs a larger pool or shorter
+calls. The watchdog looks for both pools, so calls in the first half second of a new pool may go
+untimed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from loopwatch.loop.pool_queue import Waited
 class ThreadPool:
     """The thread pools of one loop. Made, installed and uninstalled on the loop's thread.
 
-    Calls `waited(request, seconds)`, on the loop's thread, when a request has waited for a thread;
-    the request may have ended, if a task it left behind has waited.
+    Calls `waited(request, seconds)`, on the loop's thread, when a request has waited for a thread.
+    The request may have ended, if a task that it left behind has waited.
     """
 
     def __init__(self, loop: Any, waited: Waited) -> None:
@@ -34,7 +34,7 @@ class ThreadPool:
 
     @guarded
     def uninstall(self) -> None:
-        """Put back what was there."""
+        """Restore what was replaced."""
         self.limiter.uninstall()
         self.executor.uninstall()
 
@@ -46,12 +46,12 @@ class ThreadPool:
 
     @guarded
     def glance(self) -> None:
-        """Look for pools made or exchanged meanwhile; for the watchdog's wakes."""
+        """Look for pools that are new or replaced; called at the watchdog's wakes."""
         self.limiter.glance()
         self.executor.glance()
 
     def reading(self) -> ThreadPoolReading:
-        """Return the threads of both as of now; any thread may ask."""
+        """Return the threads of both pools as of now; any thread may call this."""
         both = zip(self.limiter.reading(), self.executor.reading(), strict=True)
         busy, idle, waiting = (a + b for a, b in both)
         return ThreadPoolReading(busy=busy, idle=idle, waiting=waiting)

@@ -1,10 +1,10 @@
-"""The uvloop loop: every tick, by libuv's own prepare and check; every callback, by `call_soon`.
+"""The uvloop loop: libuv's prepare and check handles give each tick, `call_soon` each callback.
 
 uvloop never calls `asyncio.Handle._run`, has no selector, and its handles hide what they run. So
-what is scheduled is timed (`scheduling`), and the poll is (`libuv`): a tick, as on asyncio, is what
-passes between two polls. What remains are callbacks of uvloop's own, such as a protocol's
-`data_received`, which run in the poll phase after the poll itself, or between two steps. A
-remainder of `LONG` is a step that nobody owns, whose line the watchdog sees.
+scheduled callbacks are timed (`scheduling`), and so is the poll (`libuv`). As on asyncio, a tick is
+the time between two polls. The rest are uvloop's own callbacks, such as a protocol's
+`data_received`. They run in the poll phase after the poll itself, or between two steps. If they
+take `LONG` or more, they count as a step without an owner, and the watchdog sees their line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.probe import LAYERS, Held, Probe
 from loopwatch.loop.scheduling import METHODS, TIME, Scheduling
 
-RUNNERS = 8  # functions known to run the loop
+RUNNERS = 8  # functions known to run the loop, at most
 
 
 class UvloopProbe(Probe):
@@ -54,7 +54,7 @@ class UvloopProbe(Probe):
             self._give_back()
 
     def _give_back(self) -> None:
-        """Close libuv's handles, on the loop's thread; until then `close` must be ours."""
+        """Close libuv's handles, on the loop's thread; until then, `close` must stay ours."""
         self._poll.close()
         super().uninstall()
 
@@ -87,7 +87,7 @@ class UvloopProbe(Probe):
         return self.state.position(clock())[2] is None
 
     def _learn(self, runner: CodeType | None) -> None:
-        """Take a function for one that runs the loop: every step is on top of it."""
+        """Remember a function that runs the loop: the frames of steps are above it."""
         if runner is not None and runner not in self._runners:
             self._runners.append(runner)
             self.floor = frozenset(self._runners)

@@ -1,28 +1,27 @@
-"""The loop catches up after it was held: which requests had been waiting, since when?
+"""Which requests waited for a hold, and since when: found while the loop catches up afterwards.
 
-Rule: while nothing is slow this costs nothing. A hold sends every step the slow way (`limit` of the
-loop state), until the loop has waited in its poll or has turned a few times; each request's first
-step in that time shows that it was ready.
+Rule: while nothing is slow, this costs nothing. A hold sends every step the slow way (`limit` of
+the loop state) until the loop has waited in its poll or has turned a few times. Each request's
+first step in that time shows that the request was ready.
 
-Theory: a request's loss is the time from the moment it was ready to the end of the hold.
-- In line as the hold ended, within the same tick or with a task's step: ready before the hold
-  began, so it lost all of it. Where callbacks are timed as they are scheduled (`scheduling`), the
-  moment is known exactly, also within the hold.
-- Woken by a timer: ready at the timer's own moment.
-- Woken by anything else (a socket, a thread, another task): ready at some moment of the hold that
-  nobody knows. It had waited `w` before a hold of `d`, and it waited until some moment of the hold,
-  so for between `w` and `w + d`. With no scale preferred (density 1/t) the mean of that is
-  d / ln(1 + d/w), and its loss is what remains: short waits lose most of a long hold, long ones
-  half. None and all are the bounds.
-- In its socket: from the moment its bytes came, which the kernel tells, to the end of the hold.
-A request that takes no step within the first ticks was not ready, and lost nothing. What a victim
-waits in line behind other victims is not the hold's time, and is kept apart (`after`).
+Theory: a request lost the time from the moment it was ready to the end of the hold.
+- In line as the hold ended (it runs in the same tick, or its task's step was ready): it was ready
+  before the hold began, and lost all of it. Where callbacks are timed as they are scheduled
+  (`scheduling`), the moment is known exactly, also within the hold.
+- Woken by a timer: it was ready when the timer was due.
+- Woken by anything else (a socket, a thread, another task): it was ready at an unknown moment of
+  the hold. It had waited `w` before a hold of `d`, so its whole wait was between `w` and `w + d`.
+  With no scale preferred (density 1/t), the mean of that is d / ln(1 + d/w). The rest of `w + d` is
+  its loss: short waits lose most of a long hold, long ones half. The bounds are none and all of it.
+- In its socket: from the arrival of its bytes, which the kernel reports, to the end of the hold.
+A request that takes no step within the first ticks was not ready, and lost nothing. The time in
+which a victim waits behind other victims is not the hold's, and is kept separately (`after`).
 
-A hold that nobody on the loop's thread has seen (the process was stopped, say) is matched with
-requests that were found to have waited in their sockets.
+A hold may go unseen on the loop's thread (if the process was stopped, for example). It is matched
+with requests that waited in their sockets.
 
-Noting a request takes 10 to 20 microseconds of the loop, most of it the slow way of its step. So
-after `NOTED` of them a hold's victims in flight are looked for no more, and `cut` counts that.
+Noting a request costs the loop 10 to 20 microseconds, most of it for the slow way of its step. So
+the search for a hold's victims in flight ends after `NOTED` of them, and `cut` counts that.
 
 Tried and dropped: reading all timers and ready handles as a hold ends (10 ms at 10,000 requests in
 flight; now each request pays a few microseconds in its own step).
@@ -39,16 +38,16 @@ from typing import Any, NamedTuple
 from loopwatch.core.holds import Hold, Wait
 from loopwatch.core.request import Request, clock
 
-KEPT = 64  # holds remembered: as far back as a request in its socket can be explained
-NOTED = 500  # requests looked at after one hold: that takes the loop 5 to 10 ms in all
-ACTIVE = 16  # of them, whose victims are still looked for
-WAITS = 64  # of one request that are remembered with it: the latest
-ARRIVALS = 1024  # requests that have waited in their sockets, remembered
-WAITED = 0.002  # s in the poll: whatever was ready has had its turn
+KEPT = 64  # holds remembered, on which a request in its socket can be blamed
+NOTED = 500  # requests looked at after one hold, which costs the loop 5 to 10 ms in all
+ACTIVE = 16  # holds whose victims are looked for at a time
+WAITS = 64  # waits remembered with one request: the latest
+ARRIVALS = 1024  # requests remembered that waited in their sockets
+WAITED = 0.002  # s in the poll after which everything that was ready has run
 SLACK = 0.01  # s by which the kernel's clock may be off
-SHORTEST = 0.001  # s that a request is taken to have waited before a hold, at least
-TICKS = 12  # from the hold's own on: new connections take that many to reach the app
-FIRST = 4  # of them, in which a request that was ready takes its step
+SHORTEST = 0.001  # s that a request is assumed to have waited before a hold, at least
+TICKS = 12  # counted from the hold's own: new connections take that many to reach the app
+FIRST = 4  # of these, ticks in which a request that was ready takes its step
 
 
 class Position(NamedTuple):
@@ -65,7 +64,7 @@ class Chase(NamedTuple):
     hold: Hold
     at: Position  # as it ended
     seen: set[Request]
-    line: frozenset[Request]  # ready before it began, as far as that is known
+    line: frozenset[Request]  # requests ready before it began, as far as known
 
 
 class Arrival(NamedTuple):
@@ -77,20 +76,20 @@ class Arrival(NamedTuple):
 
 
 class VictimSearch:
-    """Belongs to one loop and its thread; `match` and what it reads may be called on any."""
+    """Belongs to one loop and its thread; `match` and what it reads may run on any thread."""
 
     def __init__(
         self,
         position: Callable[[], Position] | None = None,
         context: Callable[[float, float], Context | None] = lambda *_: None,
     ) -> None:
-        self.position = position  # None: of loops that do not tell, nobody is looked for
-        self.context = context  # as sampled
-        self.line: Callable[[], frozenset[Request]] = frozenset  # who is in line
+        self.position = position  # None: the loop does not report it, so there is no search
+        self.context = context  # the context sampled between two moments
+        self.line: Callable[[], frozenset[Request]] = frozenset  # the requests in line
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
-        self.cut = 0  # holds of which not all victims were looked for
+        self.cut = 0  # holds whose search ended before all victims were found
         self.offset: float | None = None  # of the loop's own clock, s
 
     @property
@@ -100,9 +99,9 @@ class VictimSearch:
     def begin(
         self, started: float, ended: float, owner: Request | None, busy_tick: bool = False
     ) -> Hold:
-        """A hold has just ended, on this thread: look for its victims from now on.
+        """Look from now on for the victims of a hold that has just ended on this thread.
 
-        Who is in line after a `busy_tick` of callbacks came there while it ran.
+        After a `busy_tick`, the requests in line got there while it ran, so they are not used.
         """
         hold = self._hold(started, ended, owner)
         if self.position is not None:
@@ -117,14 +116,14 @@ class VictimSearch:
         return hold
 
     def match(self, started: float, ended: float) -> Hold:
-        """Return a hold that none on the loop's thread saw."""
+        """Return a hold that was not seen on the loop's thread, with waits in sockets added."""
         hold = self._hold(started, ended, None)
         for arrival in [*self._arrivals]:
             blame_queued(hold, arrival)
         return hold
 
     def note(self, request: Request, began: float, handle: Any = None) -> None:
-        """A request takes, or took, a step that began then; `handle` is what it ran by."""
+        """Charge a request that takes a step, which `began` then (clock, s) and ran by `handle`."""
         if not self._chases or request.scope is None or self.position is None:
             return
         at = self.position()
@@ -135,7 +134,7 @@ class VictimSearch:
                 self._charge(chase, at, request, began, handle)
 
     def expected(self, request: Request, began: float, handle: Any = None) -> list[Wait]:
-        """Return what `note` is going to find of a step under way."""
+        """Return the waits that `note` will find for a step in progress."""
         if not self._chases or self.position is None:
             return []
         at = self.position()
@@ -176,8 +175,7 @@ class VictimSearch:
         return Wait(hold, request, seconds, least, most, after, queued=False)
 
     def _due(self, handle: Any) -> float | None:
-        """Return the moment (clock, s) a timer's handle of asyncio's was due; None if it is
-        none."""
+        """Return when (clock, s) a timer handle of asyncio was due; None for other handles."""
         when = getattr(handle, "_when", None)
         if not isinstance(when, float):
             return None
@@ -186,7 +184,7 @@ class VictimSearch:
         return when - self.offset
 
     def arrive(self, request: Request, queued: float) -> None:
-        """A request has begun; it was in its socket for `queued` seconds."""
+        """Blame holds for a request that has begun after `queued` seconds in its socket."""
         if queued <= 0:
             return
         request.queued = queued
@@ -198,12 +196,12 @@ class VictimSearch:
             blame_queued(hold, arrival)
 
     def tick(self) -> None:
-        """A tick has ended."""
+        """End searches that are over; called at the end of a tick."""
         if self._chases and self.position is not None:
             self._give_up(self.position())
 
     def _give_up(self, at: Position) -> None:
-        """Look no longer for victims of what is over by now."""
+        """End the search for victims of holds that are over by now."""
         if any(is_over(chase, at) for chase in self._chases):
             self.cut += sum(len(chase.seen) >= NOTED for chase in self._chases)
             self._chases = [chase for chase in self._chases if not is_over(chase, at)]
@@ -217,16 +215,16 @@ class VictimSearch:
 
 
 def expectation(held: float, waited: float) -> float:
-    """Return the seconds lost to a hold by a request that became ready in it, nobody knows when,
-    after it had waited for so long as the hold began."""
+    """Return the expected seconds lost to a hold of `held` s by a request that had `waited` s as
+    the hold began, and became ready at an unknown moment of it."""
     waited = max(waited, SHORTEST)
     return held + waited - held / math.log1p(held / waited)
 
 
 def made_ready(handle: Any, ended: float) -> float | None:
-    """Return the moment (clock, s) a timed callback became ready: when it was due, or was scheduled
-    if that was before a hold ended. Later, whatever scheduled it had waited itself, since when
-    nobody knows."""
+    """Return when (clock, s) a timed callback became ready: when it was due, or when it was
+    scheduled, if that was before a hold ended. If it was later, the code that scheduled it had
+    waited itself for an unknown time: None."""
     due: float = getattr(handle, "_due", 0.0)
     if due:
         return due
@@ -250,7 +248,7 @@ def blame(wait: Wait) -> None:
 
 
 def blame_queued(hold: Hold, arrival: Arrival) -> None:
-    """Blame a hold for what of its time in the socket a request waited for it."""
+    """Blame a hold for the part of a request's time in the socket that falls into the hold."""
     request, arrived, began = arrival
     ended = min(hold.ended, began)
     seconds = ended - max(hold.started, arrived)

@@ -1,18 +1,18 @@
 /* asyncio.Handle._run, with every step of the loops that are watched timed.
 
-   One clock read a step: a step begins where the one before it ended, and a tick's first where the
-   poll returned. Where `run` is asyncio's own, what it does is done here: enter the context, call,
-   leave; its owner is looked up while the context is entered. An exception is reported by Python, as
-   `run` reports it. Anything out of the ordinary is `run`'s to do, and is timed from outside. */
+   One clock read a step: a step begins where the one before it ended, and a tick's first step where
+   the poll returned. If `run` is asyncio's own, C does its work: enter the context, call, leave.
+   The owner is looked up before the context is left. Python reports an exception, as `run` does. In
+   unusual cases `run` itself is called, and timed from outside. */
 
 #include "asyncio_run.h"
 #include "raised.h"
 
-/* Where a handle keeps what we read; 0 if it has no such slot, and is to be asked. */
+/* Offsets of the slots that we read in a handle; 0 if it has no such slot: use getattr. */
 Py_ssize_t at_callback;
 static Py_ssize_t at_args, at_context, at_loop;
 
-/* Returns where the slot `name` of a type is; 0 if that is no plain slot. */
+/* Returns the offset of the slot `name` in a type; 0 if it is no plain slot. */
 static Py_ssize_t
 slot_of(PyTypeObject *type, PyObject *name)
 {
@@ -62,7 +62,7 @@ of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
     return PyObject_GetAttr(handle, name);
 }
 
-/* Gives the loop state of a handle's loop, a new reference; NULL if that is not watched. */
+/* Gives the loop state of a handle's loop, a new reference; NULL if the loop is not watched. */
 static int
 find_pulse(TimedRun *self, PyObject *handle, LoopState **state)
 {
@@ -73,14 +73,14 @@ find_pulse(TimedRun *self, PyObject *handle, LoopState **state)
     }
     found = loop == self->only ? self->its_state : PyDict_GetItemWithError(self->states, loop);
     if (found != NULL && found != self->its_state && !PyObject_TypeCheck(found, &LoopStateType)) {
-        found = NULL; /* the dict has been changed since */
+        found = NULL; /* the dict has changed since */
     }
     *state = (LoopState *)Py_XNewRef(found);
     Py_DECREF(loop);
     return found == NULL && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Gives the request that a handle's context knows, NULL if it knows none. */
+/* Gives the request in a handle's context, NULL if it has none. */
 static int
 find_owner_of(PyObject *handle, PyObject **owner)
 {
@@ -89,7 +89,7 @@ find_owner_of(PyObject *handle, PyObject **owner)
     if (context == NULL) {
         return -1;
     }
-    int known = PyContext_CheckExact(context) /* else its `run` has failed, and that was told */
+    int known = PyContext_CheckExact(context) /* else its `run` has failed, and that is reported */
                     ? PySequence_Contains(context, wired.variable) /* a miss makes no KeyError */
                     : 0;
     if (known > 0) {
@@ -103,7 +103,7 @@ find_owner_of(PyObject *handle, PyObject **owner)
     return known < 0 ? -1 : 0;
 }
 
-/* Has Python report what a callback has raised, unless it ends the loop. */
+/* Has Python report a callback's exception, unless that ends the loop. */
 static PyObject *
 report(PyObject *handle)
 {
@@ -123,7 +123,7 @@ report(PyObject *handle)
     return done;
 }
 
-/* Ends the step of a handle, whose owner is `owner` (stolen), without touching an exception. */
+/* Ends a handle's step, owned by `owner` (reference stolen); an exception that is set stays set. */
 static int
 end_run(LoopState *state, PyObject *handle, PyObject *owner, int raised)
 {
@@ -134,7 +134,7 @@ end_run(LoopState *state, PyObject *handle, PyObject *owner, int raised)
     return put_back(aside, failed);
 }
 
-/* Does what asyncio's own _run does. Gives 0, and nothing is done, if that has to do it. */
+/* Does what asyncio's own _run does. Returns 0, with nothing done, if that must be called. */
 static int
 run_plainly(LoopState *state, PyObject *handle, PyObject **done)
 {
@@ -145,7 +145,7 @@ run_plainly(LoopState *state, PyObject *handle, PyObject **done)
         !PyTuple_CheckExact(args)) {
         return 0;
     }
-    if (PyContext_Enter(context) < 0) { /* it is entered already, which `run` tells in its words */
+    if (PyContext_Enter(context) < 0) { /* entered already: `run` raises the usual error */
         PyErr_Clear();
         return 0;
     }

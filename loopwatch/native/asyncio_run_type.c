@@ -1,5 +1,5 @@
-/* What stands in the place of asyncio.Handle._run, as an object: one for all loops that are watched.
-   What it does is in asyncio_run.c. */
+/* The object that replaces asyncio.Handle._run: one for all watched loops. Its work is done in
+   asyncio_run.c. */
 
 #include "asyncio_run.h"
 
@@ -25,7 +25,7 @@ timed_run_clear(TimedRun *self)
 {
     Py_CLEAR(self->only);
     Py_CLEAR(self->its_state);
-    return 0; /* the rest must stay for as long as it can be called; the dict is cleared */
+    return 0; /* the rest stays while this can be called; clearing the dict ends a cycle */
 }
 
 static void
@@ -38,7 +38,7 @@ timed_run_dealloc(TimedRun *self)
     PyObject_GC_Del(self);
 }
 
-/* Lets go of the loop and its loop state: from now on only what `states` holds is found. */
+/* Releases the single loop and its loop state; from now on only loops in `states` are found. */
 static PyObject *
 timed_run_forget(TimedRun *self, PyObject *unused)
 {
@@ -73,7 +73,7 @@ PyTypeObject TimedRunType = {
     .tp_methods = timed_run_methods,
 };
 
-/* timed_run(run, loop states, eager): `eager` is for the twin alone, here it costs nothing */
+/* timed_run(run, loop states, eager): only the Python version needs `eager` */
 PyObject *
 timed_run(PyObject *module, PyObject *args)
 {

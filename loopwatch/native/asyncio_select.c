@@ -13,7 +13,7 @@ typedef struct {
     PyObject *ready; /* the loop's deque of callbacks, NULL if it has none */
 } TimedSelect;
 
-/* Says whether a poll does not wait: 1, 0, or -1. */
+/* Says whether a poll does not wait: 1 or 0; -1 with an exception. */
 static int
 is_zero(PyObject *timeout)
 {
@@ -27,18 +27,18 @@ is_zero(PyObject *timeout)
     return truth < 0 ? -1 : !truth;
 }
 
-/* Returns for how long a poll waits at most, s; 0.0: that is not known, or for ever. */
+/* Returns for how long a poll waits at most, s; 0.0: not known, or without end. */
 static double
 most_wait(PyObject *timeout)
 {
     double seconds = timeout == NULL || timeout == Py_None ? 0.0 : PyFloat_AsDouble(timeout);
     if (seconds == -1.0 && PyErr_Occurred()) {
-        PyErr_Clear(); /* the selector will say so */
+        PyErr_Clear(); /* the selector will raise it */
     }
     return seconds > 0.0 ? seconds : 0.0;
 }
 
-/* Polls, and takes the time for idle; what the poll raises is kept. */
+/* Polls, and counts the time as idle; an exception of the poll stays set. */
 static PyObject *
 wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names, double most)
 {
@@ -57,7 +57,8 @@ wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *name
     return events;
 }
 
-/* The step in which the watch began is nobody's, for it began before; as long as it lasts since. */
+/* Ends the step in which the watch began. It began before, so it has no owner; only its time since
+   the watch began counts. */
 static int
 end_first_step(LoopState *state)
 {

@@ -1,8 +1,9 @@
-/* The bells that wake watchers from deep sleep: a pipe each, never closed while somebody may write.
+/* The bells that wake watchers from deep sleep: one pipe each, never closed while it may be
+   written.
 
-   Who finds a loop state `asleep` rings, on any thread, with the GIL or without: a write to a pipe that does
-   not block. A descriptor that is closed may be another file's a moment later, so bells are rung, made
-   and taken away under one lock, which nobody keeps for longer than that. */
+   Code that finds a loop state `asleep` rings, on any thread, with the GIL or without: it writes to
+   a non-blocking pipe. A closed descriptor may soon be another file's. So bells are rung, made and
+   removed under one lock, which is held for nothing else. */
 
 #include "watcher.h"
 
@@ -19,20 +20,20 @@ wake_watcher(void)
 #include <pthread.h>
 #include <unistd.h>
 
-int posted; /* the main thread has our call before it */
+int posted; /* our call to the main thread is pending */
 
 static Watcher *watchers;
-static PyThread_type_lock ringing, spare; /* the spare one is for a forked child, which may not allocate */
+static PyThread_type_lock ringing, spare; /* spare: for a forked child, which may not allocate */
 static int prepared;
 
 void
 ring_bell(Watcher *self)
 {
-    ssize_t written = write(self->bell[1], "", 1); /* full: it is rung already */
+    ssize_t written = write(self->bell[1], "", 1); /* fails if full: then it is rung already */
     (void)written;
 }
 
-/* Empties a bell, and returns when a loop first rang it; NEVER: none did. */
+/* Empties a bell, and returns when a loop first rang it; NEVER if none did. */
 double
 hear_bell(Watcher *self)
 {
@@ -46,7 +47,7 @@ hear_bell(Watcher *self)
     return rang;
 }
 
-/* Wakes whoever is in deep sleep. Any thread, with or without the GIL. */
+/* Wakes all watchers in deep sleep. Any thread may call it, with or without the GIL. */
 void
 wake_watcher(void)
 {
@@ -63,7 +64,7 @@ wake_watcher(void)
     PyThread_release_lock(ringing);
 }
 
-/* What the main thread is asked to call as it runs bytecode. */
+/* The pending call that the main thread makes as it runs bytecode. */
 int
 on_main_thread(void *unused)
 {
@@ -99,7 +100,7 @@ open_bell(Watcher *self)
     return 0;
 }
 
-/* In a forked child: the threads that waited are not here, nor whoever had a lock. */
+/* In a forked child: threads that waited or had a lock do not exist here. */
 static void
 forget_all(void)
 {
@@ -133,7 +134,7 @@ prepare(void)
     return 0;
 }
 
-/* Gives a watcher a bell that is rung. */
+/* Gives a watcher a bell, and adds it to those that are rung. */
 int
 join_watchers(Watcher *self)
 {
@@ -147,7 +148,7 @@ join_watchers(Watcher *self)
     return 0;
 }
 
-/* Takes its bell away: nobody rings it any more. */
+/* Removes a watcher's bell, so that it is not rung any more. */
 void
 leave_watchers(Watcher *self)
 {

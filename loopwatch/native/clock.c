@@ -1,5 +1,5 @@
-/* The clock, and an even one in its place: for counting instructions, where nothing may look slow
-   only because the machine is. */
+/* The clock, and an even clock to replace it: when instructions are counted, a slow machine must
+   not make anything look slow. */
 
 #include "native.h"
 
@@ -26,7 +26,7 @@ clock_read(PyObject *module, PyObject *unused)
     return PyFloat_FromDouble(read_clock());
 }
 
-/* set_clock_step(seconds): each reading is so much after the last one; 0.0: the real clock again */
+/* set_clock_step(seconds): each reading is this much after the last one; 0.0: use the real clock */
 static PyObject *
 set_clock_step(PyObject *module, PyObject *seconds)
 {
@@ -50,7 +50,8 @@ PyMethodDef clock_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Says whether the clock is the one of time.perf_counter, to a millisecond; -1 with an exception. */
+/* Says whether the clock is the one of time.perf_counter, to a millisecond; -1 with an
+   exception. */
 int
 clock_agrees(void)
 {

@@ -1,15 +1,15 @@
-/* The call of an app for one request, as an awaitable: it begins the request in its first step, passes
-   everything on to the app's coroutine, and ends the request as that ends.
+/* The call of an app for one request, as an awaitable. It begins the request in its first step,
+   forwards everything to the app's coroutine, and ends the request when that ends.
 
-   It stands where `async def __call__` would, for less: no frame, and nothing between the server and
-   the app but one send. A request that began within another's step (`nested`) is left to Python. */
+   It replaces an `async def __call__` at a lower cost: no frame, and only one send between the
+   server and the app. Python handles a request that begins within another's step (`nested`). */
 
 #include "native.h"
 #include "exchange.h"
 #include "raised.h"
 
-/* Returns the plain function that is the app's __call__, borrowed; NULL if it is none. Calling it spares
-   the tuple that a class's __call__ is called with. */
+/* Returns the app's __call__ if it is a plain function, borrowed; else NULL. Calling the function
+   avoids the argument tuple of a call through the class. */
 static PyObject *
 function_of_app(Middleware *front)
 {
@@ -29,7 +29,7 @@ function_of_app(Middleware *front)
     return found;
 }
 
-/* Returns a coroutine for what was returned in its place: any awaitable may be. */
+/* Returns a coroutine for what the app returned, which may be any awaitable. */
 static PyObject *
 as_coroutine(PyObject *returned)
 {
@@ -43,7 +43,7 @@ static PyObject *
 call_app(Exchange *self, PyObject *send)
 {
     PyObject *app = self->front->app;
-    if (app == NULL) { /* since we looked */
+    if (app == NULL) { /* deleted since we looked */
         PyErr_SetString(PyExc_AttributeError, "app");
         return NULL;
     }
@@ -57,7 +57,7 @@ call_app(Exchange *self, PyObject *send)
     return as_coroutine(coroutine);
 }
 
-/* Begins, in the request's own context; gives the app's coroutine, a new reference. */
+/* Begins the request in its own context; returns the app's coroutine, a new reference. */
 static PyObject *
 begin_exchange(Exchange *self)
 {
@@ -90,7 +90,8 @@ begin_exchange(Exchange *self)
     return coroutine;
 }
 
-/* Counts the request that ends, whatever the app has raised; -1 with an exception in its place. */
+/* Counts a request that ends; the app's exception stays set. -1 with another one that replaces
+   it. */
 static int
 end_request(Exchange *self, Request *request, int raised)
 {
@@ -103,7 +104,7 @@ end_request(Exchange *self, Request *request, int raised)
     return put_back(aside, done == NULL ? -1 : 0);
 }
 
-/* The app has ended: so has its request. An exception that is set stays set. */
+/* Ends the request as the app has ended. An exception that is set stays set. */
 int
 end_exchange(Exchange *self, int raised)
 {
@@ -114,7 +115,7 @@ end_exchange(Exchange *self, int raised)
     if (request != NULL) {
         self->request = NULL;
         failed = end_request(self, request, raised);
-        if (self->state->owner == (PyObject *)request) { /* of the step, to its end */
+        if (self->state->owner == (PyObject *)request) { /* it owns the step until that ends */
             Py_XSETREF(self->state->ended, (PyObject *)request);
         }
         else {
@@ -131,7 +132,7 @@ end_exchange(Exchange *self, int raised)
 
 /* ---------------------------------------------------------------- a step */
 
-/* Says why an exchange cannot be resumed, as a coroutine does; 0 if it can, for the first time. */
+/* Raises what a coroutine raises if the exchange cannot be started, and returns 1; 0 if it can. */
 static int
 is_refused(Exchange *self, PyObject *argument)
 {
@@ -175,7 +176,7 @@ exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
         Py_CLEAR(*result);
         return PYGEN_ERROR;
     }
-    if (sent == PYGEN_RETURN && *result != Py_None) { /* an app returns nothing, and neither do we */
+    if (sent == PYGEN_RETURN && *result != Py_None) { /* the call of an app returns None */
         Py_SETREF(*result, Py_NewRef(Py_None));
     }
     return sent;

@@ -1,4 +1,4 @@
-/* What the middleware and the exchanges that it makes share. */
+/* What the middleware and its exchanges share. */
 
 #ifndef LOOPWATCH_EXCHANGE_H
 #define LOOPWATCH_EXCHANGE_H
@@ -9,23 +9,23 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *app;
-    void *loop; /* compared only: the running loop whose numbers the rest are; NULL: none yet */
-    unsigned long thread; /* that loop's */
+    void *loop; /* compared only: the running loop that the rest belongs to; NULL: none yet */
+    unsigned long thread; /* of that loop */
     PyObject *watched, *rows, *start, *late;
     LoopState *state;
-    PyTypeObject *app_type; /* compared only: whose __call__ the function is, as of this version */
+    PyTypeObject *app_type; /* compared only: has `app_function` as __call__, as of this version */
     unsigned int app_version;
     PyObject *app_function;
 } Middleware;
 
-enum phase { ENDED, NEW, RUNNING, SUSPENDED }; /* a spare one has ended */
+enum phase { ENDED, NEW, RUNNING, SUSPENDED }; /* spares are ENDED */
 
 typedef struct {
     PyObject_HEAD
     Middleware *front;
     LoopState *state;
     PyObject *scope, *receive, *send, *watched, *rows;
-    Request *request;    /* NULL before it began, after it ended, and where Python has it */
+    Request *request;    /* NULL before it begins, after it ends, and if Python handles it */
     PyObject *coroutine; /* the app's */
     enum phase phase;
 } Exchange;

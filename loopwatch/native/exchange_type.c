@@ -1,5 +1,5 @@
-/* An exchange as an object: a coroutine that can be sent to, thrown into, closed and dropped. How it
-   begins, is resumed and ends stands in exchange.c. */
+/* The exchange as an object: a coroutine with send, throw, close and a finalizer. exchange.c has
+   how it begins, is resumed and ends. */
 
 #include "exchange.h"
 
@@ -23,12 +23,12 @@ exchange_next(Exchange *self)
 {
     PyObject *result;
     if (exchange_resume(self, Py_None, &result) == PYGEN_RETURN) {
-        Py_CLEAR(result); /* NULL without an exception: the end, and nothing to return */
+        Py_CLEAR(result); /* NULL without an exception: the end, without a value */
     }
     return result;
 }
 
-/* Raises what `throw(type, value, traceback)` means, and returns it as one exception. */
+/* Returns the arguments of `throw(type, value, traceback)` as one exception, a new reference. */
 static PyObject *
 thrown_exception(PyObject *args)
 {
@@ -52,7 +52,7 @@ thrown_exception(PyObject *args)
     }
     trace = is_there(trace) ? Py_NewRef(trace) : NULL;
     PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL && PyException_SetTraceback(value, trace) < 0) { /* it is none */
+    if (trace != NULL && PyException_SetTraceback(value, trace) < 0) { /* no traceback */
         Py_CLEAR(value);
     }
     Py_XDECREF(type);
@@ -72,7 +72,7 @@ exchange_throw(Exchange *self, PyObject *args)
                         self->phase == ENDED ? "cannot reuse already awaited coroutine"
                                              : "coroutine already executing");
     }
-    else if (self->coroutine == NULL) { /* never begun, so nothing is there to be told */
+    else if (self->coroutine == NULL) { /* not begun, so there is no coroutine to throw into */
         PyErr_SetObject(PyExceptionInstance_Class(thrown), thrown);
         end_exchange(self, 1);
     }
@@ -81,7 +81,7 @@ exchange_throw(Exchange *self, PyObject *args)
         waiter = PyObject_CallMethodOneArg(self->coroutine, str_throw, thrown);
         self->phase = SUSPENDED;
         if (waiter == NULL && end_exchange(self, 1) == 0 &&
-            PyErr_ExceptionMatches(PyExc_StopIteration)) { /* an app returns nothing, here as well */
+            PyErr_ExceptionMatches(PyExc_StopIteration)) { /* the call of an app returns None */
             PyErr_SetNone(PyExc_StopIteration);
         }
     }
@@ -112,8 +112,8 @@ exchange_close(Exchange *self, PyObject *unused)
 
 /* ---------------------------------------------------------------- as an object */
 
-/* Whoever follows the chain of what is awaited, by `cr_await` and its like, finds the app's coroutine
-   in its place. */
+/* Code that follows the chain of awaited objects (`cr_await` and similar) gets the attributes of
+   the app's coroutine. */
 static PyObject *
 exchange_getattr(Exchange *self, PyObject *name)
 {
@@ -160,7 +160,7 @@ exchange_clear(Exchange *self)
     return 0;
 }
 
-/* An app that is dropped while it is suspended is closed first, as the frame of a coroutine is. */
+/* Closes an app that is dropped while it is suspended, as happens to the frame of a coroutine. */
 static void
 exchange_finalize(Exchange *self)
 {
@@ -181,11 +181,11 @@ static void
 exchange_dealloc(Exchange *self)
 {
     if (self->phase == SUSPENDED && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) {
-        return; /* somebody keeps it now */
+        return; /* resurrected */
     }
     begin_to_end((PyObject *)self);
     exchange_clear(self);
-    if (PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be taken off */
+    if (PyObject_GC_IsFinalized((PyObject *)self)) { /* a mark that cannot be removed */
         free_spare((PyObject *)self);
         return;
     }

@@ -1,8 +1,8 @@
-/* The end of a request: its numbers go to its row. */
+/* The end of a request: its numbers go into its row. */
 
 #include "native.h"
 
-/* Says what of a request's time was its own, stalled or in line for a thread. */
+/* Divides a request's time into its own steps, stalled, and waiting for a thread. */
 static void
 settle_parts(Request *request, double running, double now)
 {
@@ -17,7 +17,7 @@ settle_parts(Request *request, double running, double now)
     request->pooled = request->pooled < rest ? request->pooled : rest;
 }
 
-/* Adds a request that ends to its row, and its last step, if that is any. */
+/* Adds a request that ends, and its last step if `step` is not 0.0, to its row. */
 int
 add_to_row(RequestRow *row, Request *request, double now, double step)
 {
@@ -40,7 +40,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     steps->seconds += request->seconds;
     double running = request->seconds + long_seconds(request);
     take_long_steps(steps, request);
-    put(&request->scope, Py_None); /* its end may be code of the app's: `steps` is not used any more */
+    put(&request->scope, Py_None); /* may run code of the app: `steps` is not used after it */
     settle_parts(request, running, now);
     double end = request->responded != 0.0 ? request->responded : now;
     double latency = end - request->started + request->queued;
@@ -88,7 +88,7 @@ add_request(PyObject *module, PyObject *args)
     return add_to_row(row, (Request *)request, now, step) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Returns the row of a request's endpoint, borrowed; NULL, without an exception, if that is not known. */
+/* Returns the row of a request's endpoint, borrowed; NULL without an exception if not known. */
 static RequestRow *
 known_row(PyObject *rows, Request *request)
 {
@@ -99,7 +99,7 @@ known_row(PyObject *rows, Request *request)
     PyObject *method = PyDict_GetItemWithError(scope, str_method), *found = NULL;
     PyObject *endpoint = PyDict_GetItemWithError(scope, str_endpoint);
     if (endpoint != NULL && method != NULL) {
-        Py_INCREF(endpoint); /* its hash may be code of the app's */
+        Py_INCREF(endpoint); /* its hash may run code of the app */
         Py_INCREF(method);
         found = PyDict_GetItemWithError(rows, endpoint);
         if (found != NULL && (!is_a(found, &RequestRowType) ||
@@ -116,7 +116,7 @@ known_row(PyObject *rows, Request *request)
     return (RequestRow *)found;
 }
 
-/* add_to_known(rows, request, now, step) -> whether its row was among those of endpoints */
+/* add_to_known(rows, request, now, step) -> whether `rows` had the row of its endpoint */
 PyObject *
 add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -139,7 +139,7 @@ add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return failed < 0 ? NULL : Py_NewRef(Py_True);
 }
 
-/* Counts a request that ends within a step; 0, and nothing done, if that wants more care. */
+/* Counts a request that ends within a step; 0, with nothing done, if Python has to do it. */
 int
 finish_request(LoopState *state, PyObject *rows, Request *request)
 {

@@ -1,13 +1,13 @@
 /* What the watchdog reads of the loops and of the system while it sleeps, without the GIL.
 
-   A loop's numbers are read as they are: aligned doubles, of which each is old or new. What is wrong
-   by that is of a moment, and the next glance finds it out.
+   A loop's numbers are read without a lock: aligned doubles, each of which is old or new. An error
+   from this lasts a moment, and the next glance corrects it.
 
-   `before` is what tells causes apart: a reading from before the tick in progress, at most a period
-   old. A thread that waits in one poll uses no CPU, so its numbers are those of when it began to; and
-   what the process had used as the tick began is read as it is found, if that is at once. CPU time
-   that grows within a poll says that the thread is awake in it: it waits for the GIL to leave it, or
-   runs a signal's handler. */
+   Causes are distinguished by `before`: a reading from before the tick in progress, at most a
+   period old. A thread that waits in one poll uses no CPU, so its numbers stay those of the poll's
+   beginning. The CPU time of the process as the tick began is read when the tick is found, if that
+   is soon enough. If the thread's CPU time grows within a poll, it is awake in it: it waits for the
+   GIL to leave the poll, or runs a signal handler. */
 
 #include "watcher.h"
 
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SETTLED 0.001 /* s after which a thread that begins to wait has come to rest */
-#define AT_ONCE 0.005 /* s after the beginning of a tick: what is read then was so before it */
+#define SETTLED 0.001 /* s after which a thread that begins to wait uses no more CPU */
+#define AT_ONCE 0.005 /* s after the beginning of a tick for which readings count as before it */
 
 static double
 seconds_of(clockid_t clock)
@@ -25,7 +25,7 @@ seconds_of(clockid_t clock)
     return clock_gettime(clock, &time) == 0 ? (double)time.tv_sec + (double)time.tv_nsec / 1e9 : UNKNOWN;
 }
 
-/* Reads the beginning of a file anew, as text; "" if there is none. */
+/* Reads the beginning of a file again, as text; "" if there is none. */
 static void
 read_text(int file, char *text, size_t size)
 {
@@ -45,7 +45,7 @@ read_schedule(int file, double *queued, long long *slices)
     *slices = (long long)strtoull(last, NULL, 10);
 }
 
-/* Returns the seconds in a group's `cpu.stat`; see probe/kernel.py. */
+/* Returns the seconds in a group's `cpu.stat`; see watchdog/kernel.py. */
 static double
 throttled_in(int file)
 {
@@ -92,8 +92,8 @@ read_thread(Loop *loop, const Around *around)
     loop->fresh = loop->is.waits && around->at - loop->is.tick < SETTLED;
 }
 
-/* It waits: in the poll of the glance before, or in another. Of what happened before a late glance a
-   reading from then tells nothing. */
+/* Reads a loop that waits, in the same poll as at the last glance (`same`) or in another. After a
+   late glance `before` stays: a reading from now shows nothing of what happened earlier. */
 static void
 glance_at_waiting(Loop *loop, const Around *around, int same, int late)
 {
@@ -113,8 +113,8 @@ glance_at_waiting(Loop *loop, const Around *around, int same, int late)
     }
 }
 
-/* It runs: in a tick that the glance before has seen, or in a new one. `same`: which began as the poll
-   ended that it waited in then. */
+/* Reads a loop that runs, in a tick that the last glance has seen or in a new one. `same`: the new
+   tick began at the end of the poll in which the loop then waited. */
 static void
 glance_at_running(Loop *loop, const Around *around, int same)
 {

@@ -1,4 +1,4 @@
-/* The handles by which libuv tells of its polls: how they are opened and given back, from Python. */
+/* The handles by which libuv reports its polls: how Python opens them and gives them back. */
 
 #include "libuv_poll.h"
 
@@ -13,7 +13,7 @@ typedef int (*stop_function)(void *);
 typedef void (*close_function)(void *, void (*)(void *));
 typedef void (*unref_function)(void *);
 
-#define LARGEST 4096 /* bytes that a handle of libuv's may need */
+#define LARGEST 4096 /* bytes that a handle of libuv may need */
 
 static void
 on_closed(void *handle)
@@ -42,7 +42,7 @@ close_handle(LibuvPoll *poll, void **handle, int stop)
     }
 }
 
-/* Has libuv let the handles go; on the loop's thread, while the loop is open. */
+/* Makes libuv release the handles; on the loop's thread, while the loop is open. */
 static void
 close_poll(LibuvPoll *poll)
 {
@@ -59,7 +59,7 @@ libuv_poll_close(LibuvPollObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* Reads and writes nothing more; `close` is to follow, on the loop's thread. */
+/* Stops reading and writing; `close` must follow, on the loop's thread. */
 static PyObject *
 libuv_poll_detach(LibuvPollObject *self, PyObject *unused)
 {
@@ -82,8 +82,8 @@ libuv_poll_dealloc(LibuvPollObject *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Opens one handle; libuv calls `function` once an iteration, and is not kept running by it. Starting
-   one fails only without a function. */
+/* Opens one handle. libuv calls `function` once an iteration; the handle does not keep libuv
+   running. Starting a handle fails only without a function. */
 static void *
 open_handle(LibuvPoll *poll, Py_ssize_t size, int first, void (*function)(void *))
 {
@@ -130,8 +130,8 @@ take_addresses(LibuvPoll *poll, PyObject *addresses)
     return 0;
 }
 
-/* LibuvPoll(loop state, address of the uv_loop_t, addresses of functions, sizes of both handles): on the
-   loop's thread */
+/* LibuvPoll(loop state, address of the uv_loop_t, addresses of functions, sizes of both handles):
+   on the loop's thread */
 static PyObject *
 libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {

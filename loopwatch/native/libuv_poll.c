@@ -1,22 +1,24 @@
-/* The poll of a libuv loop, by a prepare and a check handle of our own: before it and after it.
+/* The poll of a libuv loop: our own prepare handle runs before it, and our check handle after it.
 
-   libuv's iteration, as far as it matters: idle handles (uvloop runs what is ready there), prepare,
-   poll, check, timers. So a tick ends at `prepare`, and the next one begins where the poll returned.
-   What a transport tells its protocol runs inside the poll phase, after epoll_wait has returned, so
-   the poll's own end is taken from libuv: entered + the growth of `uv_metrics_idle_time`, which stops
-   before the first of those callbacks. A signal that ends epoll_wait makes libuv begin that count
-   anew, and what it had is lost (libuv 1.43 to 1.51); so the later of it and the loop's own time
-   (`uv_now`, set as epoll_wait returns, in whole ms) is taken. uvloop sets that time again whenever a
-   timer is made and in `loop.time()`, which a TimedSoon tells us first (`note_libuv_time`).
+   The relevant parts of libuv's iteration: idle handles (uvloop runs its ready callbacks there),
+   prepare, poll, check, timers. So a tick ends at `prepare`, and the next one begins where the poll
+   returned. A transport calls its protocol within the poll phase, after epoll_wait has returned. So
+   libuv gives the poll's own end: its beginning + the growth of `uv_metrics_idle_time`, which stops
+   before the first such callback. A signal that ends epoll_wait resets that count, and its time is
+   lost (libuv 1.43 to 1.51). So the later of this and the loop's own time is taken (`uv_now`, set
+   as epoll_wait returns, in whole ms). uvloop sets that time again for each new timer and in
+   `loop.time()`; a TimedSoon reads it first (`note_libuv_time`).
 
-   libuv calls both handles without the GIL, on the loop's thread. They write plain numbers, between
-   two steps of `version`, and take the GIL for what is long only. All memory is ours until libuv has
-   let it go: handles are closed before the loop is, or libuv would refuse to close. Their `data` stays
-   NULL, since uvloop takes that of any open handle for an object of its own as it closes.
+   libuv calls both handles without the GIL, on the loop's thread. They write plain numbers between
+   two increments of `version`, and take the GIL only for what is long. We own all memory until
+   libuv has released it. Handles are closed before the loop is, or libuv would refuse to close.
+   Their `data` stays NULL: as uvloop closes, it takes any open handle's `data` for an object of its
+   own.
 
-   Readers on other threads find `loop` NULL once the handles are closed: what they ask of a closed
-   loop would crash. They hold the GIL, as who closes does, or `guard`, which whoever closes takes as
-   well: the watchdog reads without the GIL, and nobody keeps the guard for more than such a reading. */
+   Readers on other threads find `loop` NULL once the handles are closed, since reading a closed
+   loop would crash. A reader has the GIL, as the closing code does, or `guard`, which the closing
+   code takes as well: the watchdog reads without the GIL. The guard is held for one such reading
+   only. */
 
 #include "libuv_poll.h"
 
@@ -33,7 +35,7 @@ libuv_time(LibuvPoll *poll)
     return (double)((time_function)poll->functions[NOW])(poll->loop) / 1e3;
 }
 
-/* Returns the moment the poll came back; it is over. */
+/* Returns the moment at which a poll that is over returned. */
 static double
 came_back(LibuvPoll *poll, double idle, double now)
 {
@@ -43,7 +45,7 @@ came_back(LibuvPoll *poll, double idle, double now)
     return back < now ? back : now;
 }
 
-/* Notes the loop's own time before somebody sets it. */
+/* Notes the loop's own time before uvloop sets it. */
 void
 note_libuv_time(LibuvPoll *poll)
 {
@@ -52,7 +54,8 @@ note_libuv_time(LibuvPoll *poll)
     }
 }
 
-/* Returns when a poll in progress came back; while it waits, `now`. For readers, with the guard. */
+/* Returns when a poll returned whose phase is in progress; `now` while it waits. Needs the
+   guard. */
 static double
 since_poll(LibuvPoll *poll, double now, int *waits)
 {
@@ -63,16 +66,16 @@ since_poll(LibuvPoll *poll, double now, int *waits)
     }
     double idle = idle_since(poll, &before);
     idle_since(poll, &after);
-    if (after > before) { /* it counts */
+    if (after > before) { /* libuv counts idle time */
         return now;
     }
     *waits = 0;
     return came_back(poll, idle, now);
 }
 
-static PyThread_type_lock guard, spare; /* there once a poll is; the spare one is for a fork */
+static PyThread_type_lock guard, spare; /* made with the first poll; spare: for a forked child */
 
-/* Makes what is not there; 0, or -1 without an exception. */
+/* Makes the locks that are missing; 0, or -1 without an exception. */
 int
 make_guards(void)
 {
@@ -84,7 +87,7 @@ make_guards(void)
 static void
 take_guard(void)
 {
-    if (guard != NULL) { /* else nobody reads here: a child's child */
+    if (guard != NULL) { /* else no thread reads: this is the child of a child */
         PyThread_acquire_lock(guard, WAIT_LOCK);
     }
 }
@@ -97,7 +100,7 @@ give_guard(void)
     }
 }
 
-/* In a forked child, where nobody has the guard who could give it back, and nothing is allocated. */
+/* In a forked child: no thread exists that could release the guard, and nothing is allocated. */
 void
 guard_polls_anew(void)
 {
@@ -105,7 +108,7 @@ guard_polls_anew(void)
     spare = NULL;
 }
 
-/* The same of a loop state, whose poll may be closed meanwhile. Needs no GIL. */
+/* `since_poll` for a loop state, whose poll may be closed meanwhile. Needs no GIL. */
 double
 since_poll_of(LoopState *state, double now, int *waits)
 {
@@ -115,7 +118,7 @@ since_poll_of(LoopState *state, double now, int *waits)
     return since;
 }
 
-/* Parts a poll from its loop state: nobody reads it any more. */
+/* Separates a poll from its loop state, so that it is not read any more. */
 void
 part_poll(LibuvPoll *poll)
 {
@@ -128,7 +131,7 @@ part_poll(LibuvPoll *poll)
     give_guard();
 }
 
-/* ---------------------------------------------------------------- called by libuv, without the GIL */
+/* ------------------------------------------------------ called by libuv, without the GIL */
 
 static void
 write_begins(LoopState *state)
@@ -143,7 +146,7 @@ write_ends(LoopState *state)
     __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
 }
 
-/* Calls a function of the loop state with the GIL; what it raises is told, and goes nowhere. */
+/* Calls a function of the loop state with the GIL; its exception is reported and dropped. */
 static void
 with_gil(LoopState *state, int (*function)(LoopState *, double), double at)
 {
@@ -156,7 +159,7 @@ with_gil(LoopState *state, int (*function)(LoopState *, double), double at)
     PyGILState_Release(gil);
 }
 
-/* What the poll phase ran was long, or a request began in it: Python files it, as a gap. */
+/* Has Python file what the poll phase ran, as a gap: it was long, or a request began in it. */
 static int
 end_callbacks(LoopState *state, double took)
 {
@@ -199,7 +202,7 @@ on_prepare(void *handle)
         now = read_clock();
     }
     else {
-        end_tick(state, now); /* nothing of it needs the GIL */
+        end_tick(state, now); /* needs no GIL here */
     }
     write_begins(state);
     state->mark = state->tick = now;
@@ -219,7 +222,7 @@ on_check(void *handle)
     }
     uint64_t unused;
     double now = read_clock(), idle = idle_since(poll, &unused);
-    double back = clock_step != 0.0 ? now : came_back(poll, idle, now); /* an even clock is not its */
+    double back = clock_step != 0.0 ? now : came_back(poll, idle, now); /* libuv's is not even */
     write_begins(state);
     state->idle += back - state->tick;
     state->tick = back;

@@ -1,4 +1,4 @@
-/* libuv's poll: what its callbacks and the object that opens them share. */
+/* libuv's poll: what its callbacks share with the object that opens its handles. */
 
 #ifndef LOOPWATCH_LIBUV_POLL_H
 #define LOOPWATCH_LIBUV_POLL_H
@@ -13,11 +13,11 @@ enum {
 struct LibuvPoll {
     void *functions[FUNCTIONS];
     void *loop;            /* uv_loop_t; NULL once it is closed */
-    void *prepare, *check; /* uv_handle_t: before each stands a pointer to this */
-    LoopState *state;          /* borrowed: it tells us of its end */
+    void *prepare, *check; /* uv_handle_t: a pointer to this precedes each in memory */
+    LoopState *state;          /* borrowed: `abandon_poll` is called at its end */
     uint64_t idle_before;  /* ns, as the poll began */
-    double seen;           /* the loop's own time before somebody set it in this poll, s; or 0.0 */
-    int open;              /* handles that libuv has not let go */
+    double seen;           /* the loop's own time before uvloop set it in this poll, s; or 0.0 */
+    int open;              /* handles that libuv has not released */
     PyObject *owner;       /* borrowed: the LibuvPollObject; NULL once that has ended */
 };
 

@@ -1,4 +1,4 @@
-/* The numbers of one loop: written on its thread, read on any. */
+/* The numbers of one loop: its thread writes them, any thread may read them. */
 
 #include "native.h"
 
@@ -40,7 +40,7 @@ state_dealloc(LoopState *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Lets go of what is remembered of a young tick. */
+/* Releases the notes of a young tick. */
 void
 forget_notes(LoopState *self)
 {
@@ -51,7 +51,7 @@ forget_notes(LoopState *self)
     }
 }
 
-/* take_notes() -> (code, endpoint or None, s) of each long step of this tick that C has filed */
+/* take_notes() -> (code, endpoint or None, s) of each long step of this tick that C has noted */
 static PyObject *
 state_take_notes(LoopState *self, PyObject *unused)
 {
@@ -70,7 +70,8 @@ state_take_notes(LoopState *self, PyObject *unused)
     return list;
 }
 
-/* count_tick(seconds): file a tick; fall_behind(seconds): it was busy for so long until `mark` */
+/* count_tick(seconds): file a tick; fall_behind(seconds): the loop was busy this long until
+   `mark` */
 static PyObject *
 state_count_tick(LoopState *self, PyObject *seconds)
 {
@@ -93,8 +94,8 @@ state_fall_behind(LoopState *self, PyObject *seconds)
     Py_RETURN_NONE;
 }
 
-/* Reads where a loop is at `now`, with or without the GIL. Without it a reading may be torn by a
-   thread that is off the CPU for long; it is then of a moment just before or after. */
+/* Reads where a loop is at `now`, with or without the GIL. Without it, a thread that is off the CPU
+   for long may tear a reading, which is then of a moment just before or after. */
 void
 read_position(LoopState *self, double now, Position *found)
 {

@@ -1,9 +1,9 @@
-/* The middleware's fast way: an ordinary request on the loop that it knows is an `Exchange`; all else
-   is `serve`, which Python has: the first call, other loops, a lifespan, tasks that are eager. */
+/* The middleware's fast way: an ordinary request on the known loop becomes an `Exchange`. Python's
+   `serve` takes all others: the first call, other loops, a lifespan, eager tasks. */
 
 #include "exchange.h"
 
-/* Says whether a call is an ordinary one; -1 with an exception. */
+/* Says whether a call is an ordinary request; -1 with an exception. */
 static int
 is_ordinary(Middleware *self, PyObject *scope)
 {
@@ -81,7 +81,7 @@ forget(Middleware *self)
     Py_CLEAR(self->state);
 }
 
-/* forget(): the loop is watched no more; requests in flight have what they need to end */
+/* forget(): the loop is not watched any more; requests in flight keep what they need to end */
 static PyObject *
 middleware_forget(Middleware *self, PyObject *unused)
 {

@@ -1,4 +1,4 @@
-/* The module: the wiring that Python does once, and what it finds here. */
+/* The module: the wiring that Python does once, and the names that the module has. */
 
 #include "native.h"
 
@@ -29,8 +29,8 @@ wire_request(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* wire_steps(busy tick, old, least, waited, Task, Handle, run, report, ways): `ways` are the functions
-   (end_long_step, end_other_step, share_step, end_gap, many_steps) */
+/* wire_steps(busy_tick, old, least, waited, Task, Handle, run, report, ways): `ways` are the
+   functions (end_long_step, end_other_step, share_step, end_gap, many_steps) */
 static PyObject *
 wire_steps(PyObject *module, PyObject *args)
 {
@@ -93,7 +93,7 @@ wire_middleware(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* running_context(thread) -> a copy of the context that a thread runs in, None if it has none */
+/* running_context(thread) -> a copy of a thread's running context, None if it has none */
 static PyObject *
 running_context(PyObject *module, PyObject *thread)
 {

@@ -1,34 +1,35 @@
-/* What the files of the compiled twin share: the structs that both twins write, the wiring, the clock.
+/* What the files of the compiled part share: the structs, the wiring, the clock.
 
-   The twin does what Python does in these modules, with the same results:
+   The compiled part does what these Python modules do, with the same results:
 
    here                 in Python
-   loop state.c              probe/loop state.py             the numbers of one loop
-   request.c            request.py                 the numbers of one request, `begin`
-   step_row.c           ledger/steps.py            the steps of one coroutine
+   loop_state.c         loop/loop_state.py         the numbers of one loop
+   request.c            core/request.py            the numbers of one request, `begin`
+   step_row.c           ledger/step_table.py       the steps of one coroutine
    request_row.c        ledger/request_row.py      the requests of one route
-   finish.c             ledger/requests.py         the end of a request
-   steps.c              probe/python_steps.py      the end of a step, and of a tick
-   asyncio_run.c        probe/python_steps.py      asyncio.Handle._run
-   asyncio_select.c     probe/python_steps.py      a selector's select
-   timed_soon.c         probe/python_scheduled.py  call_soon and call_later of any other loop
+   finish.c             ledger/request_table.py    the end of a request
+   steps.c              loop/python_steps.py       the end of a step, and of a tick
+   asyncio_run.c        loop/python_steps.py       asyncio.Handle._run
+   asyncio_select.c     loop/python_steps.py       a selector's select
+   timed_soon.c         loop/python_scheduled.py   call_soon and call_later of any other loop
    scheduled.c          the same                   what they schedule
-   libuv_poll.c         probe/python_libuv.py      libuv's poll
-   response.c           probe/answer.py            the `send` that an app gets
-   exchange.c           middleware.py              the call of an app, awaited
-   watcher.c            probe/sleep.py             the watchdog's sleep
-   glance.c             probe/clocks.py            what it reads of the loops meanwhile
+   libuv_poll.c         loop/python_libuv.py       libuv's poll
+   response.c           loop/response.py           the `send` that an app gets
+   exchange.c           web/middleware.py          the call of an app, awaited
+   watcher.c            watchdog/sleep.py          the watchdog's sleep
+   glance.c             watchdog/clocks.py         what it reads of the loops meanwhile
 
    asyncio_run_type.c, exchange_type.c and libuv_handles.c hold the objects of the files so named;
-   ways.h and spares.h, what all files use.
+   ways.h and spares.h hold what all files use.
 
-   Rule: a fast step is arithmetic on two structs. Whatever is long, rare or undecided goes to the
-   Python functions that `wire` was given, the same for both twins. Their errors are theirs to catch;
-   what still comes out of them (a KeyboardInterrupt, say) propagates as it does in Python.
+   Rule: a fast step is arithmetic on two structs. What is long, rare or undecided goes to the
+   Python functions that the wiring names; they are the same without the compiled part. They catch
+   their own errors; what still leaves them (such as a KeyboardInterrupt) propagates as it does in
+   Python.
 
-   Everything is guarded by the GIL, but for what libuv_poll.c and watcher.h's files say. The wiring is one a
-   process: a second interpreter is refused at import, and a build without the GIL does not compile.
-   Either gets the Python twin. Types are static: on the way of every step they cost nothing. */
+   The GIL guards everything, except what libuv_poll.c and the files of watcher.h say. There is one
+   wiring per process: a second interpreter is refused at import, and a build without the GIL does
+   not compile. Python does the work there. Types are static, so they cost nothing at each step. */
 
 #ifndef LOOPWATCH_NATIVE_H
 #define LOOPWATCH_NATIVE_H
@@ -44,11 +45,11 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 5 /* to be raised with every change that loopwatch/core/speedups.py must not take for another */
+#define ABI 5 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
-#define PARTS 5     /* of each: when it arrived; its latency, queued, running, stalled */
+#define PARTS 5     /* numbers of each: when it arrived; its latency, queued, running, stalled */
 #define MANY 256    /* long steps kept in a request before its row takes them */
 #define NOTES 32    /* long steps of a young tick that are remembered until it ends */
 
@@ -79,7 +80,7 @@ read_clock(void)
     return clock_step == 0.0 ? read_system_clock() : (clock_now += clock_step);
 }
 
-/* ---------------------------------------------------------------- what both twins write */
+/* ---------------------------------------------------------------- the structs */
 
 typedef struct {
     Py_ssize_t counts[EDGES + 1];
@@ -87,7 +88,7 @@ typedef struct {
 } Buckets;
 
 typedef struct {
-    PyObject *code, *endpoint; /* of what ran: a code object or a type; a request's, or NULL */
+    PyObject *code, *endpoint; /* what ran: a code object or a type; its request's, or NULL */
     double took;               /* s */
 } Note;
 
@@ -99,12 +100,12 @@ typedef struct {
     double until; /* when the poll in progress ends by itself; 0.0: not known */
     Py_ssize_t other_steps, turns, ready;
     char polling, eager, closed, asleep;
-    PyObject *running; /* the handle whose step is in progress, or NULL; borrowed: its loop has it */
+    PyObject *running; /* the handle whose step is in progress, or NULL; borrowed from its loop */
     PyObject *entered; /* a request, or None */
     PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
     PyObject *ended;   /* that request, if it has ended in this step */
     PyObject *long_tick;
-    PyObject *span; /* () -> the current span's ids, or None; None: nobody asks */
+    PyObject *span; /* () -> the current span's ids, or None; None if spans are not kept */
     LibuvPoll *poll;
     Buckets ticks;
     double squares[EDGES + 1];
@@ -115,9 +116,9 @@ typedef struct {
 
 /* Where a loop is. */
 typedef struct {
-    double mark, idle, tick; /* of a poll that waits: `idle` until now, and when the poll began */
+    double mark, idle, tick; /* while a poll waits: `idle` until now, `tick` its beginning */
     Py_ssize_t turns;
-    int polling, waits; /* between `prepare` and `check`, or in `select`; and nothing runs there */
+    int polling, waits; /* between `prepare` and `check`, or in `select`; and no code runs there */
 } Position;
 
 typedef struct {
@@ -146,16 +147,16 @@ typedef struct {
     Py_ssize_t room, finished;
 } RequestRow;
 
-/* Stands for a callback towards the loop, and for the loop's handle towards us; see scheduled.c */
+/* Replaces a callback in the loop, and stands for the loop's handle in our code; see scheduled.c */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *callback;
-    PyObject *context; /* once a step was long; else NULL */
+    PyObject *context; /* once its step was long; else NULL */
     LoopState *state;
     double made; /* when it was scheduled, s of the clock */
     double due;  /* of a timer; else 0.0 */
-    char waits;  /* it is ready, and counted in the loop state */
+    char waits;  /* it is ready, and counted in `ready` of the loop state */
 } Scheduled;
 
 extern PyTypeObject LoopStateType, RequestType, RequestRowType, StepRowType, TimedRunType,
@@ -169,7 +170,7 @@ typedef struct {
     PyTypeObject *task_type;
     PyTypeObject *handle_type;
     PyObject *plain_run;       /* asyncio's own Handle._run */
-    PyObject *report;          /* (handle, exception): as that reports it */
+    PyObject *report;          /* (handle, exception): report it as asyncio does */
     PyObject *end_long_step;   /* (loop state, handle, request or None, took) */
     PyObject *end_other_step;  /* (loop state, handle, took) */
     PyObject *share_step;      /* (loop state, handle, request or None, took) */
@@ -234,7 +235,7 @@ void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */
 double since_poll_of(LoopState *state, double now, int *waits);
 void guard_polls_anew(void);
-void read_position(LoopState *state, double now, Position *position); /* loop state.c; needs no GIL */
+void read_position(LoopState *state, double now, Position *position); /* loop_state.c, no GIL */
 
 int ask_late(LoopState *state, Request *request, PyObject *receive, PyObject *late); /* response.c */
 PyObject *new_response(LoopState *state, Request *request, PyObject *send, PyObject *start);

@@ -1,4 +1,4 @@
-/* An exception that is set aside, so that something can be done at the end of what raised it. */
+/* An exception that is set aside, so that other code can run before it propagates. */
 #ifndef LOOPWATCH_RAISED_H
 #define LOOPWATCH_RAISED_H
 
@@ -8,7 +8,7 @@ typedef struct {
     PyObject *type, *value, *trace;
 } Raised;
 
-/* Takes away the exception that is set, if one is. */
+/* Takes the exception away if one is set. */
 static inline Raised
 set_aside(int is_set)
 {
@@ -19,8 +19,8 @@ set_aside(int is_set)
     return raised;
 }
 
-/* Sets it again. If something failed meanwhile, that takes its place, as an error in a `finally`
-   does: -1. */
+/* Sets it again. If other code has failed meanwhile, that exception replaces it, as in a `finally`:
+   -1. */
 static inline int
 put_back(Raised raised, int failed)
 {

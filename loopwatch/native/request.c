@@ -28,8 +28,8 @@ request_clear(Request *self)
 
 Spares spare_requests = {.type = &RequestType};
 
-/* Ends a chain of requests that nobody else has, from its other end: each would end the next within
-   its own end, and a long chain needs more stack than there is. */
+/* Ends a chain of requests without other references, one by one. Otherwise each would end the next
+   within its own end, and a long chain would need more stack than there is. */
 static void
 end_chain(Request *self)
 {
@@ -96,7 +96,7 @@ long_seconds(const Request *request)
     return sum;
 }
 
-/* add_long_step(seconds) -> whether its row should take them: there are many */
+/* add_long_step(seconds) -> whether there are so many that its row should take them */
 static PyObject *
 request_add_long_step(Request *self, PyObject *seconds)
 {
@@ -107,7 +107,7 @@ request_add_long_step(Request *self, PyObject *seconds)
     return PyBool_FromLong(self->long_steps >= MANY);
 }
 
-/* take_steps(row) -> s: moves the steps so far to a row of steps */
+/* take_steps(row) -> s: moves the steps so far to a row of steps, and returns their seconds */
 static PyObject *
 request_take_steps(Request *self, PyObject *row)
 {
@@ -201,7 +201,7 @@ PyTypeObject RequestType = {
 
 /* ---------------------------------------------------------------- begin(door, scope) */
 
-/* Returns a new request whose turn it is from now on in the caller's context. */
+/* Returns a new request, which is the current one in the caller's context from now on. */
 Request *
 begin_request(PyObject *door, PyObject *scope)
 {

@@ -29,7 +29,7 @@ row_dealloc(RequestRow *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Adds a request to the ring, which grows as it is needed; what has no room is left out. */
+/* Adds a request to the ring, which grows as needed; without memory the request is left out. */
 void
 add_to_recent(RequestRow *row, const double *parts)
 {

@@ -1,8 +1,8 @@
 /* The `send` that an app gets in place of the server's: it sees when the response is complete.
 
-   Nothing is awaited here and no message is changed, but for the first, where `start` may add to it.
-   It is an object of its own, not the request: an app may keep it for long, and what a request keeps
-   is kept as long as any copy of its context, which a cancelled timer of asyncio's has for minutes. */
+   Nothing is awaited here, and no message is changed except the first, to which `start` may add.
+   It is an object of its own, not the request: an app may keep it for long. What a request keeps
+   lives as long as any copy of its context, and a cancelled asyncio timer keeps one for minutes. */
 
 #include "native.h"
 
@@ -16,8 +16,8 @@ typedef struct {
 
 Spares spare_responses = {.type = &ResponseType};
 
-/* Says whether a step in progress is the request's, by its exchange or the running context; -1 with an
-   exception. */
+/* Says whether the step in progress is the request's own, by its exchange or the running context;
+   -1 with an exception. */
 static int
 is_own_step(LoopState *state, Request *request)
 {
@@ -33,7 +33,7 @@ is_own_step(LoopState *state, Request *request)
     return own;
 }
 
-/* Notes that the response is complete, what the request has used by now, and its span, if it was
+/* Notes that the response is complete, what the request has used by now, and its span if it was
    slow. */
 static int
 settle(LoopState *state, Request *request)
@@ -42,7 +42,7 @@ settle(LoopState *state, Request *request)
     if (own < 0) {
         return -1;
     }
-    double now = read_clock(), since = now; /* in a step of somebody else's it has used nothing more */
+    double now = read_clock(), since = now; /* a step that is not its own adds nothing */
     if (own) {
         since = state->mark > request->started ? state->mark : request->started;
     }
@@ -70,7 +70,7 @@ is_last(PyObject *message)
     return more_to_come < 0 ? -1 : !more_to_come;
 }
 
-/* Returns what is to be sent for a message, a new reference. */
+/* Returns the message to send in place of a message, a new reference. */
 static PyObject *
 answered(Response *self, PyObject *message)
 {
@@ -106,7 +106,7 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
     }
     PyObject *arguments[] = {NULL, self->send, message}, *send = self->send;
     Py_ssize_t first = 2;
-    if (PyMethod_Check(send)) { /* as it would call itself */
+    if (PyMethod_Check(send)) { /* call its function, as the method would */
         arguments[1] = PyMethod_GET_SELF(send);
         send = PyMethod_GET_FUNCTION(send);
         first = 1;
@@ -117,7 +117,7 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
     return sending;
 }
 
-/* Whatever else is asked of it is asked of the `send` it stands for. */
+/* Returns any other attribute from the server's `send`. */
 static PyObject *
 response_getattr(Response *self, PyObject *name)
 {
@@ -143,11 +143,11 @@ response_dealloc(Response *self)
     Py_CLEAR(self->start);
     Py_CLEAR(self->state);
     Py_CLEAR(self->request);
-    self->call = NULL; /* a spare one cannot be called */
+    self->call = NULL; /* a spare cannot be called */
     keep_spare(&spare_responses, (PyObject *)self);
 }
 
-PyTypeObject ResponseType = { /* no tp_clear: whoever holds it in a cycle can be cleared */
+PyTypeObject ResponseType = { /* no tp_clear: other objects of a cycle can be cleared */
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "loopwatch._speedups.Response",
     .tp_basicsize = sizeof(Response),
@@ -160,7 +160,7 @@ PyTypeObject ResponseType = { /* no tp_clear: whoever holds it in a cycle can be
     .tp_traverse = (traverseproc)response_traverse,
 };
 
-/* Asks `late` about a request that may have waited in its socket; -1 with an exception. */
+/* Calls `late` for a request that may have waited in its socket; -1 with an exception. */
 int
 ask_late(LoopState *state, Request *request, PyObject *receive, PyObject *late)
 {
@@ -187,7 +187,8 @@ new_response(LoopState *state, Request *request, PyObject *send, PyObject *start
     return (PyObject *)self;
 }
 
-/* answering(loop state, request, receive, send, start, late): the `send` for a request that begins */
+/* answering(loop state, request, receive, send, start, late): the `send` for a request that
+   begins */
 PyObject *
 answering(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {

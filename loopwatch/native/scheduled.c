@@ -1,12 +1,12 @@
 /* The steps of loops whose handles cannot be wrapped: uvloop, rloop.
 
-   What is scheduled by a `TimedSoon` (timed_soon.c) is a `Scheduled`, which calls the callback and reads the clock before and after;
-   the handle stays the loop's own. A Scheduled also stands for that handle: it knows the callback,
-   the context, when it was scheduled, and when it is due. It runs within the handle's context, so its
-   owner is a plain look at the context variable.
+   A `TimedSoon` (timed_soon.c) schedules a `Scheduled`, which calls the callback and reads the
+   clock before and after it. The handle stays the loop's own. A Scheduled also stands for that
+   handle: it has the callback, the context, when it was scheduled, and when it is due. It runs
+   within the handle's context, so one read of the context variable gives its owner.
 
-   Not seen are a loop's own callbacks: what a transport tells its protocol, readers and writers,
-   signal handlers. They are what remains between two steps: a gap, or the poll (libuv_poll.c). */
+   A loop's own callbacks are not seen: calls of a transport to its protocol, readers and writers,
+   signal handlers. They are the rest between two steps: a gap, or the poll (libuv_poll.c). */
 
 #include "native.h"
 #include "raised.h"
@@ -22,14 +22,14 @@ take_from_line(Scheduled *self)
     self->waits = 0;
 }
 
-/* Begins a step. What has run since the last one ended is a gap, if it was long. */
+/* Begins a step. If the time since the last step is long, it is a gap. */
 static int
 begin_scheduled(Scheduled *self, double now)
 {
     LoopState *state = self->state;
     double gap = now - state->mark;
     take_from_line(self);
-    if (gap >= wired.first && state->poll != NULL) { /* else it may have been the poll */
+    if (gap >= wired.first && state->poll != NULL) { /* without `poll` it may be the loop's poll */
         state->mark = now;
         PyObject *seconds = PyFloat_FromDouble(gap);
         PyObject *done = seconds == NULL ? NULL
@@ -68,8 +68,8 @@ end_scheduled(Scheduled *self)
     return failed;
 }
 
-/* Calls the callback; without arguments, a type that has no vectorcall is called as it is. A loop calls
-   it, so nothing is deep here. */
+/* Calls the callback; without arguments, and if its type has no vectorcall, by `tp_call`. The loop
+   is the caller, so the stack is not deep here. */
 static inline PyObject *
 call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *names)
 {
@@ -83,7 +83,7 @@ call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *nam
 PyObject *
 scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names)
 {
-    if (self->state->closed || self->state->running != NULL) { /* stopped, or one within another */
+    if (self->state->closed || self->state->running != NULL) { /* stopped, or within another step */
         take_from_line(self);
         return PyObject_Vectorcall(self->callback, args, count, names);
     }
@@ -98,7 +98,7 @@ scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *n
     return done;
 }
 
-/* Whatever else is asked of it is asked of the callback. */
+/* Returns any other attribute from the callback. */
 static PyObject *
 scheduled_getattr(Scheduled *self, PyObject *name)
 {
@@ -113,7 +113,7 @@ scheduled_getattr(Scheduled *self, PyObject *name)
 static PyObject *
 scheduled_repr(Scheduled *self)
 {
-    return PyObject_Repr(self->callback); /* a spare one's is "<NULL>" */
+    return PyObject_Repr(self->callback); /* "<NULL>" for a spare */
 }
 
 static int
@@ -126,7 +126,7 @@ scheduled_traverse(Scheduled *self, visitproc visit, void *arg)
 }
 
 static int
-scheduled_clear(Scheduled *self) /* whoever still calls it calls None */
+scheduled_clear(Scheduled *self) /* a later call calls None */
 {
     Py_CLEAR(self->context);
     Py_XSETREF(self->callback, Py_NewRef(Py_None));
@@ -137,7 +137,7 @@ static void
 scheduled_dealloc(Scheduled *self)
 {
     begin_to_end((PyObject *)self);
-    self->call = NULL; /* a spare one cannot be called */
+    self->call = NULL; /* a spare cannot be called */
     if (self->waits) {
         take_from_line(self);
     }

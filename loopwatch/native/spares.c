@@ -13,7 +13,7 @@ new_tracked(PyTypeObject *type)
     return self;
 }
 
-/* Frees an empty object that has one reference; else that is let go, and the last one ends it again. */
+/* Frees an empty object that has one reference; otherwise drops one, and the last one ends it. */
 void
 free_spare(PyObject *object)
 {
@@ -25,7 +25,7 @@ free_spare(PyObject *object)
     PyObject_GC_Del(object);
 }
 
-/* Frees what is kept for the next ones. */
+/* Frees all spares. */
 void
 free_spares(void)
 {

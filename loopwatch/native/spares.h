@@ -1,17 +1,17 @@
-/* Spare objects, which are kept for the next ones: see Spares. */
+/* Spare objects, which are kept for reuse: see Spares. */
 
 #ifndef LOOPWATCH_SPARES_H
 #define LOOPWATCH_SPARES_H
 
 #include "native.h"
 
-/* Objects of one type that are kept for the next ones, for an allocation costs more than the rest.
+/* Objects of one type that are kept for reuse, since an allocation costs more than all the rest.
 
-   They stay known to the collector, with all fields NULL and one reference, which is ours: so an object
-   that is taken is ready, and one that is given back is not taken from its lists. `gc.get_objects()`
-   shows them to anybody: each slot of their types bears such an object, and whoever got hold of one
-   may have it still as it is taken, or when its time is over. */
-#ifndef SPARES /* fewer for whoever looks for objects that are used after their end */
+   The collector keeps tracking them, with all fields NULL and one reference, which is ours. So an
+   object that is taken is ready, and one that is given back need not be untracked. But
+   `gc.get_objects()` returns them as well. So each slot of their types accepts such an empty
+   object, and other code may still have a reference when an object is taken or given back. */
+#ifndef SPARES /* set it lower to find objects that are used after their end */
 #define SPARES 64
 #endif
 typedef struct {
@@ -31,7 +31,7 @@ take_spare(Spares *spares)
     return spares->count > 0 ? spares->kept[--spares->count] : new_tracked(spares->type);
 }
 
-/* Begins to end an object: as its fields are cleared the collector may look at it. */
+/* Begins to end an object; the collector may see it while its fields are cleared. */
 static inline void
 begin_to_end(PyObject *object)
 {

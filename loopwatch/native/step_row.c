@@ -1,4 +1,4 @@
-/* The steps of one coroutine: the short ones in two numbers, the long ones by bucket. */
+/* The steps of one coroutine: short ones in two numbers, long ones by bucket. */
 
 #include "native.h"
 
@@ -54,7 +54,7 @@ static PyMethodDef step_row_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyTypeObject StepRowType = { /* it holds no objects; its subclass in Python adds some */
+PyTypeObject StepRowType = { /* it holds no objects; its Python subclass adds some */
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "loopwatch._speedups.StepNumbers",
     .tp_basicsize = sizeof(StepRow),

@@ -1,13 +1,14 @@
 /* The end of a step and of a tick, the same for every loop whose steps are timed here.
 
-   A step shorter than `limit` adds to two numbers. One of a request that is longer, but not slow, is
-   filed here as well, while its tick is young; what it was is noted, for the case that the tick as a
-   whole turns out to be slow. From the threshold on, in an old tick, and while the loop catches up
-   after it was held (`limit` is 0.0 then), Python goes on. */
+   A step shorter than `limit` adds to two numbers. A longer step of a request that is not slow is
+   filed here as well while its tick is young. It is also noted, in case the tick as a whole becomes
+   slow. Python files steps from the threshold on, steps in an old tick, and all steps while the
+   loop catches up after a hold (`limit` is 0.0 then). */
 
 #include "native.h"
 
-/* The loop was busy for so long until `ended`: what came meanwhile has waited in its socket. */
+/* Notes that the loop was busy for `took` s until `ended`: requests that arrived meanwhile have
+   waited in their sockets. */
 void
 fall_behind(LoopState *state, double took, double ended)
 {
@@ -26,8 +27,7 @@ fall_behind(LoopState *state, double took, double ended)
 
 /* ---------------------------------------------------------------- what a handle runs */
 
-/* Returns the code of a coroutine, a new reference; NULL, with or without an exception, if it has
-   none. */
+/* Returns the code of a coroutine, or its type if it has none; a new reference. */
 static PyObject *
 code_of_coroutine(PyObject *coroutine)
 {
@@ -43,7 +43,7 @@ code_of_coroutine(PyObject *coroutine)
     return Py_NewRef(Py_TYPE(coroutine));
 }
 
-/* Returns the task that a callback steps, a new reference; NULL if it is none's. */
+/* Returns the task whose step a callback runs, a new reference; NULL for other callbacks. */
 static PyObject *
 stepped_task(PyObject *callback)
 {
@@ -61,8 +61,8 @@ stepped_task(PyObject *callback)
     return task;
 }
 
-/* Returns what stays the same for callbacks of one kind, a new reference: a code object, else a
-   type. As `handle_code` of probe/busy tick.py. */
+/* Returns what all callbacks of one kind share, a new reference: a code object, else a type. As
+   `handle_code` in loop/busy_ticks.py. */
 static PyObject *
 code_of_callback(PyObject *callback)
 {
@@ -92,7 +92,7 @@ code_of_callback(PyObject *callback)
     return code;
 }
 
-/* Remembers a long step of a young tick; what has no room is left out. */
+/* Remembers a long step of a young tick; without room it is left out. */
 static void
 note_step(LoopState *state, PyObject *handle, Request *request, double took)
 {
@@ -111,11 +111,11 @@ note_step(LoopState *state, PyObject *handle, Request *request, double took)
         endpoint = Py_XNewRef(PyDict_GetItemWithError(scope, str_endpoint));
         PyErr_Clear();
     }
-    else if (scope == Py_None && request->row != NULL) { /* it has ended in this very step */
+    else if (scope == Py_None && request->row != NULL) { /* it has ended in this step */
         endpoint = PyObject_GetAttr(request->row, str_endpoint);
         PyErr_Clear();
     }
-    if (state->noted >= NOTES) { /* by now: some of it was code of the app's */
+    if (state->noted >= NOTES) { /* checked again: code of the app may have run since */
         Py_DECREF(code);
         Py_XDECREF(endpoint);
         return;
@@ -150,7 +150,7 @@ add_other(LoopState *state, PyObject *handle, double took)
     return 0;
 }
 
-/* Files a request's step that is long, but not slow, in a tick that is young. */
+/* Files a request's long step that is not slow, in a young tick. */
 static int
 file_long_step(LoopState *state, PyObject *handle, Request *request, double took, double now)
 {
@@ -188,7 +188,7 @@ end_step(LoopState *state, PyObject *handle, PyObject *request, double began, do
                    : slow_way(wired.end_long_step, (PyObject *)state, handle, owner, took);
     }
     if (now - state->tick >= wired.old) {
-        state->limit = 0.0; /* what follows is noted */
+        state->limit = 0.0; /* the tick's further steps are noted */
     }
     if (request != NULL) {
         add_step((Request *)request, took, now);
@@ -199,7 +199,7 @@ end_step(LoopState *state, PyObject *handle, PyObject *request, double began, do
 
 /* ---------------------------------------------------------------- a tick */
 
-/* Files a tick that was busy for so long. */
+/* Files a tick that was busy for `took` s. */
 void
 count_tick(LoopState *state, double took)
 {
@@ -209,14 +209,14 @@ count_tick(LoopState *state, double took)
     state->squares[bucket] += took * took;
 }
 
-/* Says whether the end of a tick is Python's. Needs no GIL. */
+/* Says whether Python ends a tick. Needs no GIL. */
 int
 ends_slowly(const LoopState *state, double took)
 {
     return took >= state->limit && (state->limit == 0.0 || took >= state->threshold);
 }
 
-/* Ends a tick, which is followed by a poll; -1 with an exception. */
+/* Ends a tick, before the poll that follows it; -1 with an exception. */
 int
 end_tick(LoopState *state, double ended)
 {

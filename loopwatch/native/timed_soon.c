@@ -1,21 +1,21 @@
-/* The methods by which a loop schedules, where its handles cannot be wrapped.
+/* The wrappers of a loop's scheduling methods, where its handles cannot be wrapped.
 
-   A `TimedSoon` stands on a loop's instance for `call_soon`, `call_soon_threadsafe` or `call_later`,
-   and for `time` of uvloop. What it schedules is a `Scheduled` (scheduled.c). `call_at` calls
-   `call_later` on the instance. */
+   A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` on a loop's instance,
+   and `time` of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
+   the instance. */
 
 #include "native.h"
 
-#define FEW 8 /* arguments that are passed on without an allocation */
+#define FEW 8 /* arguments that are forwarded without an allocation */
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *original; /* the loop's own bound method */
-    PyObject *function, *self; /* of it, borrowed, where it is a plain one; else NULL */
+    PyObject *function, *self; /* of that method, borrowed; NULL if it is none */
     vectorcallfunc run;        /* of the function */
     LoopState *state;
-    Py_ssize_t at; /* the callback's place among the arguments: 0, or 1 after a delay; -1: `time` */
+    Py_ssize_t at; /* the callback's position: 0, or 1 after a delay; -1: `time` */
 } TimedSoon;
 
 static Scheduled *
@@ -33,7 +33,7 @@ new_scheduled(LoopState *state, PyObject *callback)
     return self;
 }
 
-/* Says whether a loop should see a callback as it is: what it refuses, it refuses in its own words. */
+/* Says whether to give the loop the callback itself: the loop's own error names what it refuses. */
 static int
 is_refused(PyObject *callback)
 {
@@ -44,7 +44,7 @@ is_refused(PyObject *callback)
     return Py_TYPE(callback)->tp_call == NULL || Py_IS_TYPE(callback, &ScheduledType);
 }
 
-/* uvloop is about to set the loop's own time. */
+/* Notes the loop's own time, which uvloop is about to set. */
 static void
 note_time(LoopState *state)
 {
@@ -53,7 +53,7 @@ note_time(LoopState *state)
     }
 }
 
-/* Notes when a timer is due: by the delay, as far as that is a number. */
+/* Notes when a timer is due, if its delay is a number. */
 static void
 note_due(Scheduled *self, PyObject *delay)
 {
@@ -67,7 +67,7 @@ note_due(Scheduled *self, PyObject *delay)
     self->due = self->made + (seconds > 0.0 ? seconds : 0.0);
 }
 
-/* Calls the loop's own method with a Scheduled in the callback's place. */
+/* Calls the loop's own method with a Scheduled in place of the callback. */
 static inline PyObject *
 pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all, PyObject *names,
         Scheduled *scheduled)

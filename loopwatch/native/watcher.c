@@ -1,34 +1,37 @@
-/* The watchdog's sleep: its thread waits here, without the GIL, until Python has something to look at.
+/* The watchdog's sleep: its thread waits here, without the GIL, until Python must look.
 
-   Rule: while all loops wait in the polls they were in, nothing is done. Python looks when a step or
-   a tick has lasted `early`, a loop is awake in its poll and does not get out of it, we woke late,
-   somebody rings, or the time has come that it named; and every so often while a loop does anything.
+   Rule: while all loops stay in their polls, nothing is done. Python looks when a step or a tick
+   has lasted `early`, when a loop is awake in its poll and does not leave it, when we woke late,
+   when we are rung, at the time that Python asked for, and from time to time while a loop does
+   anything.
 
-   Mechanism: awake, we glance at the loops' plain numbers once a period, or when what runs would be
-   `early` old. When all have waited for a period, each loop state is told that we are `asleep`, and if a
-   period later nothing has changed we sleep deeply. The period in between is there for the memory: a
-   loop that did not yet see the flag has long been seen to move. From deep sleep we are woken by
+   Mechanism: awake, we glance at the loops' plain numbers once a period, or when a running step or
+   tick becomes `early` old. When all loops have waited for a period, we set `asleep` in each loop
+   state. If nothing has changed a period later, we sleep deeply. That period covers memory
+   ordering: a loop that has not seen the flag yet has been seen to move by then. These end a deep
+   sleep:
 
-   - whoever finds `asleep` set: a loop that is back from its poll, or that something is scheduled on,
-   - what a loop polls (an epoll set can be polled itself), once it has events,
-   - the main thread as it runs any bytecode: a pending call of the interpreter's does nothing else,
-   - the clock, when a poll should have ended by itself: its thread may wait for the GIL to leave it,
-   - the clock, once in `LULL`, for whatever no hook has told us.
+   - code that finds `asleep` set: a loop returns from its poll, or something is scheduled on it,
+   - the descriptor that a loop polls has events (an epoll set can be polled itself),
+   - the main thread runs any bytecode: a pending call of the interpreter does only this,
+   - a poll should have ended by itself: its thread may wait for the GIL to leave it,
+   - `LULL` has passed, for what no hook reports.
 
-   libuv calls back within its poll, where no hook of ours is. A protocol that blocks there has had its
-   socket read before we are on a CPU, and then its descriptor has no events any more: of 20 such calls
-   2 to 4 were seen. The pending call sees all of them on the main thread. On other threads the first
-   one after a deep sleep has no stack sample, unless it schedules something or lasts for `LULL`.
+   libuv calls back within its poll, where we have no hook. If a protocol blocks there, its socket
+   was read before we got a CPU, so the descriptor has no events any more: of 20 such calls 2 to 4
+   were seen. The pending call sees all of them on the main thread. On other threads the first such
+   call after a deep sleep has no stack sample, unless it schedules something or lasts for `LULL`.
 
-   A glance costs less than a microsecond a loop, a wake some 50 to come alive. One loop idle: one wake
-   a second, 0.006 % of a core; 100 of them 0.03 %; one that wakes each 50 ms 0.10 %, of which looks of
-   Python's are half.
+   A glance costs less than a microsecond a loop; a wake costs about 50. One idle loop: one wake a
+   second, 0.006 % of a core; 100 idle loops: 0.03 %; one that wakes each 50 ms: 0.10 %, half of it
+   for Python's looks.
 
-   Tried and dropped: a thread of our own (0.04 % at 12 wakes a second; it would have to attach to the
-   interpreter for each look, and be stopped at a fork and at the end of the process, which a Python
-   thread is by itself); a Python thread that only skips its looks while all is quiet (0.16 %, since
-   each wake takes the GIL and runs cold code). Not tried: waking at the end of each poll (a system
-   call a tick); kernel AIO, which would tell of events that are gone (a sandbox may kill for it). */
+   Tried and dropped: a native thread of our own (0.04 % at 12 wakes a second; it would have to
+   attach to the interpreter for each look, and be stopped at a fork and at the end of the process,
+   which happens to a Python thread by itself); a Python thread that only skips its looks while all
+   is quiet (0.16 %, since each wake takes the GIL and runs cold code). Not tried: waking at the end
+   of each poll (a system call a tick); kernel AIO, which would report past events (a sandbox may
+   kill the process for it). */
 
 #include "watcher.h"
 
@@ -39,10 +42,10 @@
 #endif
 
 #define SHORTEST 0.002 /* s between two glances */
-#define STUCK 0.012    /* s awake in a poll: two switch intervals, in which Python code gives the GIL up */
-#define OFTEN 0.5      /* s between two looks of Python's while any loop moves, and before the first */
-#define LULL 1.0       /* s between two wakes from deep sleep; and between two looks if others work */
-#define QUIET 0.01     /* CPU s of the process since Python looked: as little is nobody's work */
+#define STUCK 0.012    /* s awake in a poll; Python code gives the GIL up in two switch intervals */
+#define OFTEN 0.5      /* s between two looks of Python while a loop moves, and before the first */
+#define LULL 1.0       /* s of deep sleep, at most; and between two looks if other threads work */
+#define QUIET 0.01     /* CPU s of the process since Python looked from which other threads work */
 
 /* ---------------------------------------------------------------- the GIL */
 
@@ -61,7 +64,7 @@ beat(Watcher *self, double due)
 #endif
 }
 
-/* Takes the GIL, and returns when it was asked for. */
+/* Takes the GIL, and returns when we asked for it. */
 double
 take_gil(Watcher *self)
 {
@@ -73,8 +76,8 @@ take_gil(Watcher *self)
     return asked;
 }
 
-/* Has the main thread wake us once it runs bytecode. For that we need the GIL: the interpreter may be
-   ending, and takes this thread with it then. */
+/* Makes the main thread wake us once it runs bytecode. This needs the GIL: if the interpreter is
+   ending, it ends this thread as we take it. */
 static void
 post(Watcher *self)
 {
@@ -96,7 +99,7 @@ post(Watcher *self)
 
 /* ---------------------------------------------------------------- a glance */
 
-/* Looks at all loops, which we meant to do at `meant`. */
+/* Looks at all loops; this was planned for `meant`. */
 static void
 glance(Watcher *self, double meant)
 {
@@ -129,7 +132,7 @@ is_old(const Loop *loop, double now)
                                (now - tick >= loop->early && tick != loop->tick));
 }
 
-/* Says whether Python is to look. */
+/* Says whether Python must look. */
 static int
 needed(Watcher *self, double wish)
 {
@@ -155,7 +158,7 @@ sooner(double *next, double at, double now)
     }
 }
 
-/* Says whether all loops wait, and have for a period. */
+/* Says whether all loops have been waiting for a period. */
 static int
 is_quiet(const Watcher *self)
 {
@@ -189,7 +192,7 @@ disarm(Watcher *self)
     }
 }
 
-/* Returns when to glance again; `deep` says whether the loops' descriptors wake us too. */
+/* Returns when to glance again; `deep`: the loops' descriptors wake us too. */
 static double
 plan(Watcher *self, double wish, int *deep)
 {
@@ -225,7 +228,8 @@ plan(Watcher *self, double wish, int *deep)
     return self->wait_began < NEVER ? now : next;
 }
 
-/* Sleeps until `next`, or until woken: then that is when, as far as is known. Says whether it was. */
+/* Sleeps until `next` or until woken, and says whether it was woken. `next` is then the moment of
+   that, as far as known. */
 static int
 sleep_until(Watcher *self, double *next, int deep)
 {
@@ -246,8 +250,8 @@ sleep_until(Watcher *self, double *next, int deep)
     return found > 0;
 }
 
-/* A loop's descriptor has events, so it will be awake in a moment; one that cannot be polled is left
-   alone from now on. */
+/* Marks loops whose descriptors have events: they will be awake in a moment. A descriptor that
+   cannot be polled is not polled any more. */
 static void
 note_events(Watcher *self)
 {

@@ -1,4 +1,5 @@
-/* The watchdog's sleep: what bell.c, glance.c, watcher.c, watcher_loops.c and watcher_type.c share. */
+/* The watchdog's sleep: what bell.c, glance.c, watcher.c, watcher_loops.c and watcher_type.c
+   share. */
 
 #ifndef LOOPWATCH_WATCHER_H
 #define LOOPWATCH_WATCHER_H
@@ -18,8 +19,8 @@ typedef struct {
     double process;   /* CPU s of all threads */
     double throttled; /* s that quotas have kept us off the CPU; or UNKNOWN */
     double cpu;       /* CPU s of the watchdog */
-    double queued;    /* s that it was ready without a CPU; or UNKNOWN */
-    long long slices; /* that it ran */
+    double queued;    /* s that the watchdog was ready without a CPU; or UNKNOWN */
+    long long slices; /* of the watchdog */
 } Around;
 
 /* A loop at one moment. */
@@ -37,52 +38,52 @@ typedef struct {
     int descriptor;   /* of what it polls, or -1 */
     int schedule;     /* the thread's schedstat, or -1 */
     Position is;      /* at the latest glance */
-    Reading latest;   /* of that; while it waits in one poll, of that poll's beginning */
+    Reading latest;   /* of that glance; while it waits in one poll, of the poll's beginning */
     Reading before;   /* the latest from before the tick in progress */
-    double stirred;   /* since when it is awake in its poll, and has not left it; 0.0: it is not */
-    double step, tick; /* that Python has looked at when it was old */
+    double stirred;   /* since when it has been awake in its poll; 0.0: it is not */
+    double step, tick; /* beginnings of the old step and tick that Python has looked at */
     char known;       /* `latest` is filled */
-    char fresh;       /* it may not have come to rest in its poll when `latest` was read */
-    char timed, moved, asks; /* ...; since Python looked; Python is to look */
+    char fresh;       /* it may still have used CPU in its poll when `latest` was read */
+    char timed, moved, asks; /* it has `clock`; moved since Python looked; Python must look */
 } Loop;
 
 typedef struct Watcher {
     PyObject_HEAD
-    struct Watcher *next; /* of those there are */
+    struct Watcher *next; /* of all watchers */
     int bell[2];          /* a pipe */
-    double rang;          /* when a loop rang it first since it was heard; NEVER: none has */
+    double rang;          /* when a loop first rang it since it was emptied; NEVER: none has */
     int rung;             /* by Python */
     char waiting;         /* a thread is in `wait` */
-    char armed;           /* the loop states are told that we are asleep */
+    char armed;           /* `asleep` is set in the loop states */
     char main;            /* a loop runs on the main thread */
-    char others;          /* of the process work while Python has long not looked */
+    char others;          /* other threads work, and Python has not looked for long */
     Loop *loops;
     struct pollfd *polled;   /* the bell, then each loop's */
     Py_ssize_t count;
-    double period, patience; /* s; between two glances, and behind its time from which a wake is late */
-    double now, meant;       /* of the latest glance, and when it should have been */
-    double asked;            /* for the GIL, which we have not got; NEVER: we have not */
-    double wait_began;       /* for the GIL, in between; NEVER: it was had at once */
+    double period, patience; /* s between two glances; s of delay from which a wake is late */
+    double now, meant;       /* when the latest glance was, and when it was planned */
+    double asked;            /* since when we wait for the GIL; NEVER: we do not */
+    double wait_began;       /* of a long wait for the GIL during the sleep; NEVER: none */
     double looked, process;  /* when Python last looked, and CPU s of all threads as of then */
-    double moving;           /* since when a loop moves that it has not looked at; NEVER: none does */
+    double moving;           /* when a loop first moved since Python looked; NEVER: none has */
     int schedule, files[FILES], file_count;
     unsigned int version;    /* odd while the loops' readings are written */
     Py_buffer keep_alive;         /* one double: when the next beat is due */
-    int timer;               /* goes off if it does not come; -1: there is no keep-alive */
-    double stops;            /* s after which it does */
+    int timer;               /* expires if that beat does not come; -1: there is no keep-alive */
+    double stops;            /* s after `keep_alive` at which it expires */
     PyThreadState *state;
 } Watcher;
 
 int join_watchers(Watcher *watcher); /* bell.c: 0, or -1 with an exception set */
 void leave_watchers(Watcher *watcher);
 void ring_bell(Watcher *watcher);
-double hear_bell(Watcher *watcher); /* returns when it was rung */
+double hear_bell(Watcher *watcher); /* returns when a loop first rang it */
 int on_main_thread(void *unused);
 extern int posted;
 
 void read_around(Around *around, double now, int schedule, const int *files, int count);
 void glance_at(Loop *loop, const Around *around, int late);
-double since_step(const Loop *loop); /* when the step in progress began; of a loop that does not wait */
+double since_step(const Loop *loop); /* when the step of a running loop began */
 
 void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t count);
 PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */

@@ -1,4 +1,4 @@
-/* The loops of a watcher: which it looks after, and what it tells of each. */
+/* The loops of a watcher: which ones it watches, and the readings that it gives of each. */
 
 #include "watcher.h"
 
@@ -14,7 +14,7 @@ release_loops(Loop *loops, Py_ssize_t count)
     PyMem_Free(loops);
 }
 
-/* Puts loops, and what they poll, in the place of those it had. */
+/* Replaces the watcher's loops and the descriptors that they poll. */
 void
 take_loops(Watcher *self, Loop *loops, struct pollfd *polled, Py_ssize_t count)
 {
@@ -25,7 +25,7 @@ take_loops(Watcher *self, Loop *loops, struct pollfd *polled, Py_ssize_t count)
     release_loops(old, old_count);
 }
 
-/* Takes over what is known of a loop already. */
+/* Keeps what is already known of a loop. */
 static void
 carry_over(const Watcher *self, Loop *loop)
 {
@@ -66,9 +66,9 @@ take_loop(Watcher *self, Loop *loop, PyObject *entry)
     return 0;
 }
 
-/* watch(entries, period, main): look after these loops from now on, at least once in `period` s; each
-   is (loop state, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them runs
-   on the main thread */
+/* watch(entries, period, main): watch these loops from now on, at least once in `period` s; each is
+   (loop state, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them
+   runs on the main thread */
 PyObject *
 watcher_watch(Watcher *self, PyObject *args)
 {
@@ -104,14 +104,15 @@ watcher_watch(Watcher *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* before(loop state) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu, queued,
-   slices of the loop's thread), from before the tick in progress; None if there is no such reading */
+/* before(loop state) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu,
+   queued, slices of the loop's thread), from before the tick in progress; None without such a
+   reading */
 PyObject *
 watcher_before(Watcher *self, PyObject *state)
 {
     Reading found = {0};
     unsigned int version, tries = 0;
-    do { /* another thread may be writing, or be off the CPU meanwhile */
+    do { /* another thread may be writing, and be off the CPU meanwhile */
         version = __atomic_load_n(&self->version, __ATOMIC_ACQUIRE);
         found.around.at = 0.0;
         for (Py_ssize_t n = 0; n < self->count; n++) {

@@ -1,4 +1,4 @@
-/* The watcher as Python has it: what it is given, and what its sleep comes to. */
+/* The watcher as a Python object: what it takes, and what its sleep returns. */
 
 #include "watcher.h"
 
@@ -43,7 +43,7 @@ asks(const Loop *loop)
     return loop->asks;
 }
 
-/* Begins anew: Python looks now. */
+/* Resets what is noted for Python's look, which happens now. */
 static void
 be_looked_at(Loop *loop, double now)
 {
@@ -58,8 +58,8 @@ be_looked_at(Loop *loop, double now)
 }
 
 /* wait(wish) -> (when it meant to look, when it asked for the GIL, places of loops that have moved,
-   places of those it looks for): sleeps until Python is needed, at the latest at `wish` (clock, s).
-   Has the garbage collector begin before the sleep if it is due, and not as Python wakes. */
+   places of loops that need a look): sleeps until Python is needed, or until `wish` (clock, s). A
+   garbage collection that is due runs before the sleep, and not as Python wakes. */
 static PyObject *
 watcher_wait(Watcher *self, PyObject *moment)
 {
@@ -71,7 +71,7 @@ watcher_wait(Watcher *self, PyObject *moment)
         PyErr_SetString(PyExc_RuntimeError, "this watcher watches nothing, or somebody waits by it");
         return NULL;
     }
-    if (PyErr_CheckSignals() < 0) { /* collects what is due, since 3.12 */
+    if (PyErr_CheckSignals() < 0) { /* since 3.12, it runs a collection that is due */
         return NULL;
     }
     self->waiting = 1;
@@ -136,8 +136,9 @@ drop_keep_alive(Watcher *self)
     }
 }
 
-/* set_keep_alive(memory of a double, timer, stops): write when it is due, and have the timer go off `stops`
-   seconds later, whenever the GIL is asked for; set_keep_alive(None, -1, 0.0): no more */
+/* set_keep_alive(memory of a double, timer, stops): whenever we ask for the GIL, write when the
+   beat is due, and make the timer expire `stops` seconds later; set_keep_alive(None, -1, 0.0): stop
+   this */
 static PyObject *
 watcher_set_keep_alive(Watcher *self, PyObject *args)
 {
@@ -202,7 +203,7 @@ watcher_dealloc(Watcher *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Watcher(patience): a wake that is so late, in s, is told to Python */
+/* Watcher(patience): Python looks after a wake that is later than this, s */
 static PyObject *
 watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {

@@ -1,4 +1,4 @@
-/* Small ways that are not on the way of every step. */
+/* Small functions that do not run at every step. */
 
 #include "native.h"
 

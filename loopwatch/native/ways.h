@@ -1,4 +1,4 @@
-/* Small ways: what a line or two say often, mostly on the way of every step. */
+/* Small functions that are used often, mostly at every step. */
 
 #ifndef LOOPWATCH_WAYS_H
 #define LOOPWATCH_WAYS_H
@@ -26,8 +26,8 @@ put(PyObject **slot, PyObject *value)
     Py_XDECREF(before);
 }
 
-/* Says whether `one`, which may be NULL, is the text `other`. `last` is the object that was, the last
-   time: who sends messages mostly has one object for each of its texts. */
+/* Says whether `one`, which may be NULL, is the text `other`. `last` is the object that was equal
+   the last time: servers and apps mostly use one object for each text. */
 static inline int
 is_text(PyObject *one, PyObject *other, PyObject **last)
 {
@@ -59,9 +59,9 @@ same_text(PyObject *one, PyObject *other)
     return PyUnicode_Compare(one, other) == 0;
 }
 
-/* Returns the value of a key that stands among the first of a dict, borrowed; NULL if it has none, or
-   with an exception. `name` is interned, and so are most keys: then none but itself is equal to it, and
-   no hash is needed. */
+/* Returns the value of a key that is mostly among the first of a dict, borrowed; NULL if there is
+   none, or with an exception. `name` is interned, and so are most keys: then only `name` itself is
+   equal to it, and no hash is needed. */
 static inline PyObject *
 find_early(PyObject *dict, PyObject *name)
 {
@@ -81,7 +81,7 @@ find_early(PyObject *dict, PyObject *name)
     return PyDict_GetItemWithError(dict, name);
 }
 
-/* Says whether an object is of a type, or of a subclass; most are of a class made in Python over it. */
+/* Says whether an object is of a type or a subclass; most are of a direct Python subclass. */
 static inline int
 is_a(PyObject *object, PyTypeObject *type)
 {
@@ -110,13 +110,13 @@ PyObject *counts_of(const Buckets *buckets); /* as a tuple */
 PyObject *floats_of(const double *values);   /* one a bucket, as a tuple */
 int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set; ways.c */
 
-/* Calls a slow way of Python's, with `took` as the last argument; -1 if it raised. `third` may be
-   NULL. */
+/* Calls a Python function for the slow way, with `took` as the last argument; -1 if it raised.
+   `third` may be NULL. */
 int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);
 
-/* Gives the request of a step that is ending, in its context, a new reference; NULL if there is none;
-   -1 with an exception set. The context need not be asked where the request's own exchange was
-   resumed: nobody else sets the variable. */
+/* Gives the request of a step that ends, within its context, a new reference; NULL if there is
+   none; -1 with an exception set. If the request's own exchange was resumed, the context is not
+   read: no other code sets the variable. */
 static inline int
 find_owner(LoopState *state, PyObject **owner)
 {

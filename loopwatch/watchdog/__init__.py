@@ -1,1 +1,1 @@
-"""What runs on loopwatch's own thread: it notices that a loop is held, and samples its stack."""
+"""Code on the watchdog thread: it notices that a loop is held, and samples its stack."""

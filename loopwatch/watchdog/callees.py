@@ -1,4 +1,4 @@
-"""What runs when an object is called, found without running anything of the object's."""
+"""What runs when an object is called, found without running any code of the object."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from types import (
 )
 from typing import Any
 
-WRAPPERS = 8  # around a function, looked through
+WRAPPERS = 8  # wrappers around a function that are looked through
 NATIVE = frozenset(
     (
         *(BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, MethodWrapperType),
         *(ClassMethodDescriptorType, type(None)),
     )
 )
-HEAP = 1 << 9  # flag of classes written in Python; no other has methods that are
+HEAP = 1 << 9  # flag of classes written in Python; only these have methods written in Python
 WITHIN = {  # the attribute that leads to what a wrapper calls
     MethodType: "__func__",
     classmethod: "__func__",
@@ -37,7 +37,7 @@ CALLED = {*CONSTRUCTORS, "__call__", "__init_subclass__", "__class_getitem__"}
 
 
 def codes_of(target: Any) -> Iterator[CodeType]:
-    """Return the code objects of Python functions that calling an object runs first."""
+    """Return the code objects of the Python functions that a call of an object runs first."""
     for _ in range(WRAPPERS):
         kind = type(target)
         if kind is FunctionType:
@@ -57,7 +57,7 @@ def codes_of(target: Any) -> Iterator[CodeType]:
 
 
 def method(kind: type, name: str) -> object:
-    """Return what a class or its bases define under a name, as it is written there."""
+    """Return what a class or its bases define under a name, without binding it."""
     for base in kind.__mro__:
         if name in base.__dict__:
             return base.__dict__[name]
@@ -65,7 +65,7 @@ def method(kind: type, name: str) -> object:
 
 
 def uncalled(kind: type) -> Iterator[object]:
-    """Return the functions of a class that run without being called: operators' and properties'."""
+    """Return the functions of a class that run without a call: its operators and properties."""
     for name, value in tuple(kind.__dict__.items()):
         if type(value) is property:
             yield from (value.fget, value.fset)

@@ -1,20 +1,20 @@
 """Where a loop thread's time goes, from readings at each look of the watchdog.
 
-Rule: readings come from the watchdog's thread, never from the loop's; a few microseconds each.
+Rule: the watchdog's thread takes the readings, never the loop's; each takes a few microseconds.
 
 Theory: wall time = CPU + run queue + throttled + waiting for the GIL + waiting in a call. The
-first three are counted by the system. A thread waiting for the GIL asks again each switch interval
-(5 ms), which costs it a slice of CPU time each: its slices times the interval bound that wait.
+system counts the first three. A thread that waits for the GIL asks again each switch interval
+(5 ms), and each time costs a slice of CPU time. So its slices times the interval bound that wait.
 
-The watchdog itself is the process reading of who kept the GIL. The compiled one times its own wait
-for it; what it was late before it asked, it was without a CPU (its own run queue), or nothing of
-the process ran at all (stopped, throttled, or a machine that stood still). The one in Python says
-when it means to look next, and if it comes late, many slices say that it waited for the GIL, and
-few that it did not run.
+The watchdog's own lateness shows whether the GIL was kept. The compiled sleep times its wait for
+the GIL. If it was late before it asked, either it had no CPU (its own run queue), or the whole
+process did not run (stopped, throttled, or the machine stood still). The sleep in Python only knows
+when it meant to look next. If it is late, many slices mean that it waited for the GIL, and few that
+it did not run.
 
-A step begins and ends between two readings. The compiled watchdog takes one more in its sleep, from
-before the tick that it looks at (`native/glance.c`). What the loop did in those gaps is bounded by
-its busy time there; in the middle of the bounds is what is reported.
+A step begins and ends between two readings. The compiled sleep takes one more, from before the tick
+that it looks at (`native/glance.c`). The loop's busy time in those gaps bounds what it did there;
+the middle of the bounds is reported.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from loopwatch.watchdog.gc_pauses import collecting
 from loopwatch.watchdog.kernel import ThreadCall, ThreadSchedule
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Reading
 
-LONGEST = 0.08  # s between two wakes of the watchdog, as it means to
+LONGEST = 0.08  # s between two planned wakes of the watchdog, at most
 SIGHTINGS = 64  # samples from outside kept
 READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
-BUSY = 0.3  # CPU s of other threads per s, from which they are worth a look
-LATE = 0.02  # s behind its time from which a wake of the watchdog counts as late
-WAITED = 0.012  # s: a GIL that Python code holds is had within two switch intervals
-ASKED = 4  # slices between two wakes of the watchdog; more than a wake takes by itself
-POLLED = 0.8  # of the time between two wakes: then the loop was in its poll
+BUSY = 0.3  # CPU s of other threads per s from which they are looked at
+LATE = 0.02  # s of delay from which a wake of the watchdog counts as late
+WAITED = 0.012  # s: Python code gives the GIL up within two switch intervals
+ASKED = 4  # slices between two wakes of the watchdog; a wake by itself takes fewer
+POLLED = 0.8  # of the time between two wakes from which the loop counts as having been in its poll
 
 
 class Clocks:
@@ -50,8 +50,8 @@ class Clocks:
         self.call = ThreadCall(probe.state.native_id)
         self._readings: deque[Reading] = deque(maxlen=READINGS)
         self._reader: ProcessReader | None = None
-        self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # what a helper has seen
-        self.seen_from_outside = False  # it can see
+        self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # by the outside process
+        self.seen_from_outside = False  # the outside process can read stacks
 
     def close(self) -> None:
         self._schedule.close()
@@ -63,18 +63,18 @@ class Clocks:
         return self._schedule.descriptor
 
     def begin(self) -> None:
-        """Take a first reading, in the very step that began the watch."""
+        """Take the first reading, in the step in which the watch began."""
         reading = self._reading(ProcessReading(None, time.process_time(), 0.0, None, None))
         self._readings.append(reading._replace(at=self.probe.state.installed))
 
     def read(self, reading: ProcessReading, reader: ProcessReader) -> None:
-        """Take a reading at a look of the watchdog, after what it has read in its sleep."""
+        """Take a reading at a look of the watchdog, and before it the one from its sleep."""
         self._reader = reader
         self._readings.extend(self._asleep())
         self._readings.append(self._reading(reading))
 
     def _asleep(self) -> list[Reading]:
-        """Return what the watchdog has read in its sleep, if that is later than all there is."""
+        """Return the reading from the watchdog's sleep, if it is later than all others."""
         found = self._reader.before(self.probe.state) if self._reader is not None else None
         latest = self._readings[-1].at if self._readings else 0.0
         return [found] if found is not None and found.at > latest else []
@@ -84,9 +84,9 @@ class Clocks:
         return Reading(at, reading, self.probe.idle(at), state.cpu(), self._schedule.read())
 
     def usage(self, started: float, ended: float, cpu_at_end: float | None) -> Usage | None:
-        """Return where the time from `started` to `ended` went; None if that was not watched.
+        """Return where the time from `started` to `ended` (clock, s) went; None if not watched.
 
-        `cpu_at_end` are the loop thread's CPU seconds then, where they are known.
+        `cpu_at_end` are the loop thread's CPU seconds at `ended`, where known.
         """
         readings = [*self._readings, *self._asleep()]
         if not readings or self._reader is None:
@@ -112,7 +112,7 @@ class Clocks:
         return usage
 
     def sightings(self, started: float, ended: float) -> list[OutsideSample]:
-        """Return what was seen from outside between two moments."""
+        """Return the samples from outside between two moments (clock, s)."""
         own = self.probe.state.native_id
         return [
             s._replace(mine=s.thread == own)
@@ -126,14 +126,14 @@ class Clocks:
         return other_threads(before, after) >= BUSY * (after.at - before.at)
 
     def others_at_work(self) -> bool:
-        """Return whether they have since the last reading. Lets no other thread run."""
+        """Return whether they have used it since the last reading. Keeps the GIL."""
         before = next(iter(self._asleep()), self._readings[-1])
         at, process, cpu = clock(), time.process_time(), self.probe.state.cpu()
         ours = cpu - before.cpu + time.thread_time() - before.reading.cpu
         return process - before.reading.process - ours >= BUSY * (at - before.at)
 
     def held_back(self) -> float:
-        """Return for how long the loop, in its poll since the last wake, could not have run, s."""
+        """Return for how long (s) the loop, in its poll since the last wake, could not run."""
         before, after = self._last_two()
         late = after.at - (after.reading.due or after.at)
         if before.idle is None or after.idle is None or late < LATE:
@@ -154,9 +154,9 @@ class Clocks:
 def add_schedule(
     usage: Usage, before: Reading, after: Reading, duration: float, outside: float
 ) -> None:
-    """Add what the system counted of the loop's thread, none of it more than `duration`.
+    """Add what the system counted for the loop's thread, each at most `duration` s.
 
-    Up to `outside` s of it may have been counted before the step or after it.
+    Up to `outside` s of it may belong to the time before or after the step.
     """
     if before.schedule is not None and after.schedule is not None:
         slices = after.schedule.slices - before.schedule.slices
@@ -169,12 +169,13 @@ def add_schedule(
 
 
 def middle(counted: float, most: float, outside: float) -> float:
-    """Return how much of what was counted is a step's: the middle of the least and the most."""
+    """Return a step's share (s) of what was counted: the middle of the least and the most."""
     return (min(most, max(0.0, counted - outside)) + min(most, counted)) / 2
 
 
 def busy_outside(before: Reading, after: Reading, duration: float) -> float:
-    """Return for how long the loop may have been busy between two readings, but for one step."""
+    """Return for how long (s) the loop may have been busy between two readings, without a step of
+    `duration` s."""
     outside = after.at - before.at - duration
     if before.idle is not None and after.idle is not None:
         outside -= after.idle - before.idle
@@ -189,7 +190,7 @@ def other_threads(before: Reading, after: Reading) -> float:
 
 
 def witnessed(usage: Usage, readings: list[Reading], started: float, ended: float) -> None:
-    """Add what the watchdog's own lateness tells of a step."""
+    """Add what the watchdog's own lateness shows about a step."""
     first_asked = ended
     for before, after in pairwise(readings):
         reading = after.reading
@@ -211,9 +212,9 @@ def witnessed(usage: Usage, readings: list[Reading], started: float, ended: floa
 
 
 def lateness(before: Reading, after: Reading, late: float) -> tuple[float, float]:
-    """Return how much of a late look was waiting for the GIL, and how much was not running.
+    """Return for how long (s) a late watchdog waited for the GIL, and for how long it did not run.
 
-    Where slices are not counted, a process that used the CPU meanwhile was not stopped.
+    Without slice counts, a process that used the CPU meanwhile counts as not stopped.
     """
     old, new, timed = before.reading.schedule, after.reading.schedule, after.reading.waited
     used = after.reading.process - before.reading.process

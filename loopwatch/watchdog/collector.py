@@ -1,10 +1,10 @@
-"""The garbage collector, held back while the watchdog takes its stack samples.
+"""The garbage collector, switched off while the watchdog takes its stack samples.
 
-It begins where an object is made, so it may begin as the watchdog wakes. Whoever waits for the GIL
-gets it after 5 ms; a collection takes longer (a list of a million numbers that is young, 30 ms), so
-the loop would have gone on meanwhile, and be sampled at an innocent line.
+A collection begins where an object is made, so it may begin as the watchdog wakes. A waiting thread
+gets the GIL after 5 ms, and a collection takes longer (30 ms for a young list of a million
+numbers). The loop would go on meanwhile, and the sample would show an innocent line.
 
-It is off for some 100 microseconds at the most, in which the watchdog has the GIL.
+The collector is off for about 100 microseconds at most. The watchdog has the GIL for all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Collector:
         gc.disable()
 
     def let_go(self) -> None:
-        """Turn it on again; in a forked child too, whoever has held it."""
+        """Turn it on again, also in a forked child."""
         if self._was_on:
             self._was_on = False
             gc.enable()

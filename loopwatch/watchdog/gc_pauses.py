@@ -1,7 +1,7 @@
-"""Garbage collector pauses, by `gc.callbacks`; process-wide, whichever thread collects.
+"""Garbage collector pauses of the whole process, by `gc.callbacks`, whichever thread collects.
 
-The long ones are remembered, for stalls to be held against. With two watches each is there twice,
-which the union of them does not mind.
+Long pauses are remembered, to compare them with stalls. With two watches each pause is remembered
+twice, but `collecting` counts overlapping time once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from loopwatch.loop.loop_state import clock
 LONG_PAUSE = 0.005  # s
 PAUSES = 256  # long ones remembered
 
-_long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # from, to; clock, s
+_long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # began, ended; clock, s
 
 
 def collecting(started: float, ended: float) -> float:
-    """Return the seconds between two moments in which a long collection ran, on any thread."""
+    """Return for how long (s) long collections ran between two moments, on any thread."""
     total, upto = 0.0, started
     for began, end in sorted(_long):
         total += max(0.0, min(end, ended) - max(began, upto))

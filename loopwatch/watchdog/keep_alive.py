@@ -1,8 +1,8 @@
-"""The keep-alive: how the watchdog tells the helper process that it still comes back.
+"""The keep-alive: by it the outside process knows that the watchdog still comes back.
 
-A page of anonymous shared memory, and a kernel timer (timerfd_create(2)) that each beat puts off:
-the helper sleeps until it goes off, so that a keep-alive that beats wakes nobody. Whoever is
-killed, nothing stays behind. Python has timers of this kind from 3.13 on; libc has them everywhere.
+It is a page of anonymous shared memory and a kernel timer (timerfd_create(2)). Each beat postpones
+the timer, and the outside process sleeps until the timer expires. So regular beats wake no process.
+If either process is killed, nothing is left behind. Python has such timers since 3.13, libc always.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 
 
 class KeepAlive:
-    """Written by the watchdog, read by the helper. Raises OSError where the kernel refuses."""
+    """The watchdog writes it, the outside process reads it. Raises OSError if it cannot be made."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL: giving it up costs more
+        self._libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL, as releasing costs more
         self.page = os.memfd_create("loopwatch")
         weakref.finalize(self, os.close, self.page).atexit = False
         os.ftruncate(self.page, LENGTH)
@@ -39,27 +39,27 @@ class KeepAlive:
 
     @property
     def due(self) -> memoryview[float]:
-        """Where it stands when the next beat is due, for who beats without Python."""
+        """The memory of the time at which the next beat is due, for beats from C."""
         return self._slots[DUE : DUE + 1]
 
     def beat(self, due: float) -> None:
-        """Say when the next beat is due (clock, s)."""
+        """Set when the next beat is due (clock, s)."""
         if self._own:
             self._slots[DUE] = due
             self._set_alarm(due + PATIENCE)
 
     def rest(self) -> None:
-        """Say that there is no next beat."""
+        """Pause: no beat is due."""
         if self._own:
             self._slots[DUE] = math.inf
             self._set_alarm(0.0)
 
     def abandon(self) -> None:
-        """In a forked child: leave what is the parent's alone."""
+        """Stop writing, in a forked child: page and timer are the parent's."""
         self._own = False
 
     def watch(self, thread: int) -> None:
-        """Have the stack of a thread (native id) sent; one too many is left out."""
+        """Have the stack of a thread (native id) read; without a free slot it is left out."""
         self._put(0.0, thread)
 
     def forget(self, thread: int) -> None:
@@ -72,6 +72,6 @@ class KeepAlive:
                 return
 
     def _set_alarm(self, at: float) -> None:
-        """Have the timer go off at a time; never at 0."""
+        """Set when the timer expires (clock, s); 0.0 for never."""
         self._alarm[2], self._alarm[3] = int(at), int(at % 1.0 * 1e9)
         self._libc.timerfd_settime(self.timer, ABSOLUTE, self._alarm, None)

@@ -1,13 +1,13 @@
-"""What Linux tells of a thread's time: in the run queue, in slices, stopped by a CPU quota.
+"""What Linux reports of a thread's time: in the run queue, in slices, stopped by a CPU quota.
 
 `/proc/self/task/TID/schedstat` holds nanoseconds on the CPU, nanoseconds ready to run without one,
 and the number of slices run (kernel documentation, scheduler/sched-stats). A thread that waits for
-the GIL wakes once a switch interval to ask again, so its slices tell that wait from any other.
+the GIL wakes once a switch interval to ask again, so its slices distinguish that wait from others.
 
 `cpu.stat` of a control group holds the time its quota kept it off the CPU: `throttled_usec` (v2),
-`throttled_time` in nanoseconds (v1). A parent's quota stands in the parent's file only.
+`throttled_time` in nanoseconds (v1). A parent's quota appears in the parent's file only.
 
-Elsewhere the files are missing, and None is returned.
+On other systems the files are missing, and None is returned.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 ROOT = Path("/")
 FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
-AFRESH = 60  # readings, one a look of the watchdog: some 30 s while a loop does anything
-GROUPS = 4  # of a process's control group and its parents, those nearest to it
+AFRESH = 60  # readings, one per look of the watchdog: about 30 s while a loop does anything
+GROUPS = 4  # control groups read: the nearest of the process's own and its parents
 
 
 class Schedule(NamedTuple):
@@ -32,7 +32,7 @@ class Schedule(NamedTuple):
 
 
 class File:
-    """A small file kept open, to be read from its beginning again and again, on any thread."""
+    """A small file that is kept open, and read from its beginning each time, on any thread."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = -1
@@ -40,11 +40,11 @@ class File:
 
     @property
     def descriptor(self) -> int:
-        """The open file, for who reads it without Python; -1 once it is closed."""
+        """The open file, for reads from C; -1 once it is closed."""
         return self._descriptor
 
     def read(self) -> bytes:
-        """Return the first 512 bytes; b"" once it is closed or what it tells of is gone."""
+        """Return the first 512 bytes; b"" once the file is closed, or its thread or group gone."""
         try:
             return os.pread(self._descriptor, 512, 0)
         except OSError:
@@ -73,7 +73,7 @@ class ThreadSchedule:
 
     @property
     def descriptor(self) -> int:
-        """The open file, for who reads it without Python; -1: there is none."""
+        """The open file, for reads from C; -1 if there is none."""
         return self._file.descriptor if self._file is not None else -1
 
     def read(self) -> Schedule | None:
@@ -86,7 +86,7 @@ class ThreadSchedule:
 
 
 class ThreadCall:
-    """Reads which system call a thread is in: the GIL is waited for in `futex` only.
+    """Reads which system call a thread is in; a thread waits for the GIL in `futex` only.
 
     `/proc/self/task/TID/syscall` holds its number, or `running` (proc(5)).
     """
@@ -96,7 +96,7 @@ class ThreadCall:
         self._futex = FUTEX.get(platform.machine())
 
     def elsewhere(self) -> bool:
-        """Return whether the thread waits for something that is certainly not the GIL."""
+        """Return whether the thread certainly waits for something other than the GIL."""
         if self._file is None or self._futex is None:
             return False
         number = self._file.read().partition(b" ")[0].strip()
@@ -110,9 +110,9 @@ class ThreadCall:
 class Throttling:
     """Reads for how long CPU quotas have kept this process off the CPU since this was made.
 
-    A container's quota may be set, changed or lifted at any time, and the process moved to another
-    group: so the groups are looked for again at every `AFRESH`th reading, by the thread that made
-    this. Others may read too.
+    A container's quota may be set, changed or lifted at any time, and the process may move to
+    another group. So the thread that made this looks for the groups again at every `AFRESH`th
+    reading. Other threads may read too.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -136,15 +136,15 @@ class Throttling:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """The open `cpu.stat` of each group with a quota, for who adds them up without Python."""
+        """The open `cpu.stat` of each group with a quota, for reads from C."""
         return tuple(file.descriptor for file in self._stats.files)
 
     def total(self, seconds: float) -> float:
-        """Return what `read` would have, had it found the files to add up to so much."""
+        """Return what `read` returns if the files add up to `seconds`."""
         return self._stats.offset + seconds
 
     def _look(self) -> None:
-        """Take the groups that have a quota now; the total goes on from where it is."""
+        """Take the groups that have a quota now; the total continues from its present value."""
         limited = limited_groups(self._root)
         if limited == self._limited:
             return
@@ -160,7 +160,7 @@ class Throttling:
 
 
 class Stats(NamedTuple):
-    """The `cpu.stat` of some groups, and what to add to them; replaced as one."""
+    """The `cpu.stat` of some groups, and what to add to their sum; replaced as a whole."""
 
     files: tuple[File, ...]
     offset: float  # s
@@ -170,7 +170,7 @@ class Stats(NamedTuple):
 
 
 def throttled(stat: bytes) -> float:
-    """Return the seconds in the text of a `cpu.stat`; 0.0 if they are not there."""
+    """Return the seconds in the text of a `cpu.stat`; 0.0 if it has none."""
     for line in stat.splitlines():
         name, _, value = line.partition(b" ")
         if name == b"throttled_usec":
@@ -199,8 +199,8 @@ def limited_groups(root: Path) -> list[Path]:
 
 
 def lineage(mount: Path, path: str) -> list[Path]:
-    """Return a group and its parents, up to the mount point: in a container the group's own path
-    may not be there, and the mount point is the group."""
+    """Return a group and its parents, up to the mount point. In a container the group's own path
+    may be missing; the mount point is the group then."""
     parts = [p for p in path.split("/") if p and p != ".."]
     return [mount.joinpath(*parts[:n]) for n in range(len(parts), -1, -1)]
 

@@ -1,6 +1,6 @@
-"""One thread under the line watch: which line it is on, and its long stretches on single lines.
+"""The line trace of one thread: the line it is on, and its long stretches on single lines.
 
-The methods are called in the watched thread, from a callback of its own: frame 2 is the app's.
+The methods run in the traced thread, called by a monitoring callback: frame 2 is the app's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from loopwatch.loop.loop_state import clock
 
-SHARE = 0.8  # of a slow step: what a line must have taken to be its culprit
-SHORT = 0.001  # s: stretches below it are not kept
+SHARE = 0.8  # of a slow step that a line must have taken to be its culprit
+SHORT = 0.001  # s: shorter stretches are not kept
 SLACK = 0.005  # s that a stretch may begin before its step, or end after it
 SPANS = 256  # long stretches kept
-EVENTS = 200_000  # without a catch; about 0.1 s of the thread's time
-ARMED_FOR = 3600.0  # s without a catch; EVENTS bounds the cost, this only forgets
-REACH = 16  # frames searched for the watched caller of a frame that ends
+EVENTS = 200_000  # of a trace without a catch; about 0.1 s of the thread's time
+ARMED_FOR = 3600.0  # s of a trace without a catch; EVENTS bounds the cost, this only forgets
+REACH = 16  # frames searched for the traced caller of a frame that ends
 
 
 class Pinned(NamedTuple):
@@ -39,7 +39,7 @@ class Span(NamedTuple):
 
 
 class LineTrace:
-    """What is watched for one thread, and the line it is on."""
+    """The code that is traced on one thread, and the line it is on."""
 
     __slots__ = ("code", "codes", "deadline", "explored", "left", "line", "roots", "since", "spans")
 
@@ -48,7 +48,7 @@ class LineTrace:
         self.codes: dict[int, CodeType] = {}  # by id: hashing a code object reads all of it
         self.explored: set[int] = set()  # code objects and modules' globals, by id
         self.spans: deque[Span] = deque(maxlen=SPANS)
-        self.code: CodeType | None = None  # running now; None: nothing that is watched
+        self.code: CodeType | None = None  # running now; None: no traced code runs
         self.line = 0
         self.since = clock()
         self.renew()
@@ -67,7 +67,7 @@ class LineTrace:
         self.left -= 1
 
     def on_start(self, code: CodeType, frame: FrameType) -> None:
-        """A function begins or goes on; where it goes on within a line, no LINE event follows."""
+        """A function begins or resumes; if it resumes within a line, no LINE event follows."""
         now = clock()
         if now - self.since >= SHORT:
             self._keep(now, None, frame.f_back)
@@ -75,7 +75,7 @@ class LineTrace:
         self.left -= 1
 
     def on_leave(self, code: CodeType) -> None:
-        """A function ends or is suspended: its watched caller goes on, where there is one."""
+        """A function ends or is suspended; its traced caller goes on, if there is one."""
         now = clock()
         frame: FrameType | None = sys._getframe(2)
         if now - self.since >= SHORT:
@@ -89,7 +89,7 @@ class LineTrace:
                 return
 
     def on_call(self, code: CodeType, watched: bool) -> None:
-        """A call begins; if the user's own code would run in it unwatched, its time is nobody's."""
+        """A call begins; if it would run own code untraced, its time counts for no line."""
         now = clock()
         if now - self.since >= SHORT:
             self._keep(now, code, sys._getframe(2))
@@ -101,8 +101,8 @@ class LineTrace:
     def _keep(self, now: float, code: CodeType | None, frame: FrameType | None) -> None:
         """Keep the stretch that ends with an event of `code`, in a frame called by `frame`.
 
-        An exception leaves a frame without an event, so what ran until now must be vouched for: by
-        an event of the same code, or by being on the stack, on the same line.
+        An exception leaves a frame without an event. So the stretch counts only if its code is
+        that of the event, or is on the stack on the same line.
         """
         owner = self.code
         while owner is not code and frame is not None:
@@ -113,7 +113,7 @@ class LineTrace:
             self.spans.append(Span(owner, self.line, self.since, now))
 
     def pinned(self, started: float, ended: float) -> Pinned | None:
-        """Return the line that took most of the time between two clock readings, if one did."""
+        """Return the line that took `SHARE` of the time between two moments (clock, s), or None."""
         lines: dict[tuple[int, int], Pinned] = {}
         for code, line, began, end in tuple(self.spans):
             if began >= started - SLACK and end <= ended + SLACK:

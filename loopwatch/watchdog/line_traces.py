@@ -1,19 +1,19 @@
-"""The second-offence line watch: the line of an operator that kept the GIL.
+"""The line traces: from the second offence on, they find the line of an operator that kept the GIL.
 
-Rule: lines are watched in suspected code only, on the suspect's own thread only, after a first
-offence only; a line is named only if it took most of the slow step by itself.
+Rule: only suspected code is traced, only on the suspect's own thread, and only after a first
+offence. A line is named only if it alone took most of the slow step.
 
-Theory (PEP 669, 3.12+): LINE and the other *local* events, set on single code objects, call us as
-a line, a call, a suspension or an end begins. What lies between two events of one thread belongs
-to the line running after the first of them, so time is exclusive and the innermost line wins.
-Nothing is counted while a coroutine is suspended. Functions called are watched from the CALL on,
-before they run; what operators call without a CALL (`__eq__`, properties) is looked up among the
-classes that the module knows. Not seen: own code called by a library that was given it otherwise
-than by name or as the first argument; then the line of the call is named.
+Theory (PEP 669, 3.12+): LINE and the other *local* events are set on single code objects. They call
+us as a line, a call, a suspension or an end begins. The time between two events of one thread
+belongs to the line that runs after the first of them, so time is exclusive and the innermost line
+wins. Nothing is counted while a coroutine is suspended. Called functions are traced from the CALL
+on, before they run. What operators call without a CALL (`__eq__`, properties) is looked up among
+the classes that the module knows. Not seen: own code that a library calls, if the library got it
+neither by name nor as the first argument; then the line of the call is named.
 
-Safe: events are removed by the watchdog's thread, never in a callback, and no callback waits for a
-lock. `DISABLE` is never returned: a line switched off gives its time to the line before it, and
-`restart_events` is everybody's. Tool id 2 is left alone: cProfile fails if it is taken.
+Safety: the watchdog's thread removes events, never a callback, and no callback waits for a lock.
+`DISABLE` is never returned: a disabled line would give its time to the line before it, and
+`restart_events` affects all tools. Tool id 2 is not used: cProfile fails if it is taken.
 """
 
 from __future__ import annotations
@@ -30,33 +30,34 @@ from loopwatch.core.guard import log_once, say
 from loopwatch.watchdog.callees import NATIVE, WITHIN, codes_of, uncalled
 from loopwatch.watchdog.line_trace import EVENTS, LineTrace, Pinned
 
-CODES = 128  # watched for one thread
-CLASSES = 256  # of a module, searched for what operators call
-FRUITLESS = 3  # line traces without a catch, after which a code object is left alone
-REMEMBERED = 256  # code objects whose fruitless line traces are remembered
-FOREIGN = 1024  # code objects remembered as not the user's
-TOOL_IDS = (4, 3)  # 0, 1, 2 and 5 are a debugger's, coverage's, a profiler's, an optimiser's
+CODES = 128  # code objects traced on one thread
+CLASSES = 256  # classes of a module that are searched for what operators call
+FRUITLESS = 3  # line traces without a catch after which a code object is not traced any more
+REMEMBERED = 256  # code objects whose traces without a catch are counted
+FOREIGN = 1024  # code objects remembered as not the user's own
+TOOL_IDS = (4, 3)  # 0, 1, 2 and 5 are for a debugger, coverage, a profiler, an optimiser
 NAME = "loopwatch"
-PASSED = {FunctionType, *WITHIN}  # first arguments that are followed: map(f, ...) calls it
+PASSED = {FunctionType, *WITHIN}  # first arguments that are traced: map(f, ...) calls f
 HERE = "loopwatch.watchdog.line_traces"
 
 monitoring: Any = getattr(sys, "monitoring", None)
 
 
 class LineTraces:
-    """Watches lines of suspects; one a process. `own` tells the user's code from others'.
+    """Traces the lines of suspects; one per process. `own` says whether code is the user's own.
 
-    `suspect`, `find` and `tend` are for one thread (the watchdog's), `stop` for any.
+    `suspect` and `find` are for the thread that explains stalls, one at a time; `tend` is for the
+    watchdog's thread, `stop` for any thread.
     """
 
     def __init__(self, own: Callable[[CodeType], bool]) -> None:
         self.own = own
-        self.tool: int | None = None  # the id taken while anything is watched
+        self.tool: int | None = None  # the id taken while anything is traced
         self._lock = threading.RLock()
         self._traces: dict[int, LineTrace] = {}  # by thread
         self._fruitless: dict[int, tuple[CodeType, int]] = {}
         self._foreign: dict[int, CodeType] = {}
-        self._strays = 0  # events of other threads that run the same code
+        self._strays = 0  # events of threads without a trace that run the same code
         self._told = False
         self._callbacks = self._make_callbacks() if monitoring is not None else {}
         self._events = sum(self._callbacks)
@@ -73,7 +74,7 @@ class LineTraces:
         }
 
     def suspect(self, codes: Iterable[CodeType], thread_id: int) -> None:
-        """Watch code of the user's on a thread from now on, until a bound is reached."""
+        """Trace own code on a thread from now on, until a bound is reached."""
         roots = [c for c in codes if self._fruitless.get(id(c), (c, 0))[1] < FRUITLESS]
         with self._lock:
             if not roots or not self._take_tool():
@@ -84,9 +85,9 @@ class LineTraces:
                     trace.roots.append(code)
 
     def find(self, started: float, ended: float, thread_id: int) -> Pinned | None:
-        """Return the line that held a thread between two clock readings; None if not seen.
+        """Return the line that held a thread between two moments (clock, s); None if not seen.
 
-        What was caught stays watched, with its bounds anew, so that the next time is seen too.
+        A trace with a catch goes on with fresh bounds, so that the next offence is seen too.
         """
         trace = self._traces.get(thread_id)
         pinned = trace.pinned(started, ended) if trace is not None else None
@@ -98,7 +99,7 @@ class LineTraces:
         return pinned
 
     def tend(self, now: float) -> None:
-        """End what has run out: to be called at every look of the watchdog."""
+        """End traces that have reached a bound; called at every look of the watchdog."""
         for thread_id, trace in tuple(self._traces.items()):
             if trace.over(now) or self._strays >= EVENTS:
                 for code in trace.roots:
@@ -106,12 +107,12 @@ class LineTraces:
                 self._end(thread_id)
 
     def stop(self) -> None:
-        """Remove everything; `suspect` may begin anew."""
+        """End all traces; `suspect` may begin new ones."""
         for thread_id in tuple(self._traces):
             self._end(thread_id)
 
     def abandon(self) -> None:
-        """In a forked child, whose only thread is the caller's: the same, whoever held the lock."""
+        """`stop` in a forked child, where another thread may have held the lock."""
         self._lock = threading.RLock()
         self.stop()
 
@@ -122,7 +123,7 @@ class LineTraces:
         self._fruitless[id(code)] = code, count + 1
 
     def _take_tool(self) -> bool:
-        """Return whether there is a tool id; take one if there is none yet."""
+        """Return whether we have a tool id; take one if we have none yet."""
         if self.tool is None and supported():
             self.tool = next((i for i in TOOL_IDS if taken(i)), None)
             if self.tool is not None:
@@ -137,7 +138,7 @@ class LineTraces:
         return self.tool is not None
 
     def _arm(self, code: CodeType, trace: LineTrace) -> bool:
-        """Watch a code object, and the functions, lambdas and comprehensions written in it."""
+        """Trace a code object, and the functions, lambdas and comprehensions written in it."""
         if len(trace.codes) >= CODES:
             return False
         trace.codes[id(code)] = code
@@ -162,7 +163,7 @@ class LineTraces:
                 self._strays = 0
                 self._foreign.clear()
 
-    # The callbacks, in the watched thread: an exception in one would reach the app.
+    # The callbacks run in the traced thread: an exception in one would reach the app.
 
     def _line(self, code: CodeType, line: int) -> None:
         trace = self._traces.get(get_ident())
@@ -211,7 +212,7 @@ class LineTraces:
                 log_once(HERE)
 
     def _follow(self, trace: LineTrace, target: object) -> bool:
-        """Watch what may be called next; False if code of the user's would run unwatched."""
+        """Trace what may be called next; False if own code would run untraced."""
         unwatched = [code for code in codes_of(target) if not self._watch(code, trace)]
         return not unwatched
 
@@ -231,9 +232,9 @@ class LineTraces:
             self._lock.release()
 
     def _explore(self, trace: LineTrace, code: CodeType, names: dict[str, Any]) -> None:
-        """Watch what may run without a CALL: functions named here, and the classes' operators.
+        """Trace what may run without a CALL: functions named here, and operators of classes.
 
-        Functions may be passed on to whoever calls them; before 3.12.3 `f(*args)` was no CALL.
+        Other code may get these functions and call them; before 3.12.3 `f(*args)` was no CALL.
         """
         trace.explored.add(id(code))
         for name in code.co_names:
@@ -246,13 +247,13 @@ class LineTraces:
 
 
 def supported() -> bool:
-    """Return whether lines can be watched: 3.12+, and there is a GIL to be kept."""
+    """Return whether lines can be traced: it needs Python 3.12+ with a GIL."""
     gil: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
     return monitoring is not None and (gil is None or gil())
 
 
 def taken(tool: int) -> bool:
-    """Take a tool id; False if it is another's, or was left with events still set."""
+    """Take a tool id; False if another tool has it, or left events set."""
     try:
         monitoring.use_tool_id(tool, NAME)
     except ValueError:

@@ -1,10 +1,10 @@
-"""The other threads: who of them is using the CPU, and where each stands.
+"""The other threads: which of them use the CPU, and where each stands.
 
-A thread that makes the loop wait for the GIL is found by its CPU time, read for all threads once a
-second while the process does anything (a file each, on Linux; elsewhere nobody is named). What a
-thread has used since then says who it was; its frame, looked at when the watchdog gets the GIL,
-says where: C code that keeps the GIL gives it up at the end of the call, so the frame still stands
-on it.
+A thread that makes the loop wait for the GIL is found by its CPU time. That is read for all threads
+once a second while the process does anything (one file per thread, on Linux; elsewhere no thread is
+named). The CPU time since then says which thread it was, and its frame says where. The watchdog
+reads the frame when it gets the GIL: C code that keeps the GIL releases it at the end of its call,
+so the frame is still on that call.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import NamedTuple
 from loopwatch.core.evidence import Spot, ThreadPicture
 from loopwatch.watchdog.stack_sample import spot
 
-THREADS = 64  # looked at
-NAMED = 3  # of them told
+THREADS = 64  # other threads read
+NAMED = 3  # of these, threads that a stall names
 DEPTH = 32  # frames of each
 PERIOD = 1.0  # s between two readings of all threads
-QUIET = 0.01  # CPU s of the process since the last reading: as little cannot mislead
-LEAST = 0.002  # CPU s for which a thread is worth a picture
+QUIET = 0.01  # CPU s of the process since the last reading below which it stays valid
+LEAST = 0.002  # CPU s from which a thread counts as busy
 
 
 class Stand(NamedTuple):
@@ -35,16 +35,16 @@ class Stand(NamedTuple):
 
 
 class Culprit(NamedTuple):
-    """A thread that may have been at it."""
+    """A thread that may have had the GIL."""
 
     native_id: int
     picture: ThreadPicture
 
 
 class OtherThreads:
-    """Knows what each thread had used a second or two ago; belongs to the watchdog's thread.
+    """Knows each thread's CPU time of a second or two ago; belongs to the watchdog's thread.
 
-    However many loops ask at one wake, the threads are looked at once.
+    At one wake the threads are read once, for all loops.
     """
 
     def __init__(self) -> None:
@@ -55,16 +55,16 @@ class OtherThreads:
         self._culprits: tuple[list[Culprit], list[Culprit]] | None = None
 
     def wake(self) -> None:
-        """Forget where the threads stood at the wake before."""
+        """Forget where the threads stood at the previous wake."""
         self._stands = self._culprits = None
 
     def stand(self) -> None:
-        """Look where the threads stand, while nothing runs."""
+        """Read where the threads stand, while none of them runs."""
         if self._stands is None:
             self._stands = where_threads_stand(threading.get_ident())
 
     def glance(self, now: float, process: float) -> None:
-        """Read the threads' times if that is due; `process` is the CPU time of them all."""
+        """Read the threads' CPU times if due; `now` is clock, `process` the CPU time of all, s."""
         if now - self._read_at < PERIOD:
             return
         self._read_at, self._before = now, self._latest
@@ -73,9 +73,10 @@ class OtherThreads:
         self._before = self._before or self._latest
 
     def pictures(self, loop: int) -> tuple[ThreadPicture, ...]:
-        """Return those threads that have used the CPU since, most first, but for a loop's own.
+        """Return the threads that have used the CPU since, most first, without a loop's own thread
+        (native id `loop`).
 
-        Where none of those that live has, it was those that have ended meanwhile.
+        If no living thread has used it, return those that have ended meanwhile.
         """
         if self._culprits is None:
             self._culprits = self._found(self._stands or [])
@@ -85,7 +86,7 @@ class OtherThreads:
         return tuple(busiest or ended)
 
     def _found(self, stands: list[Stand]) -> tuple[list[Culprit], list[Culprit]]:
-        """Return the busiest NAMED threads and one more, and those that have ended."""
+        """Return the busiest `NAMED` threads and one more, and as many that have ended."""
         times, busiest, ended = cpu_times(), list[Culprit](), list[Culprit]()
         for name, native_id, spots in stands:
             used = times.get(native_id, 0.0) - self._before.get(native_id, 0.0)
@@ -99,7 +100,7 @@ class OtherThreads:
 
 
 def where_threads_stand(*besides: int) -> list[Stand]:
-    """Return where Python's threads stand; nothing runs while this looks."""
+    """Return where Python's threads stand, except those of `besides`; no thread runs meanwhile."""
     frames = sys._current_frames()
     return [
         Stand(t.name, t.native_id or 0, standing(frames.get(t.ident or 0)))
@@ -118,7 +119,7 @@ def standing(frame: FrameType | None) -> tuple[Spot, ...]:
 
 
 def cpu_times() -> dict[int, float]:
-    """Return the CPU seconds of Python's threads by native id; empty where nobody tells."""
+    """Return the CPU seconds of Python's threads by native id; empty outside Linux."""
     found: dict[int, float] = {}
     for thread in threading.enumerate()[:THREADS]:
         try:

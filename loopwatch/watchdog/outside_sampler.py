@@ -1,8 +1,8 @@
-"""Samples of C code that keeps the GIL, read from outside by a process (`outside_process.py`).
+"""Samples of C code that keeps the GIL, read by the outside process (`outside_process.py`).
 
-The watchdog says at each wake when it means to be back; if it cannot, because the GIL is kept, the
-helper reads the stacks meanwhile, and the watchdog finds the samples here when it is let in again.
-Nothing of this process is stopped or changed for it.
+At each wake the watchdog sets when it is due back. If C code keeps the GIL, the watchdog cannot
+return in time. The outside process reads the stacks meanwhile, and the watchdog finds the samples
+here when it gets the GIL. This process is neither stopped nor changed for it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from loopwatch.watchdog.keep_alive import KeepAlive
 from loopwatch.watchdog.trace_permission import denial, find_py_spy, permit
 
 RESTARTS = 3
-FAREWELL = 1.0  # s that the helper has to end by itself
+FAREWELL = 1.0  # s that the outside process has to end by itself
 LARGEST = 1 << 18  # bytes of a message
-AT_ONCE = 64  # messages read in one go
+AT_ONCE = 64  # messages read in one call
 
 
 class Outside:
-    """Looks at this process from outside whenever the keep-alive stops. Any thread may call it.
+    """Has this process read from outside whenever the keep-alive stops. Any thread may call it.
 
-    Raises RuntimeError with what to do where it cannot work: not Linux, no py-spy.
+    Raises RuntimeError where it cannot work (not Linux, no py-spy); the message says what to do.
     """
 
     def __init__(self) -> None:
@@ -44,29 +44,29 @@ class Outside:
         self._starts = 0
         self._denied = False
         self._problem: str | None = None
-        self.ready = False  # the trial at the start went well
-        self.lost: Counter[str] = Counter()  # samples by why there is none
+        self.ready = False  # the trial at the start has succeeded
+        self.lost: Counter[str] = Counter()  # missing samples, by reason
 
     @property
     def pid(self) -> int | None:
-        """The helper's process id, while it is ours to end."""
+        """The outside process's id while it runs; else None."""
         helper = self._helper
         return helper.process.pid if helper is not None else None
 
     def start(self) -> None:
-        """Start the helper; some milliseconds. Whether it works is known later."""
+        """Start the outside process, within milliseconds; `ready` says later whether it works."""
         with self._lock:
             if self._helper is None:
                 self._starts, self._denied = 0, False
                 self._launch()
 
     def stop(self) -> None:
-        """End the helper, and wait until it is gone."""
+        """End the outside process, and wait for its end."""
         with self._lock:
             self._end()
 
     def abandon(self) -> None:
-        """`stop` in a forked child, for good: helper and keep-alive are the parent's."""
+        """`stop` for good in a forked child: process and keep-alive belong to the parent."""
         self._lock = threading.Lock()
         self.keep_alive.abandon()
         helper, self._helper, self.ready = self._helper, None, False
@@ -74,11 +74,11 @@ class Outside:
             helper.abandon()
 
     def beat(self, due: float) -> None:
-        """Say that the keep-alive beats, and when the next beat is due (clock, s)."""
+        """Beat, and set when the next beat is due (clock, s)."""
         self.keep_alive.beat(due)
 
     def rest(self) -> None:
-        """Say that the keep-alive stops on purpose, until the next `beat`."""
+        """Pause the keep-alive on purpose, until the next `beat`."""
         self.keep_alive.rest()
 
     def watch_thread(self, native_id: int) -> None:
@@ -90,7 +90,7 @@ class Outside:
             self.keep_alive.forget(native_id)
 
     def take(self) -> list[OutsideSample]:
-        """Return what has come since the last time; never waits for it."""
+        """Return the samples that have arrived since the last call; never waits."""
         with self._lock:
             helper = self._helper
             if helper is None:
@@ -103,7 +103,7 @@ class Outside:
             return taken
 
     def take_problem(self) -> str | None:
-        """Return, once, what is wrong: the helper may not read, or died."""
+        """Return a problem once: the outside process may not read this one, or has died."""
         problem, self._problem = self._problem, None
         return problem
 
@@ -130,7 +130,7 @@ class Outside:
         self._last_resort = weakref.finalize(self, self._helper.end)
 
     def _relaunch(self, helper: Helper) -> None:
-        """Replace a helper that died, but not for ever."""
+        """Replace an outside process that has died, at most `RESTARTS` times."""
         last = self._starts > RESTARTS
         if last or self._starts == 1:
             self._problem = f"the helper process of native=True died ({helper.last_words()}): " + (
@@ -149,7 +149,7 @@ class Outside:
 
 
 class Helper:
-    """The helper process and our end of the socket to it."""
+    """The outside process and our end of the socket to it. Raises OSError if it cannot start."""
 
     def __init__(self, keep_alive: KeepAlive, py_spy: str) -> None:
         self.owner = os.getpid()
@@ -176,15 +176,15 @@ class Helper:
         self._send(b"begin")
 
     def messages(self) -> list[dict[str, Any]]:
-        """Return what has come; nothing once the helper is gone."""
+        """Return the messages that have arrived; none once the outside process has ended."""
         found: list[dict[str, Any]] = []
-        with contextlib.suppress(OSError, ValueError):  # nothing more, or cut off
+        with contextlib.suppress(OSError, ValueError):  # no more messages, or one cut off
             while len(found) < AT_ONCE and (packet := self.channel.recv(LARGEST)):
                 found.append(json.loads(packet))
         return found
 
     def end(self) -> None:
-        """Have it end, and reap it. Once, and in the process that started it."""
+        """End and reap it: once, and only in the process that started it."""
         if os.getpid() != self.owner:
             self.abandon()
         elif self.channel.fileno() >= 0:
@@ -200,15 +200,15 @@ class Helper:
         """Forget it, in a forked child."""
         if self.channel.fileno() >= 0:
             self._close()
-        self.process.returncode = 0  # not our child: nothing to reap, or to warn of
+        self.process.returncode = 0  # not our child: nothing to reap or to warn about
 
     def last_words(self) -> str:
-        """Return how a dead helper ended."""
+        """Return how an outside process ended that has died."""
         said = os.pread(self.errors, 1 << 16, 0).decode(errors="replace").strip()
         return f"exit status {self.process.returncode} {said.rpartition(chr(10))[2][:200]}".strip()
 
     def _send(self, word: bytes) -> None:
-        with contextlib.suppress(OSError):  # it died at once: `take` finds out
+        with contextlib.suppress(OSError):  # it died at once: `take` notices
             self.channel.send(word)
 
     def _close(self) -> None:

@@ -1,7 +1,7 @@
-"""The helper outside as the watchdog uses it: told of every wake, heard at every wake.
+"""The watchdog's use of the outside process: each wake is a beat, and takes in new samples.
 
-A sample belongs to the loop whose thread it shows; that of another thread which had the GIL, to
-every loop, for it kept all of them waiting.
+A sample belongs to the loop whose thread it shows. A sample of another thread that had the GIL
+belongs to every loop, since that thread kept all of them waiting.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from loopwatch.watchdog.outside_sampler import Outside
 
 
 class OutsideSamples:
-    """Looks from outside after the loops that were added; does nothing while there are none."""
+    """Gives added loops their samples from outside; does nothing while there are none."""
 
     def __init__(self) -> None:
         self._outside: Outside | None = None
         self._clocks: tuple[Clocks, ...] = ()  # replaced, never changed: read without a lock
-        self._lost_before = 0  # by helpers that are gone
+        self._lost_before = 0  # by outside processes that have ended
 
     @property
     def lost(self) -> int:
-        """Return how many looks from outside came to nothing: no time left for them, the watchdog
-        was back too soon, or nothing legible was read."""
+        """Return how many looks from outside gave no sample: no allowance was left, the watchdog
+        was back too soon, or the stacks were not readable."""
         outside = self._outside
         return self._lost_before + (sum(dict(outside.lost).values()) if outside is not None else 0)
 
     @property
     def keep_alive(self) -> KeepAlive | None:
-        """What is to beat while there is a helper."""
+        """The keep-alive, while there is an outside process."""
         return self._outside.keep_alive if self._outside is not None else None
 
     def add(self, clocks: Clocks) -> None:
-        """Look after a loop as well. Raises RuntimeError or OSError where that cannot be."""
+        """Add a loop. Raises RuntimeError or OSError where reading from outside cannot work."""
         if self._outside is None:
             self._outside = Outside()
         self._outside.watch_thread(clocks.probe.state.native_id)
@@ -45,7 +45,7 @@ class OutsideSamples:
         self._outside.start()
 
     def remove(self, clocks: Clocks) -> None:
-        """Forget a loop; the helper ends with the last one."""
+        """Forget a loop; the outside process ends with the last one."""
         if self._outside is None or clocks not in self._clocks:
             return
         self._clocks = tuple(c for c in self._clocks if c is not clocks)
@@ -56,7 +56,7 @@ class OutsideSamples:
             outside.stop()
 
     def wake(self, now: float) -> None:
-        """Say that the watchdog is up, and take what was seen while it could not be."""
+        """Beat at `now` (clock, s), and take the samples from the time since the last wake."""
         outside = self._outside
         if outside is None:
             return
@@ -79,13 +79,13 @@ class OutsideSamples:
             self._outside.rest()
 
     def abandon(self) -> None:
-        """Forget everything, in a forked child: the helper is the parent's."""
+        """Forget everything, in a forked child: the outside process belongs to the parent."""
         if self._outside is not None:
             self._outside.abandon()
         self.__init__()  # type: ignore[misc]
 
 
 def named(sample: OutsideSample) -> OutsideSample:
-    """Return a sample with its thread's name, as long as that lives."""
+    """Return a sample with its thread's name, or `thread` and its id if it has ended."""
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     return sample._replace(name=names.get(sample.thread, f"thread {sample.thread}"))

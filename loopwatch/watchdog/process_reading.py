@@ -1,4 +1,4 @@
-"""What the watchdog reads of the process, and of itself, whenever it looks."""
+"""What the watchdog reads of the process and of its own thread at each look."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from loopwatch.watchdog.kernel import Schedule, ThreadSchedule, Throttling
 class ProcessReading(NamedTuple):
     """The process and the watchdog's own thread, as of one wake."""
 
-    due: float | None  # when the watchdog meant to wake; None: it is somebody else who asks
+    due: float | None  # when the watchdog meant to wake; None for a reading at another time
     process: float  # CPU s of all threads
     cpu: float  # CPU s of the watchdog
     schedule: Schedule | None  # of the watchdog
     throttled: float | None  # s
-    waited: float | None = None  # s for the GIL, until this reading; None: that was not timed
+    waited: float | None = None  # s for the GIL, until this reading; None: not timed
 
 
 class Reading(NamedTuple):
@@ -32,9 +32,9 @@ class Reading(NamedTuple):
 
 
 class ProcessReader:
-    """Makes witnesses, for the watchdog's thread (where it is made) and for others.
+    """Makes process readings, for the watchdog's thread (where it is made) and for others.
 
-    `watcher` is the compiled sleep of the watchdog, if that is how it sleeps.
+    `watcher` is the watchdog's compiled sleep, or None.
     """
 
     def __init__(self, watcher: Any = None) -> None:
@@ -43,12 +43,12 @@ class ProcessReader:
         self._throttling = Throttling()
         self._cpu_clock = cpu_clock()
         self.due = clock()  # when the watchdog means to look next
-        self.woken: tuple[float, float | None] | None = None  # as `look` is told; until all is read
+        self.woken: tuple[float, float | None] | None = None  # for `look`, until all loops are read
 
     def overdue(self) -> ProcessReading:
         """Return a process reading for another thread.
 
-        The watchdog may be late by now, or have been late for a look at which it has not read the
+        The watchdog may be late by now, or it was late for a look in which it has not read the
         clocks yet.
         """
         if self.woken is not None:
@@ -79,7 +79,7 @@ class ProcessReader:
         )
 
     def before(self, state: LoopState) -> Reading | None:
-        """Return what the compiled sleep has read of a loop before the tick in progress."""
+        """Return the compiled sleep's reading of a loop from before the tick in progress."""
         found = self._watcher.before(state) if self._watcher is not None else None
         if found is None:
             return None
@@ -95,5 +95,5 @@ class ProcessReader:
 
 
 def counted(queued: float, slices: int) -> Schedule | None:
-    """Return a schedule as the compiled sleep has read it, None where it could not."""
+    """Return a schedule that the compiled sleep has read; None where it could not read one."""
     return Schedule(queued, slices) if queued >= 0.0 else None

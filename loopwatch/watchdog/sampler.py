@@ -1,4 +1,4 @@
-"""What the watchdog remembers of one loop: which step it saw, and when to look again."""
+"""What the watchdog remembers of one loop: the step it saw, and when to look again."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
 from loopwatch.watchdog.stack_sample import running_owner, sample_stack
 
-EARLY = 0.5  # of the threshold: when the first stack sample is due
-PERIOD = 0.8  # of the threshold: between two wakes; what began in between is seen in time
+EARLY = 0.5  # of the threshold at which the first stack sample is due
+PERIOD = 0.8  # of the threshold between two wakes, so that a step between them is seen in time
 GROWTH = 1.5
-SHORTEST = 0.002  # s between two wakes
-LIVELY = 1.2  # s for which a loop is looked at each period, once it was held: others wait for news
+SHORTEST = 0.002  # s between two wakes, at least
+LIVELY = 1.2  # s for which a loop that was held is looked at each period
 KNOWN = (
     "asyncio",
     "uvloop",
-)  # kinds of loops whose loop state tells all that the compiled sleep asks
+)  # kinds of loops whose loop state has all that the compiled sleep reads
 
 
 class Sampler:
-    """Stands by one loop. `compiled`: the watchdog has the compiled sleep, which sees some loops.
+    """Samples one loop. `compiled`: the watchdog has the compiled sleep, which sees some loops.
 
-    `due` is when to look at the latest, whatever the sleep sees.
+    `due` (clock, s) is when to look at the latest, whatever the sleep sees.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class Sampler:
         self._lively_until = self.due + LIVELY
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
-        self._next_age = 0.0  # of the step, s, at which the next stack sample is due
+        self._next_age = 0.0  # s of the step at which the next stack sample is due
         self._sample: Sample | None = None  # of this look
-        self._looked_around = False  # at this look: where the other threads stand
+        self._looked_around = False  # this look has read where the other threads stand
 
     @guarded
     def sample_stack(self, now: float, late: bool, threads: OtherThreads) -> None:
@@ -63,9 +63,9 @@ class Sampler:
             self._sample_stack(now, late, threads)
 
     def _sample_stack(self, now: float, late: bool, threads: OtherThreads) -> None:
-        """Look at the loop's thread, and at the others if we are late, before anything moves.
+        """Sample the loop's thread, and the others if we are late, before any of them moves.
 
-        Nothing here may let the GIL go: C code has just been made to, and its thread wants it back.
+        Nothing here may release the GIL: C code has just released it, and its thread wants it back.
         """
         probe = self.probe
         self._held = held = probe.held(now) if probe.loop.is_running() else None
@@ -88,7 +88,7 @@ class Sampler:
         self._looked_around = True
 
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
-        """Stack sample a step, if it is still the same one afterwards."""
+        """Take a stack sample of a step; keep it if the step is the same afterwards."""
         probe, state = self.probe, self.probe.state
         spots = sample_stack(state.thread_id, probe.floor)
         context, coroutine = running_owner(state)
@@ -110,7 +110,7 @@ class Sampler:
         reader: ProcessReader,
         threads: OtherThreads,
     ) -> None:
-        """Read the clocks, and file what `sample_stack` found ended, for `attend` to explain."""
+        """Read the clocks, and file what `sample_stack` found, before `attend` collects it."""
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
@@ -134,7 +134,7 @@ class Sampler:
         return held is not None and max(since, self.probe.ticking(now)) >= self.early
 
     def _look_behind(self, now: float) -> None:
-        """Judge the loop's way back from the poll if it was held there."""
+        """Judge the loop's return from the poll, if it was held there."""
         state = self.probe.state
         wait = self.clocks.held_back()
         if wait < state.threshold or state.judged > now - wait:
@@ -147,7 +147,7 @@ class Sampler:
 
     @guarded
     def plan(self, now: float) -> None:
-        """Set `due`. What has ended is explained by now: the samples of an ended step go."""
+        """Set `due`, and drop the samples of an ended step, which are collected by now."""
         held = self._held
         if not self._same_step():
             self._forget_samples(now)
@@ -166,7 +166,7 @@ class Sampler:
 
 
 def polled_by(loop: Any) -> int:
-    """Return the descriptor that a loop waits at in its poll; -1 if that cannot be had."""
+    """Return the descriptor that a loop polls; -1 if it is not available."""
     with suppress(Exception):  # a selector without one, a loop of unknown make
         selector = getattr(loop, "_selector", None)
         found = loop._get_backend_id() if selector is None else selector.fileno()

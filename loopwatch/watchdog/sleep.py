@@ -1,8 +1,8 @@
-"""How the watchdog sleeps: until it is due, somebody rings, or, compiled, until a loop needs it.
+"""The watchdog's sleep: it ends when a look is due, when it is rung, or when a loop needs a look.
 
-`Nap` is a wait for a lock; everything is looked at each time. `Sleep` is the compiled one
-(`native/watcher.c`): it sees by itself, without the GIL, whether there is anything to look at.
-Both hold the garbage collector back as they end, until `COLLECTOR` is let go.
+`Nap` waits for a lock, and after it every loop is looked at. `Sleep` is the compiled one
+(`native/watcher.c`): without the GIL, it sees whether there is anything to look at. Both switch the
+garbage collector off as they end, until `COLLECTOR` is let go.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from loopwatch.watchdog.outside_process import PATIENCE
 from loopwatch.watchdog.process_reading import ProcessReader
 from loopwatch.watchdog.sampler import SHORTEST, Sampler
 
-SOON = 0.5  # of the period: whoever is due by then is looked at now, not at a wake of its own
+SOON = 0.5  # of the period: a loop due by then is looked at now, and needs no wake of its own
 COMPILED = hasattr(getattr(speedups, "Watcher", None), "wait")
 
 
@@ -29,13 +29,13 @@ class Wake(NamedTuple):
 
     due: float  # when the watchdog meant to look
     now: float
-    waited: float | None  # s for the GIL, until now; None: that was not timed
+    waited: float | None  # s for the GIL, until now; None: not timed
     late: bool
-    samplers: Collection[Sampler]  # whose loops to look at
+    samplers: Collection[Sampler]  # of the loops to look at
 
 
 class Nap:
-    """Sleep that anything can do."""
+    """Sleep without the compiled part."""
 
     watcher: Any = None
 
@@ -44,14 +44,14 @@ class Nap:
         self._bell.acquire()
 
     def alter(self) -> None:
-        """Say that the sentries are others: that is seen at the next wake."""
+        """Note that the samplers have changed: the next wake takes the new ones anyway."""
 
     def end(self) -> None:
-        """Have `until` return None, now and from now on; once, on any thread."""
+        """Make `until` return None from now on; call it once, on any thread."""
         self._bell.release()
 
     def close(self) -> None:
-        """Let everything go; by the thread that slept, or in a forked child."""
+        """Release everything; on the thread that slept, or in a forked child."""
 
     def until(
         self,
@@ -60,7 +60,7 @@ class Nap:
         reader: ProcessReader,
         keep_alive: KeepAlive | None,
     ) -> Wake | None:
-        """Sleep until `due`; None once it is the end."""
+        """Sleep until `due` (clock, s); return None after `end`."""
         ended = self._bell.acquire(timeout=max(SHORTEST, due - clock()))
         COLLECTOR.hold()
         if ended:
@@ -71,28 +71,28 @@ class Nap:
 
 
 class Sleep:
-    """The compiled one."""
+    """The compiled sleep."""
 
     def __init__(self) -> None:
         self.watcher: Any = speedups.Watcher(LATE)  # type: ignore[union-attr]
         self._ended = False
-        self._samplers: tuple[Sampler, ...] | None = None  # as of the last time
-        self._seen: list[Sampler] = []  # whose loops it sees
+        self._samplers: tuple[Sampler, ...] | None = None  # as of the last sleep
+        self._seen: list[Sampler] = []  # those whose loops it sees
         self._unseen: list[Sampler] = []
         self._keep_alive: KeepAlive | None = None
         self._files: tuple[int, tuple[int, ...]] | None = None
 
     def alter(self) -> None:
-        """Have the others seen at once."""
+        """Wake, since the samplers have changed."""
         self.watcher.ring()
 
     def end(self) -> None:
-        """Have `until` return None, now and from now on; on any thread."""
-        self._ended = True  # before it rings: a sleep that begins only now ends at once
+        """Make `until` return None from now on; on any thread."""
+        self._ended = True  # before the ring, so that a sleep that begins now ends at once
         self.watcher.ring()
 
     def close(self) -> None:
-        """Let everything go; by the thread that slept, or in a forked child."""
+        """Release everything; on the thread that slept, or in a forked child."""
         self.watcher.close()
 
     def until(
@@ -102,9 +102,9 @@ class Sleep:
         reader: ProcessReader,
         keep_alive: KeepAlive | None,
     ) -> Wake | None:
-        """Sleep until a loop is to be looked at, or until `due`; None once it is the end.
+        """Sleep until a loop needs a look, or until `due` (clock, s); return None after `end`.
 
-        The keep-alive is told whenever the GIL is asked for.
+        The keep-alive beats whenever the sleep asks for the GIL.
         """
         self._prepare(samplers, reader, keep_alive)
         meant, asked, moved, wanted = self.watcher.wait(due)
@@ -119,7 +119,7 @@ class Sleep:
         return Wake(meant, now, now - asked, late, samplers if late else self._called(now, moved))
 
     def _called(self, now: float, moved: list[int]) -> list[Sampler]:
-        """Return the sentries whose loops have done something, or whose time has come."""
+        """Return the samplers whose loops have moved, or whose look is due."""
         called = {place: self._seen[place] for place in moved}
         soon = now + SOON * min((s.period for s in self._seen), default=0.0)
         called |= {n: s for n, s in enumerate(self._seen) if s.due <= soon}
@@ -131,7 +131,7 @@ class Sleep:
         reader: ProcessReader,
         keep_alive: KeepAlive | None,
     ) -> None:
-        """Tell the watcher what has changed since it last slept."""
+        """Give the watcher what has changed since it last slept."""
         if keep_alive is not self._keep_alive:
             self._keep_alive = keep_alive
             self._keep(keep_alive)

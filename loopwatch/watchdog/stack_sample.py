@@ -1,8 +1,8 @@
 """A stack sample of the loop thread, taken from another thread while a step is running.
 
-`sys._current_frames()` needs the GIL, so nothing moves while it looks (on 3.11 within `STILL`
-only, which is the caller's to enter). Frames are let go at once: they would keep the app's locals
-alive. Only numbers and code objects stay.
+`sys._current_frames()` needs the GIL, so no thread moves meanwhile (on 3.11 only within `STILL`,
+which the caller must enter). Frames are released at once, since they would keep the app's locals
+alive. Only numbers and code objects are kept.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import LoopState
 
-# These run within the code that they watch.
+# These run within the code that they trace.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
 DEPTH = 128  # frames kept, innermost first
 
 
 def sample_stack(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
-    """Return what a thread is doing, innermost first, down to the first frame of code in
-    `floor`."""
+    """Return a thread's stack, innermost first, down to the first frame of code in `floor`."""
     frame: FrameType | None = sys._current_frames().get(thread_id)
     spots: list[Spot] = []
     while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
@@ -46,13 +45,13 @@ def spot(frame: FrameType) -> Spot:
 def running_owner(state: LoopState) -> tuple[Context | None, str | None]:
     """Return a copy of the running context and the name of the coroutine or callback.
 
-    Eager tasks are the current task while they run, so this is right for them too.
+    An eager task is the current task while it runs, so this is right for eager tasks too.
     """
     context = None if speedups is None else speedups.running_context(state.thread_id)
     task = asyncio.current_task(state.loop)
     if task is not None:
         return context or copied(task_context(task)), coroutine_name(task.get_coro())
-    running = state.running  # a handle; without the compiled twin a callback itself
+    running = state.running  # a handle; without the compiled part, the callback itself
     if running is None:
         return context, None
     name = callable_name(getattr(running, "_callback", running))
@@ -60,7 +59,7 @@ def running_owner(state: LoopState) -> tuple[Context | None, str | None]:
 
 
 def task_context(task: Any) -> Context | None:
-    """Return a task's context; before 3.12 a C task shows it to the collector only."""
+    """Return a task's context; before 3.12 only the garbage collector sees that of a C task."""
     if hasattr(task, "get_context"):
         context: Context = task.get_context()
         return context

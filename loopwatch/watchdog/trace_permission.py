@@ -1,8 +1,8 @@
-"""What must hold to read this process from outside: Linux, py-spy, and permission.
+"""What reading this process from outside needs: Linux, py-spy, and permission.
 
 Sources: ptrace(2), "Ptrace access mode checking" and /proc/sys/kernel/yama/ptrace_scope;
-PR_SET_PTRACER(2const). A declared tracer's descendants may read as well, so py-spy, run by the
-helper, is covered.
+PR_SET_PTRACER(2const). The descendants of a declared tracer may read as well. This covers py-spy,
+which the outside process runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WANTED = "Reading stacks from outside (native=True) needs"
 def find_py_spy() -> str:
     """Return the path of the `py-spy` command of this environment, else of PATH.
 
-    Raises RuntimeError with what to do where there is none, or it cannot work here.
+    Raises RuntimeError if there is none or it cannot work here; the message says what to do.
     """
     if sys.platform != "linux":
         raise RuntimeError(
@@ -41,7 +41,7 @@ def find_py_spy() -> str:
 
 
 def permit(process: int) -> None:
-    """Let a process, and its descendants, read this one under Yama; 0 lets nobody."""
+    """Let a process and its descendants read this one under Yama; 0 withdraws the permission."""
     if YAMA.exists():
         ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(process), 0, 0, 0)
 
@@ -57,7 +57,7 @@ def denial(complaint: str) -> str:
 
 
 def circumstances() -> str:
-    """Return what decides on the permission here, as far as it can be known."""
+    """Return what decides on the permission here, as far as known."""
     scope = YAMA.read_text().strip() if YAMA.exists() else "absent"
     status = dict(line.split(":\t", 1) for line in own_status() if ":\t" in line)
     capable = int(status.get("CapEff", "0"), 16) >> CAP_SYS_PTRACE & 1

@@ -1,29 +1,30 @@
-"""The watchdog: one thread a process, that sleeps, looks, and stack samples a loop held too long.
+"""The watchdog: one thread per process, which sleeps, looks, and samples loops held too long.
 
-Rule: everything here needs the GIL, so a C call that keeps it delays a stack sample until it is
-over; such a sample says `late`. A sample counts only if the step is the same before and after.
-Each look is also a reading of the clocks (`clocks`), from which causes are told.
+Rule: a look needs the GIL, so a C call that keeps the GIL delays a stack sample until the call is
+over. Such a sample is marked `late`. A sample counts only if the step is the same before and after.
+Each look also reads the clocks (`clocks`), from which causes are found.
 
-Theory: while every loop waits in its poll nobody need look, and finding that out must not cost the
-GIL. So the compiled sleep (`sleep`) sees for itself whether a step or a tick has lasted `EARLY` of
-the threshold, and only then lets Python look: the first stack sample never depends on a period.
-Later ones are each `GROWTH` times as deep into the stall. A step that ends before the threshold
-costs a stack sample or two. In between, a loop that does anything is looked at now and then, for
-what is made meanwhile (thread pools, task factories); one that was held, each period for a while,
-since its victims are still counted. Without the compiled part all loops are looked at each period.
+Theory: while every loop waits in its poll, no look is needed, and finding that out must not cost
+the GIL. So the compiled sleep (`sleep`) itself sees whether a step or a tick has lasted `EARLY` of
+the threshold. Only then does Python look, so the first stack sample does not depend on a period.
+Each later one is `GROWTH` times as deep into the stall. A step that ends before the threshold costs
+a stack sample or two. A loop that does anything is also looked at from time to time, since thread
+pools and task factories may be new. One that was held is looked at each period for a while, since
+its victims are still counted. Without the compiled part all loops are looked at each period.
 
-A loop on its way back from the poll may be held too, where no step shows it: by a thread that has
-the GIL, or because nothing of the process runs. The watchdog, kept waiting itself, finds that by
+A loop that returns from its poll may be held too, without a step that shows it: another thread has
+the GIL, or the whole process does not run. The watchdog waits then as well. It finds this out from
 what the loop's thread did meanwhile.
 
-However many loops and threads there are, a look goes once over each: the loops that have moved,
-the threads where one is needed, the watches.
+A look goes over each thing once, however many there are: the loops that have moved, the threads if
+one of them is needed, the watches.
 
-Measured, of a core: one idle loop 0.25 % when each wake took the GIL, 12 a second; with 100 loops
-12 %, for each loop's look went over all loops. Now 0.006 % and 0.03 %, at one wake a second.
+Measured, of a core: one idle loop took 0.25 % when each of 12 wakes a second took the GIL; 100
+loops took 12 %, since each loop's look went over all loops. Now it is 0.006 % and 0.03 %, at one
+wake a second.
 
-Tried and dropped: waking the thread from the loop at each tick (a lock a tick); photographing at
-the threshold only (a stall barely longer would have no picture).
+Tried and dropped: waking the thread from the loop at each tick (a lock a tick); sampling at the
+threshold only (a stall barely longer would have no sample).
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ Attend = Callable[[], float | None]
 
 
 class Watchdog:
-    """Looks after probes; `attend` is called after each look, on the watchdog's thread.
+    """Watches loops through their probes; calls `attend` after each look, on its own thread.
 
-    It may return for how long, in s, it can do without being called at the most.
+    `attend` may return in how many seconds it needs the next call at the latest.
     """
 
     def __init__(self) -> None:
@@ -61,10 +62,10 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self.seconds = 0.0  # CPU time of the thread
         self.outside_samples = OutsideSamples()
-        self._attend_by = math.inf  # clock, s; of the look in progress
+        self._attend_by = math.inf  # when `attend` needs its next call; clock, s
 
     def add(self, probe: Probe, clocks: Clocks, attend: Attend, native: bool = False) -> None:
-        """Watch a loop from now on; starts the thread if it sleeps."""
+        """Watch a loop from now on; start the thread if it does not run."""
         with self._lock:
             if native:
                 self._look_from_outside(clocks)
@@ -85,7 +86,7 @@ class Watchdog:
             say(logging.WARNING, "native=True has no effect: %s", reason)
 
     def remove(self, probe: Probe) -> None:
-        """Forget a loop; ends the thread with the last one."""
+        """Forget a loop; end the thread with the last one."""
         with self._lock:
             for sampler in self._samplers:
                 if sampler.probe is probe:
@@ -103,7 +104,7 @@ class Watchdog:
             thread.join(timeout=5.0)
 
     def forget_thread(self) -> None:
-        """After a fork: the child has no such thread, and the lock may be held by nobody."""
+        """Start afresh after a fork: the child has no such thread, and the lock may stay held."""
         COLLECTOR.let_go()
         self.outside_samples.abandon()
         if self._sleep is not None:
@@ -123,10 +124,10 @@ class Watchdog:
         sleep.close()
 
     def _look(self, wake: Wake, reader: ProcessReader, threads: OtherThreads) -> float:
-        """Look at what the wake is for; return when to look next at the latest.
+        """Look at the loops of a wake; return when to look next at the latest (clock, s).
 
-        The order matters: what the sentries find ended, they file and `attend` explains; only then
-        may the samples of an ended step go.
+        The order matters: samplers file what has ended, then `attend` collects it, and only then
+        are the samples of an ended step dropped.
         """
         now, late = wake.now, wake.late
         reader.woken = wake.due, wake.waited
@@ -155,7 +156,8 @@ class Watchdog:
             self._attend_by = min(self._attend_by, now + seconds)
 
     def _go_to_sleep(self, now: float, due: float) -> float:
-        """Tell the outside samples; the compiled sleep does as it ends."""
+        """Set the keep-alive for the sleep, and return its end (clock, s); the compiled sleep beats
+        by itself as it ends."""
         if COMPILED:
             self.outside_samples.rest()
             return due
