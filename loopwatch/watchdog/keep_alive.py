@@ -22,6 +22,8 @@ ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 class KeepAlive:
     """Written by the watchdog, read by the helper. Raises OSError where the kernel refuses."""
 
+    patience = PATIENCE  # s after a beat was due until the timer goes off
+
     def __init__(self) -> None:
         self._libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL: giving it up costs more
         self.page = os.memfd_create("loopwatch")
