@@ -1,5 +1,7 @@
 """loopwatch names the line that blocks your asyncio event loop."""
 
+from typing import TYPE_CHECKING
+
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import Frame, Instrument, Site, Snapshot, Source, Stall
 from loopwatch.core.version import __version__
@@ -7,7 +9,23 @@ from loopwatch.watch.timed import timed
 from loopwatch.watch.watch import Watch
 from loopwatch.web.metrics_app import metrics
 from loopwatch.web.middleware import LoopWatchMiddleware
-from loopwatch.web.page import page
+
+if TYPE_CHECKING:
+    from loopwatch.web.page import page
+else:
+
+    def __getattr__(name):
+        """Import the live page where it is first named: in the app's own imports, if it has any."""
+        if name != "page":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        global page
+        from loopwatch.web.page import page
+
+        return page
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Frame",

@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 from prometheus_client import CollectorRegistry
 
+import loopwatch
 from loopwatch import (
     Frame,
     Histogram,
@@ -21,6 +22,7 @@ from loopwatch import (
     Watch,
     __version__,
     metrics,
+    page,
     timed,
 )
 from loopwatch.core.record_types import Cause, LoopReading
@@ -109,4 +111,7 @@ def apps(app: Callable[..., Awaitable[None]], watch: Watch) -> None:
     FastAPI().mount("/metrics", metrics())
     metrics(CollectorRegistry())
     metrics("registry")  # type: ignore[arg-type]
+    FastAPI().mount("/loopwatch", page(watch))
+    page("watch")  # type: ignore[arg-type]
+    print(loopwatch.pages)  # type: ignore[attr-defined]
     LoopWatchMiddleware(app, watch)  # type: ignore[call-arg]

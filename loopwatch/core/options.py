@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -147,6 +146,8 @@ def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) 
 
 
 def unknown(variable: str, names: Iterable[str]) -> str:
+    import difflib  # rarely needed: the app is about not to start
+
     bare = {name.removeprefix(PREFIX): name for name in names}
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), list(bare), n=1)
     cure = f"did you mean {bare[close[0]]}? Known" if close else "known"

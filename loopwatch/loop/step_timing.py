@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 
 from loopwatch.core.speedups import speedups
-from loopwatch.loop import python_libuv, python_scheduled, python_steps
+from loopwatch.loop import python_steps
 from loopwatch.loop import slow_steps as long_steps
 from loopwatch.loop.busy_ticks import OLD
 from loopwatch.loop.loop_state import BEHIND, BUSY_TICK
@@ -53,6 +53,8 @@ if speedups is not None:
     timed_soon, LibuvPoll = speedups.timed_soon, speedups.LibuvPoll
     answering = speedups.answering
 else:
+    from loopwatch.loop import python_libuv, python_scheduled
+
     timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
     timed_soon, LibuvPoll = python_scheduled.timed_soon, python_libuv.LibuvPoll
     answering = python_answering

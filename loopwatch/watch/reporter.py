@@ -3,6 +3,9 @@
 The watchdog only collects what has ended, with its stack samples: that takes no time. Explaining
 happens on the delivery's thread, and on any that reads `watch.stalls`, since whoever reads must
 find what has ended. The locks are reentrant: a signal handler may read as well.
+
+What explains is imported with loopwatch (4 ms where it was measured), not by the delivery's thread
+at the first stall: right after a stall the app has most to do, and would have to share the GIL.
 """
 
 from __future__ import annotations

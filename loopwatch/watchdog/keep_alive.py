@@ -22,6 +22,8 @@ ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 class KeepAlive:
     """The watchdog writes it, the outside process reads it. Raises OSError if it cannot be made."""
 
+    patience = PATIENCE  # s after a beat was due until the timer goes off
+
     def __init__(self) -> None:
         self._libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL, as releasing costs more
         self.page = os.memfd_create("loopwatch")

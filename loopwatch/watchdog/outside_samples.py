@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from loopwatch.core.evidence import OutsideSample
 from loopwatch.core.guard import say
 from loopwatch.watchdog.clocks import LONGEST, Clocks
-from loopwatch.watchdog.keep_alive import KeepAlive
-from loopwatch.watchdog.outside_sampler import Outside
+
+if TYPE_CHECKING:
+    from loopwatch.watchdog.keep_alive import KeepAlive
+    from loopwatch.watchdog.outside_sampler import Outside
 
 
 class OutsideSamples:
@@ -37,8 +40,13 @@ class OutsideSamples:
         return self._outside.keep_alive if self._outside is not None else None
 
     def add(self, clocks: Clocks) -> None:
-        """Add a loop. Raises RuntimeError or OSError where reading from outside cannot work."""
+        """Add a loop. Raises RuntimeError or OSError where reading from outside cannot work.
+
+        What only `native=True` needs is imported here: as the watch starts, before the process.
+        """
         if self._outside is None:
+            from loopwatch.watchdog.outside_sampler import Outside
+
             self._outside = Outside()
         self._outside.watch_thread(clocks.probe.state.native_id)
         self._clocks = (*self._clocks, clocks)

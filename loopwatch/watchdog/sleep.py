@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.clocks import LATE
 from loopwatch.watchdog.collector import COLLECTOR
-from loopwatch.watchdog.keep_alive import KeepAlive
-from loopwatch.watchdog.outside_process import PATIENCE
 from loopwatch.watchdog.process_reading import ProcessReader
 from loopwatch.watchdog.sampler import SHORTEST, Sampler
+
+if TYPE_CHECKING:
+    from loopwatch.watchdog.keep_alive import KeepAlive
 
 SOON = 0.5  # of the period: a loop due by then is looked at now, and needs no wake of its own
 COMPILED = hasattr(getattr(speedups, "Watcher", None), "wait")
@@ -148,7 +149,7 @@ class Sleep:
         if keep_alive is None:
             self.watcher.set_keep_alive(None, -1, 0.0)
         else:
-            self.watcher.set_keep_alive(keep_alive.due, keep_alive.timer, PATIENCE)
+            self.watcher.set_keep_alive(keep_alive.due, keep_alive.timer, keep_alive.patience)
 
     def _watch(self) -> None:
         main = threading.main_thread().ident

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.watchdog import outside_samples as outside_samples_module
+from loopwatch.watchdog import outside_sampler
 from loopwatch.watchdog.outside_samples import OutsideSamples
 
 
@@ -33,7 +33,7 @@ def test_looks_that_came_to_nothing_are_added_up(monkeypatch: pytest.MonkeyPatch
         made.append(DeafOutside())
         return made[-1]
 
-    monkeypatch.setattr(outside_samples_module, "Outside", make)
+    monkeypatch.setattr(outside_sampler, "Outside", make)
     outside_samples, one, other = OutsideSamples(), clocks(), clocks()
     assert outside_samples.lost == 0
     outside_samples.add(one)
