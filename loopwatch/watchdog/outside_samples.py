@@ -23,6 +23,9 @@ class OutsideSamples:
     """Gives added loops their samples from outside; does nothing while there are none."""
 
     def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._outside: Outside | None = None
         self._clocks: tuple[Clocks, ...] = ()  # replaced, never changed: read without a lock
         self._lost_before = 0  # by outside processes that have ended
@@ -90,7 +93,7 @@ class OutsideSamples:
         """Forget everything, in a forked child: the outside process belongs to the parent."""
         if self._outside is not None:
             self._outside.abandon()
-        self.__init__()  # type: ignore[misc]
+        self._begin_anew()
 
 
 def named(sample: OutsideSample) -> OutsideSample:

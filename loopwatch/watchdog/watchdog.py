@@ -56,6 +56,9 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._samplers: tuple[Sampler, ...] = ()  # replaced, never changed: read without a lock
         self._lock = threading.Lock()
         self._sleep: Sleep | Nap | None = None
@@ -109,7 +112,7 @@ class Watchdog:
         self.outside_samples.abandon()
         if self._sleep is not None:
             self._sleep.close()
-        self.__init__()  # type: ignore[misc]
+        self._begin_anew()
 
     def _run(self, sleep: Sleep | Nap) -> None:
         reader, threads = ProcessReader(sleep.watcher), OtherThreads()
