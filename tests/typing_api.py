@@ -23,7 +23,8 @@ from loopwatch import (
     metrics,
     timed,
 )
-from loopwatch.core.record_types import Cause, LoopReading
+from loopwatch.core.causes import Cause
+from loopwatch.core.record_types import LoopReading
 
 
 async def number(of: str) -> int:
