@@ -45,7 +45,7 @@ read_schedule(int file, double *queued, long long *slices)
     *slices = (long long)strtoull(last, NULL, 10);
 }
 
-/* Returns the seconds in a group's `cpu.stat`; see probe/kernel.py. */
+/* Returns the seconds in a group's `cpu.stat`; see watchdog/kernel.py. */
 static double
 throttled_in(int file)
 {

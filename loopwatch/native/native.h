@@ -3,21 +3,24 @@
    The twin does what Python does in these modules, with the same results:
 
    here                 in Python
-   loop state.c              probe/loop state.py             the numbers of one loop
-   request.c            request.py                 the numbers of one request, `begin`
-   step_row.c           ledger/steps.py            the steps of one coroutine
+   loop_state.c         loop/loop_state.py         the numbers of one loop
+   request.c            core/request.py            the numbers of one request, `begin`
+   step_row.c           ledger/step_table.py       the steps of one coroutine
    request_row.c        ledger/request_row.py      the requests of one route
-   finish.c             ledger/requests.py         the end of a request
-   steps.c              probe/python_steps.py      the end of a step, and of a tick
-   asyncio_run.c        probe/python_steps.py      asyncio.Handle._run
-   asyncio_select.c     probe/python_steps.py      a selector's select
-   timed_soon.c         probe/python_scheduled.py  call_soon and call_later of any other loop
+   finish.c             ledger/request_table.py    the end of a request
+   steps.c              loop/python_steps.py       the end of a step, and of a tick
+   asyncio_run.c        loop/python_steps.py       asyncio.Handle._run
+   asyncio_select.c     loop/python_steps.py       a selector's select
+   timed_soon.c         loop/python_scheduled.py   call_soon and call_later of any other loop
    scheduled.c          the same                   what they schedule
-   libuv_poll.c         probe/python_libuv.py      libuv's poll
-   response.c           probe/answer.py            the `send` that an app gets
-   exchange.c           middleware.py              the call of an app, awaited
-   watcher.c            probe/sleep.py             the watchdog's sleep
-   glance.c             probe/clocks.py            what it reads of the loops meanwhile
+   libuv_poll.c         loop/python_libuv.py       libuv's poll
+   response.c           loop/response.py           the `send` that an app gets
+   exchange.c           web/middleware.py          the call of an app, awaited
+   watcher.c            watchdog/sleep.py          the watchdog's sleep
+   glance.c             watchdog/clocks.py         what it reads of the loops meanwhile
+
+   tests/native/test_twins.py compares names and constants, tests/ledger/test_finish_twins.py the end of
+   a request field by field.
 
    asyncio_run_type.c, exchange_type.c and libuv_handles.c hold the objects of the files so named;
    ways.h and spares.h, what all files use.
@@ -234,7 +237,7 @@ void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */
 double since_poll_of(LoopState *state, double now, int *waits);
 void guard_polls_anew(void);
-void read_position(LoopState *state, double now, Position *position); /* loop state.c; needs no GIL */
+void read_position(LoopState *state, double now, Position *position); /* loop_state.c; needs no GIL */
 
 int ask_late(LoopState *state, Request *request, PyObject *receive, PyObject *late); /* response.c */
 PyObject *new_response(LoopState *state, Request *request, PyObject *send, PyObject *start);

@@ -62,7 +62,7 @@ stepped_task(PyObject *callback)
 }
 
 /* Returns what stays the same for callbacks of one kind, a new reference: a code object, else a
-   type. As `handle_code` of probe/busy tick.py. */
+   type. As `handle_code` of loop/busy_ticks.py. */
 static PyObject *
 code_of_callback(PyObject *callback)
 {
