@@ -134,11 +134,12 @@ class Play:
         self.now += took
 
     def crowd(self, request: Request) -> None:
-        """Many long steps, which its row takes when they are too many."""
+        """Many long steps, which its row takes when they are too many, or as they all end."""
+        taken = self.dice.random() < 0.5
         for _ in range(self.dice.choice(CROWDS) if self.dice.random() < 0.3 else 2):
             took = self.long()
             self.now += took
-            if request.add_long_step(took):
+            if request.add_long_step(took) and taken:
                 self.requests.take(request, self.now)
         self.told.append([*request.times])
 
