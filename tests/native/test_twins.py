@@ -176,13 +176,14 @@ def pythons() -> dict[str, Any]:
         import json, sys
         sys.modules["loopwatch._speedups"] = None
         from importlib import import_module
+        from inspect import get_annotations
 
         classes, functions = json.loads(sys.argv[1]), json.loads(sys.argv[2])
         found = {}
         for name, where in classes.items():
             module, _, kind = where.partition(":")
             kind = getattr(import_module(module), kind)
-            types = dict(vars(kind).get("__annotations__", {}))
+            types = dict(get_annotations(kind))
             for each, thing in vars(kind).items():
                 if isinstance(thing, property) and each not in types:
                     types[each] = thing.fget.__annotations__["return"]
