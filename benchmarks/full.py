@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from loopwatch import LoopWatchMiddleware, Site, Stall, Watch, timed
-from loopwatch.core.record_types import Cause
+from loopwatch.core.causes import Cause
 
 Endpoint: TypeAlias = Callable[[], Awaitable[None]]
 ROUTES = LABELS = 256

@@ -25,7 +25,8 @@ from loopwatch import (
     page,
     timed,
 )
-from loopwatch.core.record_types import Cause, LoopReading
+from loopwatch.core.causes import Cause
+from loopwatch.core.record_types import LoopReading
 
 
 async def number(of: str) -> int:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from loopwatch.core.causes import Cause
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.plain import BULKY, plain
 from loopwatch.core.recent import Recent, RecentRequest, WhatIf
-
-Cause = Literal[
-    "blocking_call",
-    "cpu",
-    "native_gil",
-    "gil_contention",
-    "gc",
-    "import",
-    "starved",
-    "many_callbacks",
-    "unknown",
-]
 
 NONE = "_NONE"  # the label of what has no name: a step outside any request, an unseen stall
 OTHER = "_OTHER"  # the label of everything that came after a bound was reached

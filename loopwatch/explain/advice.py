@@ -19,10 +19,10 @@ from typing import Any
 
 from loopwatch.core.record_types import Site, Stall
 from loopwatch.explain.circumstance import by_cause
-from loopwatch.explain.remedies import REMEDIES, Remedy
+from loopwatch.explain.remedies import REMEDIES, WAITS, WORKS, Remedy
 from loopwatch.explain.site import module_globals
 
-CALL_CAUSES = ("blocking_call", "cpu", "native_gil", "unknown")  # else the call is innocent
+CALL_CAUSES = frozenset((*WAITS, *WORKS))  # else the call is innocent
 
 STRING = re.compile(r"""(?:\b[rbufRBUF]{1,2})?(\"{3}|'{3}|"|')(?:\\.|(?!\1).)*\1""")
 BRACKETS = re.compile(r"(\([^()\[\]{}]*\))|\[[^()\[\]{}]*\]|\{[^()\[\]{}]*\}")

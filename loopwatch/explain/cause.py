@@ -1,57 +1,63 @@
 """Why the loop was held, from evidence only; `unknown` where there is too little.
 
 The time of a step went somewhere: on the CPU, into the run queue or a quota, into waiting for the
-GIL, or into waiting in a call. Whatever took at least half of it is the cause, asked in an order
-that puts what nobody's code did (no CPU, a collection) before what lines did. Want of a CPU is the
-cause with less than half too where nothing better is seen, if the rest would not have been slow, or
-if the whole process got next to nothing: a thread that waits for the GIL is in no run queue, but
-whoever has it may be. On the CPU, C code that kept the GIL is told from all else by the watchdog:
-it could not look before the call was over.
+GIL, or into waiting in a call. Whatever took at least half of it is the cause, asked by `RULES` in
+an order that puts what nobody's code did (no CPU, a collection) before what lines did. Want of a
+CPU is the cause with less than half too where nothing better is seen, if the rest would not have
+been slow, or if the whole process got next to nothing: a thread that waits for the GIL is in no run
+queue, but whoever has it may be. On the CPU, C code that kept the GIL is told from all else by the
+watchdog: it could not look before the call was over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Sample, Slow, Usage
-from loopwatch.core.record_types import Cause
 
 HALF = 0.5  # of the step: what a cause must account for
 LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and
 # time without a CPU that is enough where nobody of the process had much of one
 IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
+Test: TypeAlias = Callable[[Slow], bool]
+
+
+class Rule(NamedTuple):
+    """One row of the table: the cause of a step for which `holds`, and no rule before it did."""
+
+    name: str
+    cause: Cause
+    holds: Test
+
 
 def cause(slow: Slow) -> Cause:
     """Return why a step was slow."""
-    usage, half = slow.usage, HALF * slow.duration
-    if usage is not None and starvation(usage) >= half and not waiting_all_along(slow, usage):
-        return "starved"
-    if usage is not None and usage.gc >= half and usage.cpu >= half:
-        return "gc"
-    return of_tick(slow) if slow.parts else of_step(slow, usage)
+    return rule(slow).cause
 
 
-def of_tick(slow: Slow) -> Cause:
-    if slow.usage is not None and tipped(slow, slow.usage):
-        return "starved"
-    return "many_callbacks"
+def rule(slow: Slow) -> Rule:
+    """Return the first rule that holds; the last one does for every step."""
+    return next(rule for rule in RULES if rule.holds(slow))
 
 
-def of_step(slow: Slow, usage: Usage | None) -> Cause:
-    half = HALF * slow.duration
-    if importing(slow):
-        return "import"
-    if usage is None:
-        return "unknown"
-    if waited_for_gil(usage, slow.duration) and not parked(slow):
-        return "gil_contention"
-    if usage.cpu >= half:
-        return on_cpu(slow, usage)
-    found: Cause = "unknown"
-    if slow.duration - accounted(slow, usage) >= half:
-        found = waiting(slow, usage)
-    if found != "blocking_call" and (tipped(slow, usage) or short_of_cpu(slow, usage)):
-        return "starved"
-    return found
+def read(test: Callable[[Slow, Usage], bool]) -> Test:
+    """Return a test that holds for no step whose clocks were not read."""
+    return lambda slow: slow.usage is not None and test(slow, slow.usage)
+
+
+# ---------------------------------------------------------------- no CPU
+
+
+def starvation(usage: Usage) -> float:
+    """Return for how long the thread had no CPU though it wanted one, s."""
+    return max(usage.frozen, (usage.queued or 0.0) + (usage.throttled or 0.0))
+
+
+def starved(slow: Slow, usage: Usage) -> bool:
+    return starvation(usage) >= HALF * slow.duration and not waiting_all_along(slow, usage)
 
 
 def tipped(slow: Slow, usage: Usage) -> bool:
@@ -61,15 +67,95 @@ def tipped(slow: Slow, usage: Usage) -> bool:
     return wanted >= usage.cpu and slow.duration - wanted < slow.threshold
 
 
+def tick_tipped(slow: Slow, usage: Usage) -> bool:
+    return tick(slow) and tipped(slow, usage)
+
+
 def short_of_cpu(slow: Slow, usage: Usage) -> bool:
     """Return whether no thread got much of a CPU: then whoever kept the GIL had none either."""
     wanted = starvation(usage)
     return wanted >= LITTLE * slow.duration and wanted >= usage.cpu + usage.others
 
 
-def starvation(usage: Usage) -> float:
-    """Return for how long the thread had no CPU though it wanted one, s."""
-    return max(usage.frozen, (usage.queued or 0.0) + (usage.throttled or 0.0))
+# ---------------------------------------------------------------- on the CPU
+
+
+def on_cpu(slow: Slow, usage: Usage) -> bool:
+    return usage.cpu >= HALF * slow.duration
+
+
+def on_cpu_with_gil(slow: Slow, usage: Usage) -> bool:
+    return on_cpu(slow, usage) and kept_gil(usage)
+
+
+def seen_on_cpu(slow: Slow, usage: Usage) -> bool:
+    return on_cpu(slow, usage) and seen_in_time(slow)
+
+
+def collected(slow: Slow, usage: Usage) -> bool:
+    return usage.gc >= HALF * slow.duration and on_cpu(slow, usage)
+
+
+def kept_gil(usage: Usage) -> bool:
+    """Return whether the watchdog, once it wanted to look, had to wait for most of the rest;
+    garbage collections keep the GIL too, whatever code they fall into."""
+    return usage.kept - usage.gc > HALF * (usage.watched - usage.gc)
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def waited_for_gil(slow: Slow, usage: Usage) -> bool:
+    """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
+    asked = usage.gil_wait is not None and usage.gil_wait >= HALF * slow.duration
+    return asked and usage.others >= LITTLE * slow.duration and not parked(slow)
+
+
+def waiting(slow: Slow, usage: Usage) -> bool:
+    """Return whether the thread was neither on the CPU nor ready to be, nor waiting for the GIL."""
+    return slow.duration - accounted(slow, usage) >= HALF * slow.duration
+
+
+def accounted(slow: Slow, usage: Usage) -> float:
+    """Return the seconds that are known not to be waiting in a call."""
+    contended = min(usage.gil_wait or 0.0, usage.others)
+    wanted = usage.frozen if waiting_all_along(slow, usage) else starvation(usage)
+    return usage.cpu + wanted + (0.0 if parked(slow) else contended)
+
+
+def waiting_in_call(slow: Slow, usage: Usage) -> bool:
+    """Return whether a waiting thread was seen in time, and did not wait for the GIL.
+
+    Where slices are not counted the GIL is ruled out by its absence of takers.
+    """
+    if kept_gil(usage) or not seen_in_time(slow) or not waiting(slow, usage):
+        return False
+    alone = usage.others < HALF * slow.duration or in_one_place(slow)
+    return usage.gil_wait is not None or alone
+
+
+def waiting_with_gil(slow: Slow, usage: Usage) -> bool:
+    """Return whether a waiting thread kept the GIL: it did not ask for it, nor could others run."""
+    asked = (usage.gil_wait or 0.0) >= HALF * slow.duration  # whoever has the GIL does not ask
+    others = usage.others >= HALF * slow.duration
+    return kept_gil(usage) and waiting(slow, usage) and not asked and not others
+
+
+def waiting_all_along(slow: Slow, usage: Usage) -> bool:
+    """Return whether a step was found waiting in a call when it was looked at in time.
+
+    Then what the run queue grew by was before the step or after it, unless the watchdog stood still
+    as well.
+    """
+    return parked(slow) and usage.frozen < HALF * slow.duration
+
+
+# ---------------------------------------------------------------- what was seen
+
+
+def tick(slow: Slow) -> bool:
+    """Return whether it is no single step, but a tick of many."""
+    return bool(slow.parts)
 
 
 def importing(slow: Slow) -> bool:
@@ -83,10 +169,8 @@ def timely(slow: Slow) -> list[Sample]:
     return [s for s in slow.samples if not s.late] or slow.samples
 
 
-def waited_for_gil(usage: Usage, duration: float) -> bool:
-    """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
-    asked = usage.gil_wait is not None and usage.gil_wait >= HALF * duration
-    return asked and usage.others >= LITTLE * duration
+def seen_in_time(slow: Slow) -> bool:
+    return any(not s.late for s in slow.samples)
 
 
 def parked(slow: Slow) -> bool:
@@ -95,48 +179,30 @@ def parked(slow: Slow) -> bool:
     return sum(shown) > len(shown) / 2
 
 
-def waiting_all_along(slow: Slow, usage: Usage) -> bool:
-    """Return whether a step was found waiting in a call when it was looked at in time.
-
-    Then what the run queue grew by was before the step or after it, unless the watchdog stood still
-    as well.
-    """
-    return parked(slow) and usage.frozen < HALF * slow.duration
-
-
-def kept_gil(usage: Usage) -> bool:
-    """Return whether the watchdog, once it wanted to look, had to wait for most of the rest;
-    garbage collections keep the GIL too, whatever code they fall into."""
-    return usage.kept - usage.gc > HALF * (usage.watched - usage.gc)
-
-
-def on_cpu(slow: Slow, usage: Usage) -> Cause:
-    if kept_gil(usage):
-        return "native_gil"
-    return "cpu" if any(not s.late for s in slow.samples) else "unknown"
-
-
-def waiting(slow: Slow, usage: Usage) -> Cause:
-    """Return what a thread waited for that was neither on the CPU nor ready to be.
-
-    Where slices are not counted the GIL is ruled out by its absence of takers.
-    """
-    if kept_gil(usage):
-        asked = (usage.gil_wait or 0.0) >= HALF * slow.duration  # whoever has the GIL does not ask
-        others = usage.others >= HALF * slow.duration
-        return "unknown" if asked or others else "native_gil"
-    if not any(not s.late for s in slow.samples):
-        return "unknown"
-    alone = usage.others < HALF * slow.duration or in_one_place(slow)
-    return "blocking_call" if usage.gil_wait is not None or alone else "unknown"
-
-
 def in_one_place(slow: Slow) -> bool:
     return len({s.spots[0] for s in timely(slow) if s.spots}) == 1 < len(timely(slow))
 
 
-def accounted(slow: Slow, usage: Usage) -> float:
-    """Return the seconds that are known not to be waiting in a call."""
-    contended = min(usage.gil_wait or 0.0, usage.others)
-    wanted = usage.frozen if waiting_all_along(slow, usage) else starvation(usage)
-    return usage.cpu + wanted + (0.0 if parked(slow) else contended)
+# ---------------------------------------------------------------- the table
+
+RULES = (
+    # 1, 2: what nobody's code did
+    Rule("no CPU for half of it", "starved", read(starved)),
+    Rule("half of it in collections", "gc", read(collected)),
+    # 3, 4: a tick of many short steps, none of which is to blame
+    Rule("a tick, slow for want of a CPU", "starved", read(tick_tipped)),
+    Rule("a tick", "many_callbacks", tick),
+    # 5 to 9: what took half of a step
+    Rule("in an import", "import", importing),
+    Rule("asked for the GIL, and others had it", "gil_contention", read(waited_for_gil)),
+    Rule("on the CPU, and kept the GIL", "native_gil", read(on_cpu_with_gil)),
+    Rule("on the CPU, and seen there", "cpu", read(seen_on_cpu)),
+    Rule("on the CPU, but not seen in time", "unknown", read(on_cpu)),
+    # 10 to 13: nothing did, but waiting
+    Rule("waiting in a call", "blocking_call", read(waiting_in_call)),
+    Rule("slow for want of a CPU", "starved", read(tipped)),
+    Rule("nobody of the process had a CPU", "starved", read(short_of_cpu)),
+    Rule("waiting in a call that kept the GIL", "native_gil", read(waiting_with_gil)),
+    # 14: the rest
+    Rule("nothing of that", "unknown", lambda slow: True),
+)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
+from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Part, Sample, Slow, Spot
 from loopwatch.core.names import callable_name, code_name, module_of
 from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
@@ -51,16 +52,23 @@ def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     return Explanation(stall, culprit.gil_released(), suspects)
 
 
+class Finding(NamedTuple):
+    """What the evidence says, worked out once."""
+
+    cause: Cause
+    sample: Sample | None  # the one that counts; None of a tick, and where nothing was seen
+    spot: Spot | None  # the frame in it that is the site, if it is of any
+    doubt: Doubt  # what else than the call there may have been slow
+
+
 class Culprit:
     """Who held the loop, once."""
 
     def __init__(self, slow: Slow, rules: SiteRules) -> None:
         self.slow, self.rules = slow, rules
-        alone = not slow.parts
-        self.sample = best_sample(slow, rules) if alone else None
-        self.request = owner(slow, self.sample) if alone else None
+        self.cause, self.sample, self.spot, self.doubt = find(slow, rules)
+        self.request = owner(slow, self.sample) if not slow.parts else None
         self.place = place(self.request) if self.request is not None else Place()
-        self.cause = cause(slow)
         self.holders = gil_holders(slow, rules) if self.cause == "gil_contention" else ()
 
     def stall(self, started_at: float) -> Stall:
@@ -89,7 +97,7 @@ class Culprit:
 
     def contributors(self) -> tuple[Contributor, ...]:
         """Return who took part in a tick of many callbacks, if it was their doing."""
-        if self.cause in ("starved", "gc"):
+        if self.cause != "many_callbacks":
             return ()
         return tuple(contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
 
@@ -113,18 +121,16 @@ class Culprit:
 
     def site(self) -> Site:
         """Return the site, or the best that can be known of it."""
-        slow, sample = self.slow, self.sample
+        slow, spot = self.slow, self.spot
         if self.cause == "gil_contention":
             return self.holders[0].site if self.holders else Site(NONE, exact=False)
         if slow.parts or (self.cause == "starved" and innocent(slow)):
             return Site(NONE, exact=False)
-        spot = self.rules.site_spot(sample.spots) if sample is not None else None
-        doubtful = doubts(sample, spot) if sample is not None else Doubt.ANYTHING
-        if slow.pinned is not None and doubtful is not Doubt.NOTHING:
+        if slow.pinned is not None and self.doubt is not Doubt.NOTHING:
             code, line = slow.pinned
             return site(Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename)))
-        if spot is not None and doubtful in (Doubt.NOTHING, Doubt.CALLEE):
-            return site(spot, exact=doubtful is Doubt.NOTHING)
+        if spot is not None and self.doubt in (Doubt.NOTHING, Doubt.CALLEE):
+            return site(spot, exact=self.doubt is Doubt.NOTHING)
         return self.owner_site()
 
     def owner_site(self) -> Site:
@@ -157,6 +163,14 @@ class Culprit:
         timely = [s.spots[0] for s in self.slow.samples if s.spots and not s.late]
         one_call = len({spot[:2] for spot in timely}) == 1 < len(timely)
         return self.cause == "cpu" and one_call and stands_on_call(timely[0])
+
+
+def find(slow: Slow, rules: SiteRules) -> Finding:
+    """Return what the evidence of a slow callback says. A tick of many has no sample."""
+    sample = best_sample(slow, rules) if not slow.parts else None
+    spot = rules.site_spot(sample.spots) if sample is not None else None
+    doubtful = Doubt.ANYTHING if sample is None or spot is None else doubts(sample, spot)
+    return Finding(cause(slow), sample, spot, doubtful)
 
 
 def endpoint_code(endpoint: Any) -> CodeType | None:
@@ -222,26 +236,25 @@ def innocent(slow: Slow) -> bool:
     return usage.cpu < slow.threshold and (rest < slow.threshold or not parked(slow))
 
 
-def doubts(sample: Sample, spot: Spot | None) -> Doubt:
-    """Return what else than the call at `spot` a stack sample may be evidence of.
+def doubts(sample: Sample, spot: Spot) -> Doubt:
+    """Return what else than the call at `spot` a stack sample may be evidence of: asked in order.
 
     Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
     the stack sample shows that very look, and `spot` is who called; or plumbing, to which own code
     has just returned.
     """
-    if spot is None:
-        return Doubt.ANYTHING
-    if not sample.late or sample.sure:
+    if not sample.late or sample.sure:  # seen where it was
         return Doubt.NOTHING
     innermost = sample.spots[0]
     entered = at_entry(innermost)
-    if innermost is spot:
-        return Doubt.ANYTHING if entered else doubt(spot)
-    if entered:
-        innermost = sample.spots[1]
-        return Doubt.ANYTHING if innermost is spot else Doubt.NOTHING
-    own_code_ended = is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING
-    return Doubt.ANYTHING if own_code_ended else Doubt.NOTHING
+    caller = sample.spots[1] if entered and innermost is not spot else None
+    if entered and (innermost is spot or caller is spot):  # slow before `spot` began, or called
+        return Doubt.ANYTHING
+    if innermost is spot:  # as its instructions say
+        return doubt(spot)
+    if not entered and is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING:
+        return Doubt.ANYTHING  # own code has just returned to it
+    return Doubt.NOTHING  # below `spot`
 
 
 def contributor(part: Part, rules: SiteRules) -> Contributor:

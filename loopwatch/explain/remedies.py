@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-WAITS = ("blocking_call", "unknown")
-WORKS = ("cpu", "native_gil", "unknown")
+from loopwatch.core.causes import PROCESS, THREAD, of_calls
+
+WAITS, WORKS = of_calls("waits"), of_calls("works")
 
 
 class Remedy(NamedTuple):
@@ -25,8 +26,6 @@ class Remedy(NamedTuple):
     imports: tuple[str, ...] = ()  # only where the site's module has one of these among its names
 
 
-THREAD = "await asyncio.to_thread(...)"
-PROCESS = "await loop.run_in_executor(ProcessPoolExecutor(...), ...)"
 REGEX = (
     "Simplify the expression: nested repetition, such as (a+)+, backtracks without end. Bound the "
     "input's length, or use re2. A thread would not help: re keeps the GIL."

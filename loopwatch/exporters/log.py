@@ -12,7 +12,9 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
+from loopwatch.core.causes import CAUSES, HELD
 from loopwatch.core.guard import say
 from loopwatch.core.record_types import NONE, Contributor, Stall
 
@@ -103,18 +105,22 @@ def short(advice: str) -> str:
 
 
 def statement(stall: Stall) -> str:
-    """Return who held the loop, for how long, where and why."""
-    who = subject(stall)
-    if stall.cause == "gil_contention" and stall.gil_holders:
-        threads = ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders))
-        text = f"the loop waited {stall.duration:.3f} s for the GIL, held by thread {threads}"
-        return f"{text}{place(stall)} [gil_contention]"
-    if stall.cause == "many_callbacks":
-        text = f"many callbacks in one tick held the loop {stall.duration:.3f} s"
-        return f"{text}: {', '.join(share(c) for c in stall.contributors)} [many_callbacks]"
-    if stall.cause == "starved" and stall.site.function == NONE:
-        return f"the loop had no CPU for much of {stall.duration:.3f} s [starved]"
-    return f"{who} held the loop {stall.duration:.3f} s{place(stall)} [{stall.cause}]"
+    """Return who held the loop, for how long, where and why, in the words of its cause."""
+    row, said = CAUSES[stall.cause], facts(stall)
+    text = row.sentence if not row.sentence_if or said[row.sentence_if] else HELD
+    return f"{text.format_map(said)} [{stall.cause}]"
+
+
+def facts(stall: Stall) -> dict[str, Any]:
+    """Return what a sentence may speak of, and what it may depend on."""
+    return {
+        "who": subject(stall),
+        "duration": stall.duration,
+        "place": place(stall),
+        "threads": ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders)),
+        "contributors": ", ".join(share(c) for c in stall.contributors),
+        "no_line": stall.site.function == NONE,
+    }
 
 
 def place(stall: Stall) -> str:

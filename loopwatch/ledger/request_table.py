@@ -77,8 +77,8 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
 
 def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
-    step of it was long, and it waited for nothing. False, and nothing done, if not; the compiled
-    twin has its own."""
+    step of it was long, the last one took some time, and it waited for nothing. False, and nothing
+    done, if not; the compiled twin has its own."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
@@ -88,7 +88,7 @@ def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
         return False
     now, since, started = clock(), state.mark, request.started
     step = now - (since if since > started else started)
-    if step >= FIRST or request.rare is not None or request.times or request.queued:
+    if not 0.0 < step < FIRST or request.rare is not None or request.times or request.queued:
         return False
     if state.limit == 0.0:
         return False

@@ -19,6 +19,9 @@
    watcher.c            watchdog/sleep.py          the watchdog's sleep
    glance.c             watchdog/clocks.py         what it reads of the loops meanwhile
 
+   tests/native/test_twins.py compares names and constants, tests/ledger/test_finish_twins.py the end of
+   a request field by field.
+
    asyncio_run_type.c, exchange_type.c and libuv_handles.c hold the objects of the files so named;
    ways.h and spares.h hold what all files use.
 

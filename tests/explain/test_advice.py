@@ -25,8 +25,9 @@ import openai
 import pytest
 import requests
 
+from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Spot
-from loopwatch.core.record_types import Cause, Contributor, Frame, GilHolder, Site, Stall
+from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
 from loopwatch.explain.advice import Adviser, called
 from loopwatch.explain.circumstance import BY_CAUSE
 from loopwatch.explain.remedies import REMEDIES

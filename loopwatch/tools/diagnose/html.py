@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
+from loopwatch.core.causes import label
 from loopwatch.core.record_types import NONE, OTHER
 from loopwatch.core.tails import Parts
 from loopwatch.tools.diagnose import plots
@@ -46,21 +47,10 @@ KINDS = {
     "errors": "Requests fail",
     "generator": "The load generator was the limit",
     "blocked": "The loop is held",
-    "starved": "No CPU for the process",
+    "starved": label("starved").replace("no ", "No ", 1),
     "loop_cost": "Limited by what requests cost the loop",
     "thread_pool": "Limited by the thread pool",
     "waiting": "Limited by real I/O",
-}
-CAUSES = {
-    "blocking_call": "blocking call",
-    "cpu": "CPU work",
-    "native_gil": "native code, kept the GIL",
-    "gil_contention": "other threads had the GIL",
-    "gc": "garbage collection",
-    "import": "import",
-    "starved": "no CPU for the process",
-    "many_callbacks": "many callbacks",
-    "unknown": "cause unknown",
 }
 
 
@@ -124,6 +114,7 @@ def environment() -> Environment:
         "date": date,
         "named": named,
         "frame": short_frame,
+        "cause": label,
         "file": short_file,
     }
     found.globals |= {
@@ -133,7 +124,6 @@ def environment() -> Environment:
         "counted": counted,
         "KINDS": KINDS,
         "GOOD": GOOD,
-        "CAUSES": CAUSES,
         "ROUTES": ROUTES,
         "TAILS": TAILS,
         "REQUESTS": REQUESTS,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from importlib.resources import files
 
+from loopwatch.core.causes import labels
 from loopwatch.web.answering import Body
 
 STYLES = ("page.css", "tables.css", "charts.css", "media.css")
@@ -24,6 +26,7 @@ def assembled() -> str:
     """Return the one document: its styles and scripts are parts, in the order they are to have."""
     style = "".join(map(part, STYLES))
     script = "".join(('"use strict";\n', *map(part, SCRIPTS)))
+    script = script.replace("const CAUSES = {};", f"const CAUSES = {json.dumps(labels())};")
     html = part("index.html").replace("<style></style>", f"<style>\n{style}</style>")
     return html.replace("<script></script>", f"<script>\n{script}</script>")
 

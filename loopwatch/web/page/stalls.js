@@ -1,10 +1,6 @@
 // One stall with all that is known of it, and the list of the latest.
 
-const CAUSES = {
-  blocking_call: "blocking call", cpu: "CPU work", native_gil: "native code, kept the GIL",
-  gil_contention: "other threads had the GIL", gc: "garbage collection", import: "import",
-  starved: "no CPU for the process", many_callbacks: "many callbacks", unknown: "cause unknown",
-};
+const CAUSES = {}; // cause to label: filled in as the page is put together
 
 const stallPages = pager("more", 30, 60, () => again());
 

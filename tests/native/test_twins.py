@@ -1,0 +1,320 @@
+"""The two twins, name by name: members, functions and constants in C, and those in Python.
+
+What only one of them has is listed here, each with the reason.
+"""
+
+import ast
+import inspect
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from loopwatch.core import recent, request
+from loopwatch.core import speedups as twin
+from loopwatch.core.histogram import SECONDS_EDGES
+from loopwatch.loop import libuv, step_timing
+from loopwatch.watchdog import clocks, kernel, other_threads, sampler
+from tests.conftest import run_script
+
+from .made import a_state, answered, speedups
+
+NATIVE = Path(request.__file__).parent.parent / "native"
+
+
+class Pair(NamedTuple):
+    """A type in C and its twin in Python."""
+
+    file: str  # of the members in C
+    struct: str
+    python: str  # module:class
+    alone_in_c: dict[str, str] = {}  # noqa: RUF012 - name: why
+    alone_in_python: dict[str, str] = {}  # noqa: RUF012
+    hidden: dict[str, str] = {}  # noqa: RUF012 - fields of the struct that Python cannot see
+
+
+RING = "the ring of C is `recent`"
+PAIRS = {
+    "LoopStateNumbers": Pair(
+        "loop_state.c",
+        "LoopState",
+        "loopwatch.loop.loop_state:LoopStateNumbers",
+        alone_in_c={"asleep": "of the compiled sleep alone; for tests"},
+        alone_in_python={
+            "ask": "C looks at the poll at each step: it is cheap there",
+            "poll": "C has it as a field, which `position` reads",
+        },
+        hidden={
+            "until": "when the poll ends by itself: for the compiled sleep",
+            "owner": "whose exchange was resumed: spares a look into the context",
+            "ended": "the same, if it has ended",
+            "poll": "libuv's, which `position` reads",
+            "ticks": "`tick_counts` and `tick_sums`",
+            "squares": "`tick_squares`",
+            "notes": "`take_notes`; in Python every long step goes to the busy tick at once",
+            "noted": "how many of them",
+            "version": "for readers without the GIL",
+        },
+    ),
+    "Request": Pair(
+        "request.c",
+        "Request",
+        "loopwatch.core.request:Request",
+        alone_in_python={"rare": "where Python has what few requests have"},
+        hidden={
+            "long_steps": "the length of `times`",
+            "room": "for how many of them there is memory",
+        },
+    ),
+    "RowNumbers": Pair(
+        "request_row.c",
+        "RequestRow",
+        "loopwatch.ledger.request_row:RowNumbers",
+        alone_in_python={
+            "latest": RING,
+            "add_latency": "C adds within add_to_row",
+            "add_recent": "C adds within add_to_row",
+        },
+        hidden={"latency": "`counts` and `sums`", "room": RING},
+    ),
+    "StepNumbers": Pair(
+        "step_row.c",
+        "StepRow",
+        "loopwatch.ledger.step_table:StepNumbers",
+        hidden={"all": "`counts` and `sums`"},
+    ),
+    "LibuvPoll": Pair(
+        "libuv_handles.c",
+        "",
+        "loopwatch.loop.python_libuv:LibuvPoll",
+        alone_in_python={
+            "read": "C reads it in `position`",
+            "catch_up": "C is called back by libuv as a poll ends",
+        },
+    ),
+    "Middleware": Pair(
+        "middleware.c",
+        "",
+        "loopwatch.web.middleware:Front",
+        alone_in_python={"serve": "abstract: the subclass has it for both"},
+    ),
+    "Scheduled": Pair("scheduled.c", "", "loopwatch.loop.python_scheduled:Scheduled"),
+    "Response": Pair("response.c", "", "loopwatch.loop.response:Answer"),
+}
+TYPES_ALONE = {"Watcher": "the compiled sleep: without it the watchdog waits for a lock"}
+FUNCTIONS = {  # with a twin of the same name
+    "add_request": "loopwatch.ledger.request_table",
+    "add_to_known": "loopwatch.ledger.request_table",
+    "answering": "loopwatch.loop.response",
+    "begin": "loopwatch.core.request",
+    "timed_run": "loopwatch.loop.python_steps",
+    "timed_select": "loopwatch.loop.python_steps",
+    "timed_soon": "loopwatch.loop.python_scheduled",
+}
+FUNCTIONS_ALONE = {
+    "clock": "time.perf_counter",
+    "running_context": "what the watchdog cannot see otherwise",
+    "set_clock_step": "for counting instructions",
+    "wire_ledger": "the wiring",
+    "wire_middleware": "the wiring",
+    "wire_request": "the wiring",
+    "wire_steps": "the wiring",
+}
+KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool"}
+
+CONSTANTS = {  # in C, and what Python has for it
+    "native.h ABI": twin.ABI,
+    "native.h RECENT": recent.RECENT,
+    "native.h PARTS": recent.PARTS,
+    "native.h MANY": request.MANY,
+    "watcher.c SHORTEST": sampler.SHORTEST,
+    "watcher.c STUCK": clocks.WAITED,
+    "watcher.c QUIET": other_threads.QUIET,
+}
+AT_LEAST = {  # room in C for what Python gives
+    "native.h EDGES": len(SECONDS_EDGES),
+    "watcher.h FILES": kernel.GROUPS,
+}
+CONSTANTS_ALONE = {
+    "native.h NOTES": "in Python every long step goes to the busy tick at once",
+    "spares.h SPARES": "Python allocates",
+    "timed_soon.c FEW": "Python's own calls",
+    "libuv_handles.c LARGEST": "the handles of C",
+    "libuv_poll.h PREFIX": "the handles of C",
+    "glance.c SETTLED": "the compiled sleep",
+    "glance.c AT_ONCE": "the compiled sleep",
+    "watcher.c OFTEN": "the compiled sleep",
+    "watcher.c LULL": "the compiled sleep",
+    "watcher.h UNKNOWN": "the compiled sleep",
+    "watcher.h NEVER": "the compiled sleep",
+}
+
+if speedups is None:
+    pytest.skip("the compiled twin was not built", allow_module_level=True)
+
+
+def compiled(name: str) -> type:
+    """Return a type of the compiled twin, also where the module does not show it."""
+    if name == "Scheduled":
+        return type(speedups.timed_soon(a_state(), lambda callback: callback, 0)(print))
+    return type(answered()) if name == "Response" else getattr(speedups, name)
+
+
+def public(names: Any) -> set[str]:
+    return {name for name in names if not name.startswith("__")}
+
+
+@cache
+def pythons() -> dict[str, Any]:
+    """Return the names and the annotations of the twins in Python: what a process without the
+    compiled one has."""
+    printed = run_script(
+        """
+        import json, sys
+        sys.modules["loopwatch._speedups"] = None
+        from importlib import import_module
+        from inspect import get_annotations
+
+        classes, functions = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+        found = {}
+        for name, where in classes.items():
+            module, _, kind = where.partition(":")
+            kind = getattr(import_module(module), kind)
+            types = dict(get_annotations(kind))
+            for each, thing in vars(kind).items():
+                if isinstance(thing, property) and each not in types:
+                    types[each] = thing.fget.__annotations__["return"]
+            found[name] = {"names": [*vars(kind), *types], "types": types}
+        for name, module in functions.items():
+            found[name] = getattr(import_module(module), name).__module__
+        print(json.dumps(found))
+        """,
+        json.dumps({name: pair.python for name, pair in PAIRS.items()}),
+        json.dumps(FUNCTIONS),
+    )
+    found: dict[str, Any] = json.loads(printed)
+    return found
+
+
+def text(file: str) -> str:
+    """Return a C file without its comments."""
+    return re.sub(r"/\*.*?\*/", "", (NATIVE / file).read_text("utf-8"), flags=re.DOTALL)
+
+
+def members(file: str) -> list[tuple[str, str, str]]:
+    """Return name, type and field of each member that a C file has in a table."""
+    row = r'\{"(\w+)",\s*(T_\w+),\s*offsetof\(\w+,\s*([\w.]+)\)'
+    return re.findall(row, text(file))
+
+
+def fields(struct: str) -> set[str]:
+    """Return the fields of a struct in native.h."""
+    (body,) = re.findall(
+        rf"typedef struct \{{((?:(?!typedef struct).)*?)\}} {struct};", text("native.h"), re.DOTALL
+    )
+    names = re.sub(r"\[[^]]*\]", "", body).replace(";", ",").split(",")
+    return {name.split()[-1].lstrip("*") for name in names if name.strip()} - {"PyObject_HEAD"}
+
+
+def constants() -> dict[str, float]:
+    found = {}
+    for path in sorted(NATIVE.glob("*.[ch]")):
+        for name, value in re.findall(
+            r"^#define (\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
+        ):
+            found[f"{path.name} {name}"] = float(value)
+    return found
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_both_twins_have_the_same_names(name: str) -> None:
+    pair = PAIRS[name]
+    in_c, in_python = public(vars(compiled(name))), public(pythons()[name]["names"])
+    private = {each for each in in_python - in_c if each.startswith("_")}
+    assert in_c - in_python == {*pair.alone_in_c}
+    assert in_python - private - in_c == {*pair.alone_in_python}
+
+
+@pytest.mark.parametrize("name", [name for name, pair in PAIRS.items() if pair.struct])
+def test_members_are_the_fields_of_their_names_and_of_the_same_types(name: str) -> None:
+    pair = PAIRS[name]
+    shown = members(pair.file)
+    assert [(member, field) for member, _, field in shown if member != field] == []
+    types = pythons()[name]["types"]
+    for member, kind, _ in shown:
+        if member not in pair.alone_in_c:
+            python = types[member]
+            assert KINDS.get(kind, python) == python, member
+            assert kind in KINDS or python not in KINDS.values(), member
+
+
+@pytest.mark.parametrize("name", [name for name, pair in PAIRS.items() if pair.struct])
+def test_every_field_in_c_is_a_member_or_hidden_for_a_reason(name: str) -> None:
+    pair = PAIRS[name]
+    shown = public(vars(compiled(name)))
+    assert fields(pair.struct) - shown == {*pair.hidden}
+
+
+def test_every_type_and_function_has_a_twin_or_none_for_a_reason() -> None:
+    types = {name for name in public(vars(speedups)) if isinstance(getattr(speedups, name), type)}
+    assert types - PAIRS.keys() == {*TYPES_ALONE}
+    functions = {
+        name for name in public(vars(speedups)) if inspect.isbuiltin(getattr(speedups, name))
+    }
+    assert functions == {*FUNCTIONS, *FUNCTIONS_ALONE}
+    assert {name: pythons()[name] for name in FUNCTIONS} == FUNCTIONS
+
+
+def test_every_constant_in_c_is_that_of_python_or_alone_for_a_reason() -> None:
+    found = constants()
+    assert {*found} == {*CONSTANTS, *AT_LEAST, *CONSTANTS_ALONE}
+    assert {name: found[name] for name in CONSTANTS} == CONSTANTS
+    assert all(found[name] >= least for name, least in AT_LEAST.items())
+    assert speedups.ABI == twin.ABI
+
+
+def test_the_functions_of_libuv_stand_in_one_order() -> None:
+    (body,) = re.findall(r"enum \{(.*?)\}", text("libuv_poll.h"), re.DOTALL)
+    *in_c, end = [each.strip() for each in body.split(",")]
+    names = [re.sub("^uv_(metrics_idle)?(_time)?", "", name).upper() for name in libuv.FUNCTIONS]
+    in_python = [name or "IDLE_TIME" for name in names]
+    assert end == "FUNCTIONS"
+    assert in_python == [*in_c, "METRICS_INFO"]  # that one is for Python alone
+
+
+def test_the_ways_stand_in_one_order() -> None:
+    (body,) = re.findall(r"\*\*slots\[\] = \{(.*?)\}", text("module.c"), re.DOTALL)
+    in_c = re.findall(r"wired\.(\w+)", body)
+    tree = ast.parse(inspect.getsource(step_timing))
+    (call,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("wire_steps")
+    )
+    ways = call.args[-1]
+    assert isinstance(ways, ast.Tuple)
+    in_python = [ast.unparse(each).removeprefix("long_steps.") for each in ways.elts]
+    assert [name.removeprefix("take_") for name in in_python] == in_c
+
+
+def test_a_row_has_room_for_all_edges() -> None:
+    row, steps, state = speedups.RowNumbers(), speedups.StepNumbers(), speedups.LoopStateNumbers()
+    buckets = (row.counts, row.sums, steps.counts, steps.sums)
+    ticks = (state.tick_counts, state.tick_sums, state.tick_squares)
+    assert {len(each) for each in (*buckets, *ticks)} == {len(SECONDS_EDGES) + 1}
+
+
+def test_files_that_the_c_files_name_exist() -> None:
+    package = NATIVE.parent
+    named = {
+        name
+        for path in NATIVE.glob("*.[ch]")
+        for name in re.findall(r"\b[\w/]+\.(?:py|c|h)\b", path.read_text("utf-8"))
+        if "/" in name and not name.startswith("sys/")
+    }
+    places = (package, package.parent)
+    assert [n for n in sorted(named) if not any((at / n).exists() for at in places)] == []
+    assert len(named) > 10
