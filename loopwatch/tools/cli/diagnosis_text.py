@@ -1,4 +1,4 @@
-"""A report in the terminal: the verdict first, then who held the loop, who paid, and the limits."""
+"""A report in the terminal: verdict, culprits, routes, throughput, notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loopwatch.tools.diagnose.wording import (
     routed,
 )
 
-CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
+CULPRITS, ROUTES = 8, 12  # shown at most; the rest are in the JSON
 BAR = 12  # characters
 PARTS = (  # of latency: mark, style
     ("queued", "░", "yellow"),
@@ -84,7 +84,7 @@ def verdict(report: Report) -> Text:
 
 
 def quoted(text: str, style: str) -> Text:
-    """Return a sentence; what stands between backticks stands out."""
+    """Return a sentence with the parts in backticks highlighted."""
     whole = Text()
     for place_, piece in enumerate(printable(text).split("`")):
         whole.append(piece, "bold" if place_ % 2 else style)
@@ -152,7 +152,7 @@ def quantile_cells(found: Quantiles | None) -> tuple[str, str, str]:
 
 
 def bar(parts: Parts) -> Text:
-    """Return the four parts of a mean latency as lengths that add up to the whole bar."""
+    """Return the lengths of the four parts of a mean latency; they add up to the bar."""
     text, done, before = Text(), 0, 0.0
     for name, mark, style in PARTS:
         before += getattr(parts, name)
@@ -178,13 +178,13 @@ def limit_lines(report: Report) -> Iterator[str]:
     busy = (
         f"the loop was busy for {percent(served.utilization)} of the time"
         if (served.utilization is not None)
-        else "this loop does not tell how busy it is"
+        else "this loop does not report how busy it is"
     )
     yield f"{served.served:.1f} requests/s served; {busy}."
     if served.loop_cost is not None and served.ceiling is not None:
         yield (
-            f"A request of this mix costs the loop {ms(served.loop_cost)}: at most "
-            f"{served.ceiling:.0f} requests/s a process."
+            f"A request of this mix costs the loop {ms(served.loop_cost)}: one process serves at "
+            f"most {served.ceiling:.0f} requests/s."
         )
     if served.busiest:
         shares = ", ".join(f"{routed(b.route)} {percent(b.share)}" for b in served.busiest[:3])
@@ -196,7 +196,7 @@ def limit_lines(report: Report) -> Iterator[str]:
     if report.generator is not None:
         made = report.generator
         yield (
-            f"Load generator: sent {ms(made.late_p99)} late (p99), {percent(made.cpu)} of a core, "
+            f"Load generator: {ms(made.late_p99)} late (p99), {percent(made.cpu)} of a core, "
             f"{made.connections} connections."
         )
 
