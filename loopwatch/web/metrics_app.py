@@ -73,9 +73,9 @@ class Metrics(Answering):
     def _source(self, by_name: bool) -> CollectorRegistry:
         if not multiprocess.active():
             return self._registry
-        everybody = CollectorRegistry(auto_describe=by_name)
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return everybody
+        combined = CollectorRegistry(auto_describe=by_name)
+        MultiProcessCollector(combined)  # type: ignore[no-untyped-call]
+        return combined
 
 
 def header(scope: Scope, wanted: bytes) -> str:

@@ -91,35 +91,35 @@ def quoted(text: str, style: str) -> Text:
     return whole
 
 
-def culprit(number: int, told: Culprit) -> RenderableType:
+def culprit(number: int, one: Culprit) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column()
-    near = "" if told.site.exact or not told.site.line else "near "
-    title = Text(printable(f"{near}{place(told)}"), "bold cyan")
-    title.append(printable(f"  {call(told)}"), "default")
+    near = "" if one.site.exact or not one.site.line else "near "
+    title = Text(printable(f"{near}{place(one)}"), "bold cyan")
+    title.append(printable(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
-    whose = f"{told.method or ''} {told.route}".strip() if told.route else "outside any request"
+    route = f"{one.method or ''} {one.route}".strip() if one.route else "outside any request"
     table.add_row(
         "",
         printable(
-            f"{whose}: {counted(told.count, 'stall')}, {told.seconds:.2f} s held, "
-            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited "
-            f"{told.lost:.1f} s [{told.cause}]"
+            f"{route}: {counted(one.count, 'stall')}, {one.seconds:.2f} s held, "
+            f"{one.longest:.2f} s the longest; {counted(one.victims, 'request')} waited "
+            f"{one.lost:.1f} s [{one.cause}]"
         ),
     )
-    for line in predicted(told):
+    for line in predicted(one):
         table.add_row("", Text(printable(line)))
-    if told.advice:
-        table.add_row("", Text(printable(told.advice), "green"))
+    if one.advice:
+        table.add_row("", Text(printable(one.advice), "green"))
     return table
 
 
-def predicted(told: Culprit) -> Iterator[str]:
-    worth = [p for p in told.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
+def predicted(one: Culprit) -> Iterator[str]:
+    worth = [p for p in one.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
     for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
-        whose = f"{p.method} {routed(p.route)}"
-        yield f"without it, p99 of {whose}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
+        route = f"{p.method} {routed(p.route)}"
+        yield f"without it, p99 of {route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
 
 
 def route_table(report: Report) -> Table:
@@ -163,7 +163,7 @@ def bar(parts: Parts) -> Text:
 
 
 def legend() -> Text:
-    text = Text("p50 to p99: ", "dim").append("clients' from the due time, else the server's; ")
+    text = Text("p50 to p99: ", "dim").append("of clients from the due time, or of the server; ")
     for name, mark, style in PARTS:
         text.append(mark, style).append(f" {name}  ")
     return text

@@ -135,12 +135,12 @@ def culprits(data: Data, before: Data) -> tuple[Culprit, ...]:
     for (site, route), rows in summed(data["sites"]).items():
         stall: Data = latest.get((site, route), {})
         figures, old = figures_of(rows), figures_of(then.get((site, route), ()))
-        dearest = max(rows, key=lambda row: sum(row["stalls"]["sums"]))
+        costliest = max(rows, key=lambda row: sum(row["stalls"]["sums"]))
         found.append(
             Culprit(
                 site=site,
                 route=route,
-                cause=str(dearest["cause"]),
+                cause=str(costliest["cause"]),
                 active=bool(before) and figures != old,
                 place="{file}:{line}".format(**stall["site"]) if stall else "",
                 call=stall["site"]["code"] if stall else "",

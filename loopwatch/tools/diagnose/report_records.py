@@ -171,7 +171,7 @@ class Culprit:
     longest: float  # s
     lost: float  # request-seconds
     victims: int  # requests that waited
-    victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, whatever its route
+    victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, for all its routes
     predictions: tuple[Prediction, ...]  # of victim routes
 
 
@@ -294,5 +294,5 @@ class Report:
     distributions: tuple[Distribution, ...]
     stacks: tuple[FoldedStack, ...]  # most seconds first
     stall_count: int
-    dropped: Mapping[str, int]  # what loopwatch could not keep meanwhile; no zeros
+    dropped: Mapping[str, int]  # what loopwatch could not keep during it; no zeros
     notes: tuple[str, ...]  # what this report does not know, and why

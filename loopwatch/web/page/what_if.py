@@ -40,10 +40,10 @@ class WhatIfs:
 def what_if(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the sites with most lost request-seconds: each has its name as `site`, and as
     `routes` the fields of `WhatIf` for the routes whose latest requests waited for it."""
-    return [{"site": site, "routes": routes(snapshot, site)} for site in dearest(snapshot.stalls)]
+    return [{"site": site, "routes": routes(snapshot, site)} for site in costliest(snapshot.stalls)]
 
 
-def dearest(stalls: Iterable[Stall]) -> list[str]:
+def costliest(stalls: Iterable[Stall]) -> list[str]:
     lost: defaultdict[str, float] = defaultdict(float)
     for stall in stalls:
         if stall.site.function != NONE and stall.lost_request_seconds > 0:
