@@ -177,7 +177,7 @@ def warn_once() -> None:
 
 
 async def awaiting(awaitable: Awaitable[None]) -> None:
-    """Await what an app returned: any awaitable, since this needs a coroutine."""
+    """Wrap what an app returned, which may be any awaitable, in a coroutine."""
     await awaitable
 
 
