@@ -52,7 +52,7 @@ def timed_classify(llm: Llm, text: str) -> Awaitable[str]:
 async def serially(batch: Batch, opened: Opened) -> list[str]:
     """SLOW, but not blocking: each text waits for the one before it.
 
-    loopwatch rightly says nothing: the loop is free and serves other requests.
+    loopwatch says nothing, rightly: the loop is free and serves other requests.
     """
     return [await timed_classify(opened.llm, text) for text in batch.texts]
 
