@@ -1,15 +1,15 @@
 """Do clients' percentiles of `loopwatch diagnose` agree with autocannon's?
 
-The same app, rate and duration for both. autocannon 9 must be on PATH, or npx must have it:
+Both get the same app, rate and duration. autocannon 9 must be on PATH or available to npx:
 npm i -g autocannon@9
 
-autocannon sends what a connection may send in a second at the beginning of that second. With one
-request a second and connection, and answers within that second, no request waits for an answer
-before it is sent, so nothing is omitted that would have waited. Its own correction is switched off
-(-C): it takes requests to be due every millisecond, whatever the rate, and so makes values up.
+autocannon sends all requests of a connection's second at the beginning of that second. With one
+request a second on each connection, and answers within that second, no request waits for an answer
+before it is sent, so none that would have waited is omitted. Its own correction is off (-C): it
+assumes that a request is due every millisecond, at any rate, and so invents values.
 
-The app's loop is held for 0.3 s every 30/31 s, so the seconds' beginnings find it, one after
-another, at each moment of a period.
+The app's loop is held for 0.3 s every 30/31 s, so successive seconds begin at each moment of a
+period in turn.
 
     python benchmarks/agreement.py [--loop asyncio]
 """
@@ -38,7 +38,7 @@ from starlette.routing import Route
 from loopwatch.tools.cli.child import serving
 
 HERE = Path(__file__).resolve().parent
-SHARE = 0.15  # how far apart they may be
+SHARE = 0.15  # the largest allowed difference
 HELD, PERIOD = 0.3, 30 / 31  # s
 RATE, DURATION = 20, 30  # requests/s, and connections; s
 QUANTILES = ("p50", "p90", "p99")
@@ -69,7 +69,7 @@ app = Starlette(routes=[Route("/", answer)], lifespan=lifespan)
 
 
 def autocannon() -> list[str]:
-    """Return the command that is autocannon; exits with what to do if there is none."""
+    """Return autocannon's command; without one, exit with instructions."""
     if found := shutil.which("autocannon"):
         return [found]
     npx = shutil.which("npx")
@@ -79,21 +79,21 @@ def autocannon() -> list[str]:
         )
         if known.returncode == 0:
             return [npx, "--no-install", "autocannon"]
-    raise SystemExit("agreement: needs autocannon 9, on PATH or for npx: npm i -g autocannon@9")
+    raise SystemExit("agreement: needs autocannon 9 on PATH or in npx: npm i -g autocannon@9")
 
 
 def by_autocannon(command: list[str], loop: str) -> Mapping[str, float]:
-    """Return its percentiles, s."""
+    """Return autocannon's percentiles, s."""
     arguments = ["agreement:app", f"--loop={loop}", "--port=0", "--admin-port=0"]
     with serving(arguments) as (_, served):
         rate = ["-C", "-R", str(RATE), "-c", str(RATE), "-d", str(DURATION)]
         done = subprocess.run([*command, "-j", *rate, served.app], capture_output=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)["latency"]
-    return {q: told[q] / 1000 for q in QUANTILES}
+    latency: dict[str, Any] = json.loads(done.stdout)["latency"]
+    return {q: latency[q] / 1000 for q in QUANTILES}
 
 
 def by_loopwatch(loop: str) -> Mapping[str, float]:
-    """Return the client's percentiles of a report, s."""
+    """Return the client's percentiles in a report, s."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
         command = [sys.executable, "-m", "loopwatch", "diagnose", "agreement:app", "--get", "/"]
         command += ["--rate", str(RATE), "--duration", str(DURATION), "--loop", loop]

@@ -1,4 +1,4 @@
-"""The apps that are measured: the smallest route, an ordinary one, and that with a longer step."""
+"""The measured apps: the smallest route, an ordinary one, and the same with a longer step."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ async def item() -> Item:
 
 
 async def mark(request: Request) -> PlainTextResponse:
-    """Ends one batch and begins the next: answers with the CPU time used until then, both times.
+    """End one batch and begin the next: answer with the CPU time used so far, before and after.
 
-    It also tells how often the whole heap was searched for garbage until then.
+    The answer also has the number of full garbage collections so far.
 
-    `getloadavg` is called for its name alone: callgrind is told to dump its counters whenever it
-    enters it. Collecting garbage in between lets every batch begin in the same state.
+    `getloadavg` is only a marker: callgrind dumps its counters whenever the function is entered.
+    Garbage is collected in between, so every batch begins in the same state.
     """
     ended = time.process_time_ns()
     os.getloadavg()
@@ -65,7 +65,7 @@ def fastapi_app(endpoint: Callable[[], Awaitable[Item]] = item) -> App:
 
 
 def stretched_app(seconds: float) -> App:
-    """Return the FastAPI app, one of whose steps looks so much longer by the even clock."""
+    """Return the FastAPI app with one step that looks this much longer on the even clock."""
     stretch = evenclock.stretcher()
 
     async def stretched_item() -> Item:

@@ -1,4 +1,4 @@
-"""What a benchmark's command line takes, and what it says of anything else."""
+"""Types of a benchmark's arguments, with error messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def parser_of(description: str) -> argparse.ArgumentParser:
-    """Return a parser that shows the description as it is written."""
+    """Return a parser that prints the description unchanged."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -17,13 +17,13 @@ def parser_of(description: str) -> argparse.ArgumentParser:
 def add_choice(
     parser: argparse.ArgumentParser, name: str, choices: list[str], default: list[str]
 ) -> None:
-    shown = f"of {', '.join(choices)}; default: {_told(choices, default)}"
+    shown = f"of {', '.join(choices)}; default: {_default_text(choices, default)}"
     parser.add_argument(
         name, nargs="+", choices=choices, default=default, metavar=name[2:-1].upper(), help=shown
     )
 
 
-def _told(choices: list[str], default: list[str]) -> str:
+def _default_text(choices: list[str], default: list[str]) -> str:
     if len(default) < len(choices) - 1:
         return ", ".join(default)
     return "all" if default == choices else "all others"

@@ -1,13 +1,13 @@
-"""The open load: requests that arrive when they were planned to, however the server is doing.
+"""The open load: requests arrive as planned, independent of the server.
 
-The moments are a Poisson process, drawn in advance from a seed: the same seed, the same moments. A
-request's latency counts from its planned moment, so one that had to wait for a free connection, or
-that the client was late to send, is not taken for a quick one.
+The moments are a Poisson process, drawn in advance from a seed; the same seed gives the same
+moments. A request's latency counts from its planned moment, so it includes the wait for a free
+connection and the client's lateness.
 
-As a program it loads one server once and prints what it saw, as JSON: latencies in seconds, CPU
-seconds of the server a request and a second, how often it searched its whole heap for garbage, and
-what says that the machine was busy otherwise: how long the server waited for a processor, and how
-late the client was with 99 % of the requests while a connection was free.
+As a program it loads one server once and prints the results as JSON: latencies in seconds, the
+server's CPU seconds for each request and each second, and its full garbage collections. Two more
+numbers show whether the machine was otherwise busy: how long the server waited for a processor, and
+how late the client was with 99 % of the requests while a connection was free.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from pathlib import Path
 from client import Client, ask, is_whole, receive
 
 CONNECTIONS = 16
-LEAD = 0.3  # s of load that nothing is measured of, at the same rate
-AWAKE = 0.0001  # s before a planned moment from which the client does not sleep
+LEAD = 0.3  # s of unmeasured load before, at the same rate
+AWAKE = 0.0001  # s before a planned moment in which the client does not sleep
 PATIENCE = 10.0  # s after the last planned moment
-LATE = 0.001  # s; a client that is later than that measures itself
-WAITED = 0.05  # s a second; a server that waits longer has a part of a processor
+LATE = 0.001  # s; a later client measures itself
+WAITED = 0.05  # s a second; a server that waits longer has only part of a processor
 clock = time.perf_counter
 
 
 def planned(rate: float, seconds: float, seed: int) -> list[float]:
-    """Return when requests arrive, s from the beginning; at least one does."""
+    """Return the arrival times of requests, s from the beginning; there is at least one."""
     draw = random.Random(seed).expovariate
     moments, at = [], draw(rate)
     while at < seconds:
@@ -54,7 +54,7 @@ class Asked:
 
 
 class Load:
-    """Each request is sent at its moment, or as soon after as a connection is free."""
+    """Sends each request at its moment, or later as soon as a connection is free."""
 
     def __init__(self, connections: Sequence[socket.socket], moments: Sequence[float]) -> None:
         self.began = clock()
@@ -98,19 +98,19 @@ class Load:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a client saw of one server in one turn."""
+    """The measurement of one server in one turn."""
 
     requests: int
     p50: float  # s
     p99: float  # s
     cpu: float  # s a request, of the server
     busy: float  # s a second, of the server
-    collections: float  # a second, of the server's whole heap
-    waited: float  # s a second, of the server's threads: for a processor that others had
+    collections: float  # full garbage collections a second, in the server
+    waited: float  # s a second that the server's threads waited for a processor
     late: float  # s, of the client
 
     def disturbed(self) -> bool:
-        """Had somebody else the processors?"""
+        """Whether other processes used the processors."""
         return self.late > LATE or self.waited > WAITED
 
 
@@ -136,9 +136,9 @@ def seen(client: Client, given: argparse.Namespace) -> Seen:
 
 
 def waits(pid: int) -> float:
-    """Return how long a process's threads have waited for a processor, s; 0.0 if nobody tells."""
-    told = [path.read_text().split() for path in Path("/proc").glob(f"{pid}/task/*/schedstat")]
-    return sum(int(waited) for _, waited, _ in told) / 1e9
+    """Return how long a process's threads waited for a processor, s; 0.0 if unknown."""
+    stats = [path.read_text().split() for path in Path("/proc").glob(f"{pid}/task/*/schedstat")]
+    return sum(int(waited) for _, waited, _ in stats) / 1e9
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -149,7 +149,7 @@ def main() -> None:
     given = arguments()
     if given.processor is not None:
         os.sched_setaffinity(0, {given.processor})
-    gc.disable()  # it would make the client late
+    gc.disable()  # collections would make the client late
     with Client(given.port, CONNECTIONS) as client:
         print(json.dumps(asdict(seen(client, given))))
 
@@ -161,7 +161,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--processor", type=int, help="the only one that it may run on")
+    parser.add_argument("--processor", type=int, help="the only one it may run on")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""What loopwatch may cost, and a sentence for each bound that it does not keep.
+"""The bounds of loopwatch's cost, and a sentence for each bound that is exceeded.
 
-On asyncio loopwatch must stay below an empty ASGI middleware of the same run. The other bounds are
-instructions per request, over those of the bare app.
+On asyncio, loopwatch must cost less than an empty ASGI middleware in the same run. The other bounds
+are instructions per request, relative to the bare app.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEP_AT_MOST = 1.02  # a route with a step of 2 ms, over the same one with short
 
 
 def broken(results: Results) -> Iterator[str]:
-    """Yield a sentence for each bound that is not kept, or whose figures were not measured."""
+    """Yield a sentence for each bound that is exceeded or whose figures were not measured."""
     if "instructions" in results.plan.measures:
         yield from _costly(results)
     if "step" in results.plan.measures:

@@ -1,4 +1,4 @@
-"""Starts the measured server, waits until it listens, and ends it whatever happens."""
+"""Starts the measured server, waits until it listens, and always ends it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def serving(
 
 
 def environment() -> dict[str, str]:
-    """Nothing of the caller's that would switch something on, and no random hashes."""
+    """The environment without variables that switch anything on, and without random hashes."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     path = filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
     return mine | {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(path)}
@@ -86,7 +86,7 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 
 
 def _end(process: subprocess.Popen[str], gently: bool) -> None:
-    if not gently:  # callgrind would write one more profile, which takes long
+    if not gently:  # callgrind would write one more profile, which is slow
         process.kill()
     try:
         process.communicate(timeout=STOP_WITHIN)

@@ -1,6 +1,6 @@
-"""The load: a few keep-alive connections, a request on each, then the answers; and again.
+"""The load: a few keep-alive connections. It sends a request on each, reads the answers, repeats.
 
-So several requests share a tick of the server's loop, as they do on a server that has work.
+So several requests share a tick of the server's loop, as on a busy server.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Mark(NamedTuple):
 
     ended: int
     began: int
-    collections: int  # of the whole heap, by the end of the batch; the mark makes one more
+    collections: int  # full garbage collections by the end of the batch; the mark adds one more
 
 
 class Client:
@@ -74,7 +74,7 @@ def answer(connection: socket.socket) -> bytes:
 
 
 def is_whole(received: bytes) -> bool:
-    """Is this an answer to its end? Raise if it is not the one that was expected."""
+    """Return whether the answer is complete; raise if it is not the expected one."""
     head, end, body = received.partition(END)
     if not end:
         return False

@@ -1,4 +1,4 @@
-"""What the turns show: variants beside the bare app of the same round, and what is too much."""
+"""The results of the turns: variants against the bare app of the same round, and the bounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from turns import Round, Turns
 
 Place: TypeAlias = tuple[str, str]  # app and loop
 CPU_AT_MOST = 1.02  # a request, over bare
-P99_AT_MOST = 1.15  # over bare; or what bare shows against itself, if that is more
+P99_AT_MOST = 1.15  # over bare; or bare against itself, if that is more
 SHOWN = [
     *(("p50", 1e3, ".2f"), ("p99", 1e3, ".2f"), ("cpu", 1e6, ".0f")),
     *(("busy", 1, ".0%"), ("collections", 1, ".1f")),
@@ -33,12 +33,12 @@ class Comparison:
     reasons: dict[Place, str] = field(default_factory=dict)
 
     def figures(self, place: Place, row: str, name: str) -> list[float]:
-        """A figure of each round."""
+        """Return a figure of each round."""
         turns = self.turns.get(place)
         return [getattr(done[row], name) for done in turns.rounds if row in done] if turns else []
 
     def ratios(self, place: Place, row: str, name: str) -> list[float]:
-        """A figure over that of the bare app, of each round."""
+        """Return the ratio of a figure to the bare app's, for each round."""
         pairs = zip(self.figures(place, row, name), self.figures(place, BARE, name), strict=True)
         return [mine / base for mine, base in pairs]
 
@@ -50,7 +50,7 @@ class Comparison:
         return json.dumps([self._turned(place) for place in self.turns], indent=1)
 
     def exceeded(self) -> Iterator[str]:
-        """Yield a sentence for each bound that loopwatch does not keep, or was not measured by."""
+        """Yield a sentence for each bound that loopwatch exceeds or was not measured by."""
         for place in self.schedule.places():
             if self.figures(place, "loopwatch", "cpu"):
                 yield from self._exceeded(place)
@@ -90,8 +90,8 @@ class Comparison:
             for row, why in turns.reasons.items():
                 yield f"- n/a: {label(row)} ({at}): {why}"
             if turns.disturbed:
-                told = f"rounds counted: {len(turns.rounds)}, left out: {len(turns.disturbed)}"
-                yield f"- {at}: {told}, for others had the processors"
+                rounds = f"rounds counted: {len(turns.rounds)}, left out: {len(turns.disturbed)}"
+                yield f"- {at}: {rounds}, because other processes had the processors"
         for place, why in self.reasons.items():
             yield f"- n/a: {', '.join(place)}: {why}"
 

@@ -1,4 +1,4 @@
-"""What it costs to have loopwatch switched on, per HTTP request, beside others of its kind.
+"""The cost of loopwatch per HTTP request, compared with similar tools.
 
     pip install -e '.[bench]'       (and valgrind, from the system's packages)
     python benchmarks/cost.py       (everything)
@@ -7,21 +7,21 @@
 Two apps (a bare Starlette route; a FastAPI route with a response model and three awaits), two
 loops, one uvicorn worker, ten keep-alive connections from another process. Four measures:
 
-- instructions: user-space instructions of the loop thread, counted by callgrind: the steady figure.
-  A watchdog thread is not in it, for under callgrind it wakes far too often per request. Nor are
-  slow steps: the performance counters are replaced by even ones, or every step would look slow.
-  Nor is automatic garbage collection, whose share of a batch is chance; it is in the CPU time.
+- instructions: user-space instructions of the loop thread, counted by callgrind: the stable figure.
+  It excludes a watchdog thread, which wakes far too often per request under callgrind. It excludes
+  slow steps: the performance counters are replaced by even ones, or every step would look slow. It
+  excludes automatic garbage collection, whose share of a batch is random; the CPU time has it.
 - step: instructions per request of the FastAPI route when one of its steps looks 2 ms long, by the
   even clock, over the same route with that step short; loopwatch is on. All else is equal, so the
-  difference is what it takes to file a long step.
-- cpu: CPU time of the whole server at its natural speed, in turns with the bare app. The row
-  "bare" is the bare app against itself: a difference smaller than that one's is none.
-- idle: the share of one core that a server takes which has nothing to do.
+  difference is the cost of recording a long step.
+- cpu: CPU time of the whole server at its natural speed, in turns with the bare app. The row "bare"
+  is the bare app against itself: a smaller difference than that is noise.
+- idle: the share of one core that an idle server takes.
 
-opentelemetry-instrumentation-asgi gets a tracer provider of the SDK without exporter; loopwatch
-and all others run with the OpenTelemetry API alone.
+opentelemetry-instrumentation-asgi gets a tracer provider of the SDK without an exporter; loopwatch
+and all others run with only the OpenTelemetry API.
 
-Exit status: 0; 1 with --check if loopwatch costs more than its bounds, which are in bounds.py; 2 if
+Exit status: 0; 1 with --check if loopwatch exceeds its bounds, which are in bounds.py; 2 if
 something failed.
 """
 

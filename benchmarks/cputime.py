@@ -8,11 +8,11 @@ from child import Setup, serving
 from client import Client
 
 WARM_UP = 500
-LONGER = 4  # a batch, than where instructions are counted: time is noisier, and a request quicker
+LONGER = 4  # times the batch for instructions: time is noisier, and requests are faster
 
 
 def ratios(base: Setup, other: Setup, requests: int, rounds: int) -> list[float]:
-    """`other` over `base`, once per round; both take turns, so both meet the same machine."""
+    """`other` over `base`, once per round; they take turns, so both meet the same conditions."""
     with serving(base) as one, serving(other) as two, Client(one.port) as a, Client(two.port) as b:
         for client in (a, b):
             client.load(WARM_UP)
@@ -33,7 +33,7 @@ def _used(client: Client, requests: int) -> int:
 
 
 def idle_share(setup: Setup, seconds: float) -> float:
-    """The share of one core that a server takes which has nothing to do."""
+    """The share of one core that an idle server takes."""
     with serving(setup) as child, Client(child.port) as client:
         client.load(WARM_UP)
         began, clock = client.mark().began, time.perf_counter()

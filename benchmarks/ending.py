@@ -1,4 +1,4 @@
-"""How a benchmark with bounds ends: exit status 0; 1 if one is exceeded; 2 if something failed."""
+"""Exit status of a benchmark with bounds: 0; 1 if one is exceeded; 2 if something failed."""
 
 from __future__ import annotations
 

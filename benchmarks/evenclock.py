@@ -1,11 +1,11 @@
 """Clocks that tick evenly: each reading of a performance counter is TICK after the last one.
 
-So a slowed server's steps last about as long as in life, and nothing takes them for slow ones.
+So the steps of a slowed server seem to last about as long as normal, and none looks slow.
 
-loopwatch's compiled twin has a clock of its own, which can tick like this. Where it can, everybody
-reads that one, whether loopwatch is switched on or not: so a reading costs every variant the same.
-The twin is loaded by itself, for importing loopwatch takes clocks by name. A twin that cannot
-tick, or none, leaves it at counters of Python's.
+loopwatch's compiled part has a clock that can tick like this. If so, all variants read that clock,
+with loopwatch or without, so a reading costs each of them the same. The compiled part is loaded
+alone, because importing loopwatch takes clocks by name. If it cannot tick or is missing, Python
+counters are used.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ from typing import Any
 from refusal import NotApplicableError
 
 TICK = 1e-5  # s
-TWIN = "loopwatch._speedups"
+COMPILED = "loopwatch._speedups"
 
 
 def install() -> None:
-    """Replace the performance counters, before anything under test takes one by name."""
-    twin: Any = _loaded_twin()  # first: it compares its clock with the counter
+    """Replace the performance counters, before the code under test takes one by name."""
+    compiled: Any = _loaded_part()  # first: it compares its clock with the counter
     start = time.perf_counter()
     time.perf_counter = itertools.count(start, TICK).__next__
     time.perf_counter_ns = itertools.count(int(start * 1e9), round(TICK * 1e9)).__next__
-    if hasattr(twin, "set_clock_step") and hasattr(twin, "clock"):
-        sys.modules[TWIN] = twin
-        twin.set_clock_step(TICK)
-        time.perf_counter = twin.clock
+    if hasattr(compiled, "set_clock_step") and hasattr(compiled, "clock"):
+        sys.modules[COMPILED] = compiled
+        compiled.set_clock_step(TICK)
+        time.perf_counter = compiled.clock
 
 
-def _loaded_twin() -> ModuleType | None:
-    for path in _twins():
+def _loaded_part() -> ModuleType | None:
+    for path in _parts():
         try:
             return _loaded(path)
-        except ImportError:  # of another interpreter: nor does loopwatch use it
+        except ImportError:  # for another interpreter: loopwatch would not use it either
             continue
     return None
 
 
 def _loaded(path: Path) -> ModuleType:
-    loader = ExtensionFileLoader(TWIN, str(path))
-    spec = importlib.util.spec_from_file_location(TWIN, path, loader=loader)
+    loader = ExtensionFileLoader(COMPILED, str(path))
+    spec = importlib.util.spec_from_file_location(COMPILED, path, loader=loader)
     assert spec is not None
-    twin = importlib.util.module_from_spec(spec)
-    loader.exec_module(twin)
-    return twin
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
-def _twins() -> Iterator[Path]:
-    """Yield the twin that `import loopwatch` would find."""
+def _parts() -> Iterator[Path]:
+    """Yield the compiled part that `import loopwatch` would find."""
     package = importlib.util.find_spec("loopwatch")
     for folder in (package and package.submodule_search_locations) or []:
         for suffix in EXTENSION_SUFFIXES:
@@ -66,14 +66,14 @@ def _twins() -> Iterator[Path]:
 
 
 def stretcher() -> Callable[[float], None]:
-    """Return what makes the step that runs look so many seconds longer, at the same cost for any.
+    """Return a function that makes the running step look longer, at the same cost for any length.
 
     It sets the tick, reads the clock once, and sets the tick back.
     """
-    twin: Any = sys.modules.get(TWIN)
-    if not hasattr(twin, "set_clock_step"):
+    compiled: Any = sys.modules.get(COMPILED)
+    if not hasattr(compiled, "set_clock_step"):
         raise NotApplicableError("no clock of a compiled loopwatch ticks evenly here")
-    set_step, read = twin.set_clock_step, time.perf_counter
+    set_step, read = compiled.set_clock_step, time.perf_counter
 
     def stretch(seconds: float) -> None:
         set_step(seconds)

@@ -1,4 +1,4 @@
-"""A watch that is full: every route, site and coroutine that it has room for."""
+"""A full watch: every route, site and coroutine that it has room for."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DURATIONS = (0.12, 0.2, 0.3, 0.7, 1.5)  # s
 
 
 async def fill(watch: Watch, rows: int = SITES, requests: int = 1024) -> None:
-    """Have `requests` served by each route and stalls of `rows` combinations of route, site and
-    cause, on the running loop, which the watch has."""
+    """Serve `requests` on each route, and record stalls of `rows` combinations of route, site and
+    cause, on the running loop, which is watched."""
     for number in range(ROUTES):
         await serve_route(watch, number, requests)
         await timed(nothing(), f"shop.prices.quote_{number}")
@@ -52,7 +52,7 @@ async def serve_route(watch: Watch, number: int, requests: int) -> None:
 
 
 def named(number: int) -> Endpoint:
-    """Return an endpoint of a name of its own."""
+    """Return an endpoint with its own name."""
 
     async def endpoint() -> None:
         pass
@@ -66,7 +66,7 @@ def route(number: int) -> str:
 
 
 def stall(number: int) -> Stall:
-    """Return a stall whose route, site and cause are another combination for each number."""
+    """Return a stall; each number gives another combination of route, site and cause."""
     site = number % SITES
     return Stall(
         started_at=1.8e9,

@@ -1,10 +1,10 @@
 """User-space instructions per request, counted by callgrind.
 
 Only the loop thread is counted (`--separate-threads=yes`). A server under callgrind is tens of
-times slower than life, so what goes by the clock happens that many times too often per request. A
-watchdog's true cost is therefore in the CPU time and the idle cost, not here; the server's own
-housekeeping is put off; and no step may look slow that is not: the performance counters tick
-evenly (see evenclock.py), other thresholds in seconds are multiplied by DILATION.
+times slower than normal, so timed work happens that many times too often per request. So a
+watchdog's cost is measured as CPU time and idle cost instead, and the server's own housekeeping is
+postponed. Fast steps must not look slow: the performance counters tick evenly (see evenclock.py),
+and other thresholds in seconds are multiplied by DILATION.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEEDED = ("valgrind", "callgrind_control")
 
 
 def per_request(setup: Setup, requests: int, batches: int) -> list[float]:
-    """One figure per batch, without start-up, warm-up and the marks between the batches."""
+    """One figure per batch, excluding start-up, warm-up and the marks between batches."""
     with TemporaryDirectory() as folder:
         out = Path(folder, "out")
         with serving(setup, _callgrind(out), DILATION) as child:
@@ -66,7 +66,7 @@ def _drive(child: Child, requests: int, batches: int) -> None:
 
 
 def _wait_until_idle(pid: int) -> None:
-    """Else it is chance whether the next request arrives in the tick of the last or after it."""
+    """Otherwise it is random whether a request arrives in the tick of the last one or later."""
     stat = Path(f"/proc/{pid}/stat")
     asleep = 0
     for _ in range(LOOKS):

@@ -1,25 +1,25 @@
-"""What loopwatch adds to latency and CPU time under load, beside the bare app.
+"""What loopwatch adds to latency and CPU time under load, compared with the bare app.
 
     pip install -e '.[bench]'
     python benchmarks/latency.py --check      (8 minutes)
     python benchmarks/latency.py --quick --apps fastapi --loops uvloop
 
 An open load: requests arrive as a Poisson process, planned from a seed, on 16 keep-alive
-connections from another process. A request's latency counts from its planned moment. The rate is
-the one that keeps the bare server 60 % busy, which is measured first.
+connections from another process. A request's latency counts from its planned moment. The rate
+keeps the bare server 60 % busy; it is measured first.
 
 The servers take turns: bare, bare again, loopwatch; the next round begins with the next one. Each
-ratio is to the bare app of the same round, which met the same arrivals. What "bare again" shows is
-noise: a difference smaller than that is none. A round in which other processes had the processors
-is repeated.
+ratio is to the bare app of the same round, which had the same arrivals. The ratio of "bare again"
+is noise, and so is any smaller difference. A round in which other processes had the processors is
+repeated.
 
-Python's own part in p99 are full garbage collections, each of which holds a server for some 20 ms.
-A server that falls behind has more requests in flight, more of their objects outlive a small
-collection, and so a full one is due sooner: one may go on like that for seconds.
+Python's own part in p99 is full garbage collections; each holds a server for some 20 ms. A server
+that falls behind has more requests in flight. More of their objects outlive a small collection, so
+a full one is due sooner. This can go on for seconds.
 
 Exit status: 0; 1 with --check if loopwatch exceeds its bounds; 2 if something failed. In the median
-of all rounds, CPU time a request may be 2 % over bare. p99 may be 15 % over bare, or as much as
-bare again ever was, if that is more.
+of all rounds, CPU time a request may be 2 % over bare. p99 may be 15 % over bare, or as high as
+the highest "bare again", if that is more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must be installed before anything can be measured."""
+"""The modules and programs that the benchmarks need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 
 def missing_modules(loops: Iterable[str], variants: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence for each module that is not there."""
+    """Yield a sentence for each missing module."""
     modules = ["fastapi", "uvicorn", "httptools", *{"uvloop"} & set(loops)]
     for module in [*modules, *{"loopwatch"} & set(variants)]:
         if importlib.util.find_spec(module) is None:
@@ -16,7 +16,7 @@ def missing_modules(loops: Iterable[str], variants: Iterable[str]) -> Iterator[s
 
 
 def missing_programs(programs: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence for each program of valgrind's that is not there."""
+    """Yield a sentence for each missing program of valgrind."""
     for program in programs:
         if shutil.which(program) is None:
             yield f"{program} must be on the PATH and is not: apt install valgrind"

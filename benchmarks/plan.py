@@ -1,4 +1,4 @@
-"""What to measure, as asked for on the command line."""
+"""What to measure, from the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEERS = [
 ]
 VARIANTS = ["empty", "loopwatch", "loopwatch-python", *PEERS]
 MEASURES = ["instructions", "step", "cpu", "idle"]
-WITH_A_THREAD = {"loopwatch", "loopwatch-python", "aiocop"}  # others do nothing in an idle server
+WITH_A_THREAD = {"loopwatch", "loopwatch-python", "aiocop"}  # others are silent when idle
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Plan:
         return [(app, loop) for loop, app in product(self.loops, apps)]
 
     def rows(self, measure: str) -> list[str]:
-        """Variants that a measure is taken of; in CPU time, bare is against itself, as noise."""
+        """Variants of a measure; for CPU time they include bare against itself, as noise."""
         if measure == "step":
             return [variant for variant in self.variants if variant == "loopwatch"]
         return ["bare", *(v for v in self.variants if measure != "idle" or v in WITH_A_THREAD)]
@@ -69,7 +69,7 @@ def _lacking(given: argparse.Namespace) -> Iterator[str]:
         yield f"instructions among --measures, or step for fastapi, got {given.measures}"
     compared = "instructions" in given.measures and "asyncio" in given.loops
     if compared and "empty" not in given.variants:
-        yield f"empty among --variants, which loopwatch must stay below, got {given.variants}"
+        yield f"empty among --variants, as the bound for loopwatch, got {given.variants}"
 
 
 def _plan(given: argparse.Namespace) -> Plan:

@@ -1,4 +1,4 @@
-"""What a benchmark says while it is at work."""
+"""Progress messages of a benchmark."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Why something cannot be measured here."""
+"""The error for something that cannot be measured here."""
 
 from __future__ import annotations
 
 
 class NotApplicableError(Exception):
-    """What was asked for does nothing here; the message says why."""
+    """This variant or measure does not apply here; the message says why."""

@@ -1,4 +1,4 @@
-"""The figures that were measured, and what is made of them: tables, JSON."""
+"""The measured figures, as tables and JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Results:
         return self.figures.get((measure, Setup(app, loop, variant)))
 
     def ratio(self, app: str, loop: str, variant: str) -> float | None:
-        """Instructions per request, over those of the bare app."""
+        """Instructions per request, relative to the bare app."""
         base = self.get("instructions", app, loop, "bare")
         mine = self.get("instructions", app, loop, variant)
         return median(mine) / median(base) if base and mine else None

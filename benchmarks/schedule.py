@@ -1,4 +1,4 @@
-"""What to compare under load, for how long and how hard, as asked for on the command line."""
+"""What to compare under load, how long and at which rate, from the command line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Schedule:
     rounds: int
     seconds: float  # of a turn
     utilisation: float  # of the bare server
-    rate: float | None  # requests/s; None: so many that it is utilised like that
+    rate: float | None  # requests/s; None: the rate that gives this utilisation
     check: bool
     json: Path | None
 
     def places(self) -> list[tuple[str, str]]:
-        """App and loop of each comparison."""
+        """The app and loop of each comparison."""
         return [(app, loop) for loop, app in product(self.loops, self.apps)]
 
     def rows(self) -> list[str]:
-        """The servers of a comparison. What bare shows against itself is noise."""
+        """The servers of a comparison. Bare against itself shows the noise."""
         return [BARE, AGAIN, *self.variants]
 
 
@@ -67,7 +67,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--rounds", type=whole(1, 100, 12), metavar="N", help="12, or 6 with --quick")
     add("--seconds", type=number(1, 60, 3), metavar="S", help="of a turn: 3, or 1.5 with --quick")
     add("--utilisation", type=share, default=0.6, metavar="SHARE", help="of the bare server: 0.6")
-    add("--rate", type=rate, metavar="N", help="requests/s, instead of what --utilisation comes to")
+    add("--rate", type=rate, metavar="N", help="requests/s, instead of the rate for --utilisation")
     add("--quick", action="store_true", help="fewer and shorter turns: a quarter of the time")
     add("--check", action="store_true", help="exit 1 if loopwatch exceeds its bounds")
     add("--json", type=new_file, metavar="FILE", help="write every turn's figures here as well")

@@ -1,13 +1,13 @@
-"""What a scrape of a full watch takes: time, bytes, and what the watched loop feels of it.
+"""The cost of scraping a full watch: time, bytes, and the effect on the watched loop.
 
     pip install -e '.[bench]'
     python benchmarks/scrape.py            (about a minute)
     python benchmarks/scrape.py --quick
 
-Full: 256 routes with 1,024 requests remembered of each, 256 coroutines, 256 `timed` labels and 64
-sites; and the worst case, with 1,024 combinations of route, site and cause. Times are of the CPU.
-Then the app under a full watch serves its own `/metrics`, on another thread, to somebody who asks
-once a second: how late was its loop at most, and was there a stall?
+Full: 256 routes with 1,024 kept requests each, 256 coroutines, 256 `timed` labels and 64 sites; and
+the worst case, with 1,024 combinations of route, site and cause. Times are CPU times. Then the app
+under a full watch serves its own `/metrics`, on another thread, once a second: how late was its
+loop at most, and was there a stall?
 
 Exit status: 0; 1 with --check if a full watch takes 20 ms or more to write, or a scrape stalls.
 """
@@ -79,7 +79,7 @@ def loops() -> list[str]:
 
 
 async def measure(rows: int, rounds: int) -> tuple[list[Timed], list[Size]]:
-    """Measure a watch with stalls of that many combinations."""
+    """Measure a watch with stalls of `rows` combinations."""
     note(f"filling a watch: {rows} combinations of route, site and cause ...")
     registry = CollectorRegistry()
     watch = Watch(registry=registry, otel=False, log=False)
@@ -128,8 +128,8 @@ def report(measured: dict[int, tuple[list[Timed], list[Size]]], felt: Iterable[F
     times = [[row[0].what, *(cell.cell() for cell in row)] for row in by_row]
     sizes = [
         [f"{s.what}, {rows} combinations", *(f"{n:,}" for n in (s.series, s.size, *s.zipped))]
-        for rows, (_, told) in measured.items()
-        for s in told
+        for rows, (_, sizes) in measured.items()
+        for s in sizes
     ]
     levels = [f"gzip -{level}" for level in LEVELS]
     heads = ["CPU time in ms, least / median", *columns], ["", "series", "bytes", *levels]

@@ -1,4 +1,4 @@
-"""A full watch that is scraped over HTTP by its own app, and what its loop feels of that."""
+"""A full watch that is scraped over HTTP from its own app, and the effect on its loop."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ ACCEPT = {
 
 
 class Felt(NamedTuple):
-    """What a loop felt, and how long each scrape took."""
+    """How late a loop was, and how long each scrape took."""
 
     loop: str
-    longest: float  # s late at most
+    longest: float  # s; the greatest lateness
     stalls: int
     scrapes: list[float]  # s
 
     def row(self) -> list[str]:
         what = "scraped every second" if self.scrapes else "left alone"
         slowest = f"{max(self.scrapes) * 1e3:.0f}" if self.scrapes else ""
-        told = str(len(self.scrapes)), f"{self.longest * 1e3:.1f}", str(self.stalls), slowest
-        return [f"{self.loop}, {what}", *told]
+        cells = str(len(self.scrapes)), f"{self.longest * 1e3:.1f}", str(self.stalls), slowest
+        return [f"{self.loop}, {what}", *cells]
 
 
 def feel(loop: str, scraped: bool, seconds: float) -> Felt:
-    """Watch a loop for so long, its own app being scraped or not."""
+    """Watch a loop for some seconds, with or without scrapes of its app."""
     with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
         return runner.run(served(loop, scraped, seconds))
 

@@ -1,7 +1,7 @@
-"""The measured process: one uvicorn worker with one app on one loop with one thing switched on.
+"""The measured process: one uvicorn worker with one app on one loop under one variant.
 
 First line on stdout: `{"port": ...}`, or `{"missing": ...}` or `{"not_applicable": ...}` instead.
-It stops when its standard input is closed, so it cannot outlive who started it.
+It stops when its standard input closes, so it cannot outlive its parent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NEVER = 86_400.0
 
 
 class Server(uvicorn.Server):
-    """Housekeeping goes by the clock, so it would be counted far too often in a slowed server."""
+    """Housekeeping is timed, so a slowed server would do it far too often per request."""
 
     def __init__(self, config: uvicorn.Config, slowed: bool) -> None:
         super().__init__(config)
@@ -86,7 +86,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], required=True)
     parser.add_argument("--variant", choices=VARIANTS, required=True)
     parser.add_argument("--dilation", type=float, default=1.0)
-    parser.add_argument("--processor", type=int, help="the only one that it may run on")
+    parser.add_argument("--processor", type=int, help="the only one it may run on")
     return parser.parse_args()
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     if chosen.processor is not None:
         os.sched_setaffinity(0, {chosen.processor})  # before there are other threads
     if chosen.dilation != 1:
-        gc.disable()  # it is chance how many collections fall into a batch: 2 % of noise
+        gc.disable()  # the number of collections in a batch is random: 2 % of noise
         evenclock.install()
     try:
         with asyncio.Runner(loop_factory=loop_factory(chosen.loop)) as runner:

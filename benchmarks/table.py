@@ -7,7 +7,7 @@ from statistics import median
 
 LABELS = {
     "empty": "empty ASGI middleware",
-    "loopwatch-python": "loopwatch without its compiled twin",
+    "loopwatch-python": "loopwatch without its compiled part",
     "asyncio-debug": "asyncio debug mode",
 }
 

@@ -1,8 +1,8 @@
-"""Servers that are loaded in turns, so that all of them meet the same machine.
+"""Loads servers in turns, so that all of them meet the same conditions.
 
 Each round loads every server once with the same arrivals. The first of a round is the last of the
-next. Where there are two processors, all servers have one and the client has another. A round in
-which somebody else had them is repeated.
+next. With two processors, all servers share one and the client has another. A round in which other
+processes had them is repeated.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from progress import note
 from schedule import BARE, MOST, Schedule, variant
 
 Round: TypeAlias = dict[str, Seen]  # by row
-LOW_RATE = 200.0  # requests/s that any server can bear
+LOW_RATE = 200.0  # requests/s that any server can handle
 STARTS_WITHIN = 30.0  # s, a client
 TRIES = 6
-RESPITE = 5.0  # s after a disturbed turn: others may be done by then
+RESPITE = 5.0  # s of pause after a disturbed turn, for other processes to finish
 
 
 @dataclass
@@ -36,8 +36,8 @@ class Turns:
 
     rate: float
     rounds: list[Round]
-    disturbed: list[Round]  # somebody else had the processors
-    reasons: dict[str, str] = field(default_factory=dict)  # why a row is not there
+    disturbed: list[Round]  # other processes had the processors
+    reasons: dict[str, str] = field(default_factory=dict)  # why a row is missing
 
 
 def in_turns(app: str, loop: str, schedule: Schedule) -> Turns:
@@ -66,7 +66,7 @@ def _started(
 
 
 def processors() -> tuple[int | None, int | None]:
-    """Return the servers' and the client's; None where there are not two to choose from."""
+    """Return the processors of the servers and the client; None with fewer than two."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     able = sorted(os.sched_getaffinity(0))
@@ -74,9 +74,9 @@ def processors() -> tuple[int | None, int | None]:
 
 
 def _calibrated(server: Child, utilisation: float) -> float:
-    """Return the rate at which a server is so busy.
+    """Return the rate at which a server has the wanted utilisation.
 
-    A request costs the less the busier a server is, so each answer is tried and corrected.
+    A request costs less on a busier server, so each estimate is tried and corrected.
     """
     rate = LOW_RATE
     for seed in (-1, -2, -3):
@@ -90,25 +90,27 @@ def _undisturbed(server: Child, rate: float, seed: int) -> Seen:
         if not seen.disturbed():
             return seen
         time.sleep(RESPITE)
-    raise RuntimeError(f"others had the processors in all {TRIES} looks for the rate")
+    raise RuntimeError(f"other processes had the processors in all {TRIES} tries for the rate")
 
 
 def _rounds(
     servers: dict[str, Child], rate: float, schedule: Schedule
 ) -> tuple[list[Round], list[Round]]:
-    """Return what was asked for, and the rounds that had to be repeated: at most as many."""
+    """Return the wanted rounds, and the disturbed ones: at most as many."""
     good: list[Round] = []
     disturbed: list[Round] = []
     for number in range(2 * schedule.rounds):
         done = _round(servers, rate, schedule, number)
-        told = "; disturbed" if _is_disturbed(done) else ""
-        (disturbed if told else good).append(done)
-        note(f"    [{len(good)}/{schedule.rounds}] {_p99s(done)}{told}")
+        suffix = "; disturbed" if _is_disturbed(done) else ""
+        (disturbed if suffix else good).append(done)
+        note(f"    [{len(good)}/{schedule.rounds}] {_p99s(done)}{suffix}")
         if len(good) == schedule.rounds:
             break
-        time.sleep(RESPITE if told else 0.0)
+        time.sleep(RESPITE if suffix else 0.0)
     if 2 * len(good) < schedule.rounds:
-        raise RuntimeError(f"others had the processors in {len(disturbed)} of {number + 1} rounds")
+        raise RuntimeError(
+            f"other processes had the processors in {len(disturbed)} of {number + 1} rounds"
+        )
     return good, disturbed
 
 
@@ -121,7 +123,7 @@ def _p99s(done: Round) -> str:
 
 
 def _round(servers: dict[str, Child], rate: float, schedule: Schedule, number: int) -> Round:
-    """Load each server once, until a turn is disturbed: then the others need not be taken."""
+    """Load each server once; stop at a disturbed turn, since the round is then repeated."""
     rows = list(servers)
     first = number % len(rows)
     done: Round = {}
@@ -139,9 +141,9 @@ def _load(server: Child, rate: float, seconds: float, seed: int) -> Seen:
     if (processor := processors()[1]) is not None:
         command += ["--processor", str(processor)]
     within = STARTS_WITHIN + LEAD + seconds + 2 * PATIENCE
-    told = subprocess.run(
+    done = subprocess.run(
         command, env=environment(), stdout=subprocess.PIPE, timeout=within, check=False
     )
-    if told.returncode:
+    if done.returncode:
         raise RuntimeError("the client gave up; its own message is above")
-    return Seen(**json.loads(told.stdout))
+    return Seen(**json.loads(done.stdout))

@@ -1,7 +1,7 @@
-"""What can be switched on in the measured server, one function each.
+"""The variants of the measured server, one function each.
 
-A function gets the app, before it has served anything, and is called on the running loop.
-Thresholds in seconds are multiplied by `dilation`: how much slower than life the server runs.
+A function gets the app before its first request, and is called on the running loop. Thresholds in
+seconds are multiplied by `dilation`: how much slower than normal the server runs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def loopwatch(app: App, dilation: float) -> None:
 
 
 def loopwatch_python(app: App, dilation: float) -> None:
-    """As where there is no compiler."""
+    """Like an installation without a compiler."""
     sys.modules["loopwatch._speedups"] = None  # type: ignore[assignment]
     loopwatch(app, dilation)
 

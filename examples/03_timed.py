@@ -1,8 +1,8 @@
-"""Lesson 3: `timed` shows a coroutine's own latency, whoever awaits it.
+"""Lesson 3: `timed` shows a coroutine's own latency, for all its callers.
 
     python examples/03_timed.py
 
-Slow and blocking are two things: this lookup is slow, holds nobody up, and is no stall.
+Slow is not blocking: this lookup is slow, but it does not hold the loop, so it is no stall.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""Grafana's dashboards, as Python: `loopwatch/tools/grafana/dashboards` is made from it."""
+"""The source of Grafana's dashboards in `loopwatch/tools/grafana/dashboards`."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.dashboards`: make the JSON that is shipped."""
+"""`python -m deploy.dashboards`: write the shipped JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMMAND = "make dashboards"
 
 
 def dashboards() -> dict[str, str]:
-    """Return every dashboard's JSON by the name of its file."""
+    """Return the JSON of each dashboard by its file name."""
     return {
         f"{OVERVIEW}.json": overview.dashboard(),
         f"{DIAGNOSIS}.json": diagnosis.dashboard(),

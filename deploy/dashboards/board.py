@@ -1,4 +1,4 @@
-"""What both dashboards have: variables, links to each other, rows of panels."""
+"""The common parts of both dashboards: variables, links to each other, rows of panels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = tuple[str, list[AnyPanel]]
 
 
 def board(uid: str, description: str, rows: list[Row]) -> str:
-    """Return a dashboard as JSON; panels fill its grid from left to right, row after row."""
+    """Return a dashboard as JSON; panels fill its grid from left to right, row by row."""
     made = (
         dashboard.Dashboard(TITLES[uid])
         .uid(uid)
@@ -85,7 +85,7 @@ def link_to(uid: str, title: str) -> dashboard.DashboardLink:
 
 
 def diagnosis_of_instance() -> dashboard.DashboardLink:
-    """Return a link in a table: the other dashboard, of the instance that was clicked at."""
+    """Return a link in a table to the other dashboard, for the clicked instance."""
     return dashboard.DashboardLink("Diagnose this instance").url(
         f"/d/{DIAGNOSIS}?{KEPT}&var-instance=${{__data.fields.Instance}}"
     )

@@ -1,4 +1,4 @@
-"""loopwatch: diagnosis. Which code holds the loop, why, who pays, what the process was doing."""
+"""loopwatch: diagnosis. Which code holds the loop, why, its victims, the state of the process."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from loopwatch.exporters.metrics import (
 )
 
 DESCRIPTION = (
-    "Which code holds the event loop, why, who waits for it, and what each route costs. Choose one "
-    "instance above to see one loop."
+    "Which code holds the event loop, why, its victims, and the loop cost of each route. Choose "
+    "one instance above to see one loop."
 )
 CPU = "process_cpu_seconds_total"  # prometheus_client's own
 SLOW = 0.1  # s: slow_callback_duration's default, and an edge of every histogram in seconds
@@ -58,7 +58,7 @@ def requests() -> list[AnyPanel]:
             query(mean_times(), "{{state}}"),
             description="Mean latency of the routes chosen above, in its four parts. queued: in "
             "the socket, before the app began. running: own steps on the loop. stalled: ready, but "
-            "somebody else held the loop. waiting: real I/O, timers, threads.",
+            "another's stall held the loop. waiting: real I/O, timers, threads.",
             width=HALF,
             stacked=True,
         ),
@@ -68,7 +68,7 @@ def requests() -> list[AnyPanel]:
             {"route": "Route"},
             tuple(Column(state, "s", mean_time_of_busiest(state)) for state in STATES),
             description="The same for the ten routes that took most time. Long queued or stalled: "
-            "the route is a victim, mend the culprit below. Long running: the route itself holds "
+            "the route is a victim, fix the culprit below. Long running: the route itself holds "
             "the loop. Long waiting: its own I/O.",
         ),
         rows(
@@ -80,9 +80,9 @@ def requests() -> list[AnyPanel]:
                 Column("Served", "short", requests_served(increase)),
                 Column("Latency p99", "s", quantile(0.99, REQUEST, "route", increase)),
             ),
-            description="Loop cost: how long one request keeps the loop for itself. Ceiling, "
-            "1 / loop cost: the requests per second at which one process that serves nothing else "
-            "is full. To raise it, take work off the loop.",
+            description="Loop cost: how long one request occupies the loop. Ceiling, 1 / loop "
+            "cost: the most requests per second of one process that serves nothing else. "
+            "To raise it, take work off the loop.",
             width=HALF,
         ),
         lines(
@@ -90,7 +90,7 @@ def requests() -> list[AnyPanel]:
             "s",
             query(slowest(REQUEST, "route"), "{{route}}", exemplar=True),
             description="p99 of the ten slowest routes, from the socket to the last byte. Points "
-            "are single requests that a trace shows; click one.",
+            "are single requests with a trace; click one.",
             width=HALF,
         ),
     ]
@@ -103,8 +103,8 @@ def loop() -> list[AnyPanel]:
             "s",
             rate(LOOP_LAG, "le", "bucket"),
             description="How long callbacks that become ready at random moments wait. A band near "
-            "the bottom is health; marks above the edge at 100 ms are stalls. Two bands: most "
-            "moments are fine, and something rare is not.",
+            "the bottom is healthy; marks above the edge at 100 ms are stalls. Two bands: most "
+            "moments are fine, but a rare event is not.",
         ),
         lines(
             "Loop lag, p50 and p99",
@@ -124,8 +124,8 @@ def loop() -> list[AnyPanel]:
                 f"sum by (instance) (rate({selector(CPU)}[$__rate_interval]))", "{{instance}} CPU"
             ),
             description="Loop busy and CPU low: blocking calls, find them below. Both near 100 %: "
-            "CPU bound, use processes. Neither, and lag high all the same: the process is starved "
-            "of CPU, look at its quota and neighbours. CPU counts all threads: it may exceed 1.",
+            "CPU bound, use processes. Neither, but the lag is high: the process is starved of "
+            "CPU, look at its quota and other processes. CPU counts all threads: it may exceed 1.",
             width=HALF,
             limit=1.0,
         ),
@@ -152,10 +152,10 @@ def culprits() -> list[AnyPanel]:
                 Column("Held", "s", of_culprits(increase(STALL, place, "sum"))),
                 Column("Mean stall", "s", of_culprits(f"({mean(STALL, place)})")),
             ),
-            description="Code that held the loop, by what requests lost to it: mend the first row "
-            "first. Cause is that of most of its time. Line and advice are in the log, in traces "
-            "and on loopwatch's page. A stall that came once may be there only: Prometheus counts "
-            "from a series' second reading on.",
+            description="Code that held the loop, ranked by the time requests lost to it: fix the "
+            "first row first. Cause is the cause of most of its time. Line and advice are in the "
+            "log, in traces and on loopwatch's page. A single stall may be only there: Prometheus "
+            "counts from a series' second reading on.",
         ),
         lines(
             "Loop held, by site",
@@ -163,8 +163,8 @@ def culprits() -> list[AnyPanel]:
             query(most(STALL, "site", "sum"), "{{site}}"),
             query(rate(ALLOWED_STALL, "site", "sum"), "{{site}} (allowed)"),
             description="Share of time that each site's stalls hold the loop, summed over the "
-            "instances; allowed ones are counted nowhere else. What comes with a deploy "
-            "tells what changed.",
+            "instances; allowed ones are counted nowhere else. Stalls that begin with a deployment "
+            "show what changed.",
             width=HALF,
             stacked=True,
         ),
@@ -172,9 +172,9 @@ def culprits() -> list[AnyPanel]:
             "Loop held, by cause",
             "percentunit",
             query(rate(STALL, "cause", "sum"), "{{cause}}"),
-            description="Why. blocking_call: use an async library or a thread. cpu: a process; "
-            "native_gil: a process, a thread does not help. gil_contention: other threads. gc, "
-            "import: see below, import at the start. starved: more CPU.",
+            description="Causes, and what to use. blocking_call: an async library or a thread. "
+            "cpu: a process. native_gil: a process, a thread does not help. gil_contention: look "
+            "at other threads. gc: see below. import: import at the start. starved: more CPU.",
             width=QUARTER,
             stacked=True,
         ),
@@ -198,15 +198,15 @@ def runtime() -> list[AnyPanel]:
             "s",
             query(slowest(COROUTINE, "coroutine"), "{{coroutine}}"),
             description="Latency of coroutines marked with loopwatch's timed, waiting included. "
-            "Mark what you suspect; nothing here means nothing is marked.",
+            "Mark the coroutines that you suspect; without marks, this stays empty.",
             width=HALF,
         ),
         lines(
             "Steps, p99",
             "s",
             query(slowest(STEP, "coroutine"), "{{coroutine}}"),
-            description="How long single steps of each coroutine hold the loop. Over the dashed "
-            "line they are stalls; well below it, many of them still fill the loop.",
+            description="How long single steps of each coroutine hold the loop. Above the dashed "
+            "line they are stalls; well below it, many of them can still fill the loop.",
             width=HALF,
             limit=SLOW,
         ),
@@ -226,7 +226,7 @@ def runtime() -> list[AnyPanel]:
             "short",
             query(most(THREADPOOL_WAIT, "route"), "{{route}}"),
             description="How many requests of each route, at any moment, wait for a worker thread "
-            "to be free: a part of their state waiting, and no fault of the loop.",
+            "to be free: a part of their state waiting, not caused by the loop.",
             width=QUARTER,
         ),
         lines(
@@ -263,8 +263,8 @@ def own() -> list[AnyPanel]:
             "Left out by loopwatch",
             "cps",
             query(rate(DROPPED, "reason"), "{{reason}}"),
-            description="What loopwatch could not keep or tell, per second, by reason. Anything "
-            "but 0 means that the numbers above lack something: see Bounds in its documentation.",
+            description="What loopwatch could not keep or report, per second, by reason. If it is "
+            "not 0, the numbers above are incomplete: see Bounds in its documentation.",
         ),
         rows(
             "What loopwatch sees",
@@ -276,8 +276,8 @@ def own() -> list[AnyPanel]:
                     f"sum by (instance, loop, layers, version) ({series(INFO)})",
                 ),
             ),
-            description="Which event loop each process runs, and which layers of it are seen. Some "
-            "panels stay empty on loops that do not show everything.",
+            description="Which event loop each process runs, and which layers loopwatch sees. Some "
+            "panels stay empty on loops where it does not see all.",
             width=THIRD,
         ),
     ]

@@ -1,4 +1,4 @@
-"""loopwatch: overview. A fleet at a glance: is any loop held, where, and who waits for it?"""
+"""loopwatch: overview. All instances at a glance: is a loop held, where, and what waits for it?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deploy.dashboards.tables import Column, rows
 from loopwatch.exporters.metrics import LOOP_LAG, LOST, REQUEST, REQUEST_TIME, STALL, TASKS
 
 DESCRIPTION = (
-    "Is any event loop held, where, and who waits for it? Red numbers and the instances at the "
+    "Is an event loop held, where, and which requests wait? Red numbers and the instances at the "
     "bottom lead to loopwatch: diagnosis."
 )
 SLOW = 0.1  # s: slow_callback_duration's default
@@ -42,8 +42,8 @@ def glance() -> list[AnyPanel]:
             "Latency p99",
             "s",
             quantile(0.99, REQUEST),
-            description="True latency that 99 of 100 requests keep within: time in the socket, "
-            "before the app saw the request, included.",
+            description="The longest true latency of 99 in 100 requests. It includes the time in "
+            "the socket, before the app saw the request.",
         ),
         number(
             "Busiest loop",
@@ -51,7 +51,7 @@ def glance() -> list[AnyPanel]:
             f"max({utilization('instance')})",
             description="Utilization of the busiest event loop: the share of time it is in "
             "callbacks. From 80 % on requests wait for each other: add processes, or take work "
-            "off the loop. No data on loops whose time cannot be known.",
+            "off the loop. No data on loops that do not report it.",
             orange=0.8,
             red=0.95,
         ),
@@ -59,8 +59,8 @@ def glance() -> list[AnyPanel]:
             "Loop lag p99",
             "s",
             quantile(0.99, LOOP_LAG),
-            description="A callback that becomes ready at a random moment waits this long at most, "
-            "99 times of 100. Red from 100 ms on: see Loop and Culprits.",
+            description="A callback that becomes ready at a random moment waits at most this long, "
+            "99 times in 100. Red from 100 ms on: see Loop and Culprits.",
             orange=0.05,
             red=SLOW,
         ),
@@ -69,7 +69,7 @@ def glance() -> list[AnyPanel]:
             "cpm",
             f"60 * {rate(STALL, '', 'count')}",
             description="How often per minute a loop was held for slow_callback_duration or longer "
-            "(0.1 s unless set). None is the aim.",
+            "(default 0.1 s). The aim is 0.",
             orange=0.01,
             red=1,
             nothing="none",
@@ -79,7 +79,7 @@ def glance() -> list[AnyPanel]:
             "short",
             rate(LOST),
             description="Lost request-seconds per second: how many requests, at any moment, wait "
-            "only because somebody else holds the loop. 1 is one request, all the time.",
+            "only because another's stall holds the loop. 1 is one request, all the time.",
             orange=0.1,
             red=1,
             nothing="none",
@@ -101,16 +101,16 @@ def requests() -> list[AnyPanel]:
             query(quantile(0.5, REQUEST), "p50", exemplar=True),
             query(quantile(0.99, REQUEST), "p99", exemplar=True),
             description="From the request's arrival in the socket to the response's last byte. "
-            "Points are single requests that a trace shows; click one. If p99 rises while p50 "
-            "stays, some requests wait for others: look at the next panel.",
+            "Points are single requests with a trace; click one. If p99 rises while p50 stays, "
+            "some requests wait for others: look at the next panel.",
         ),
         lines(
             "Where a request's time goes",
             "s",
             query(mean_times(), "{{state}}"),
             description="Mean latency in its four parts. queued: in the socket, before the app "
-            "began. running: own steps on the loop. stalled: ready, but somebody else held the "
-            "loop. waiting: real I/O. Much queued or stalled is others' fault: see Culprits.",
+            "began. running: own steps on the loop. stalled: ready, but another's stall held the "
+            "loop. waiting: real I/O. Much queued or stalled has a cause elsewhere: see Culprits.",
             stacked=True,
         ),
     ]
@@ -123,7 +123,7 @@ def loop() -> list[AnyPanel]:
             "percentunit",
             query(utilization("instance"), "{{instance}}"),
             description="Share of time each loop is in callbacks, busy / (busy + idle). Near 100 % "
-            "the process can serve no more; if only one is, balance the load.",
+            "the process cannot serve more; if only one process is there, balance the load.",
             limit=0.95,
         ),
         lines(
@@ -132,15 +132,15 @@ def loop() -> list[AnyPanel]:
             query(quantile(0.5, LOOP_LAG), "p50"),
             query(quantile(0.99, LOOP_LAG), "p99"),
             description="How long a callback that becomes ready at a random moment waits for the "
-            "loop, over all instances. p99 over the dashed line (100 ms) is felt by users.",
+            "loop, over all instances. Users notice a p99 above the dashed line (100 ms).",
             limit=SLOW,
         ),
         lines(
             "Tasks",
             "short",
             query(f"sum by (instance) ({selector(TASKS.prometheus_name)})", "{{instance}}"),
-            description="Tasks that are not done yet. Ever growing means tasks that are never "
-            "awaited or cancelled, or more requests than the loop can serve.",
+            description="Tasks that are not done yet. If the number keeps growing, tasks are never "
+            "awaited or cancelled, or there are more requests than the loop can serve.",
         ),
     ]
 
@@ -152,7 +152,7 @@ def culprits() -> list[AnyPanel]:
             "cpm",
             query(f"60 * {rate(STALL, 'cause', 'count')}", "{{cause}}"),
             description="How often loops were held for slow_callback_duration or longer, and why. "
-            "starved is the machine's doing: more CPU, not other code.",
+            "starved comes from the machine: it needs more CPU, not other code.",
             width=QUARTER,
         ),
         lines(
@@ -160,7 +160,7 @@ def culprits() -> list[AnyPanel]:
             "short",
             query(most(LOST, "route, site"), "{{site}} ({{route}})"),
             description="Lost request-seconds per second: how many requests, at any moment, wait "
-            "for each piece of code that holds the loop. Mend the largest first.",
+            "for each piece of code that holds the loop. Fix the largest first.",
             width=HALF,
         ),
         lines(
@@ -170,8 +170,8 @@ def culprits() -> list[AnyPanel]:
                 most(REQUEST_TIME, "route", state="queued|stalled"),
                 "{{route}}",
             ),
-            description="Who pays: how many requests of each route, at any moment, wait in their "
-            "socket or for somebody else's stall.",
+            description="How many requests of each route, at any moment, wait in their socket or "
+            "for another's stall.",
             width=QUARTER,
         ),
     ]
@@ -191,9 +191,9 @@ def instances() -> list[AnyPanel]:
                 Column("Utilization", "percentunit", utilization(by, increase)),
                 Column("Requests", "short", increase(REQUEST, by, "count")),
             ),
-            description="Processes over the time shown, by what requests lost to stalls. If all "
-            "lose alike it is the code; if one does, look at its machine. Click an instance to "
-            "diagnose it.",
+            description="Processes over the time shown, ranked by the time requests lost to "
+            "stalls. If all lose alike, look at the code; if one does, at its machine. Click an "
+            "instance to diagnose it.",
             links={"Instance": diagnosis_of_instance()},
         )
     ]

@@ -1,4 +1,4 @@
-"""Curves, numbers and heatmaps, and how they look: the same in every dashboard."""
+"""Curves, numbers and heatmaps in the common style of all dashboards."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def number(
     red: float | None = None,
     nothing: str = "no data",
 ) -> stat.Panel:
-    """Return the latest value in large, coloured from two values on, over its own curve."""
+    """Return the latest value in large type over its curve, coloured from two values on."""
     panel = framed(stat.Panel(), title, description, unit, SIXTH, LOW)
     panel.no_value(nothing)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
@@ -118,7 +118,7 @@ def legend() -> common.VizLegendOptions:
 
 
 def heat(title: str, unit: str, expr: str, *, description: str) -> heatmap.Panel:
-    """Return buckets over time: the darker, the more."""
+    """Return buckets over time; darker means more."""
     panel = framed(heatmap.Panel(), title, description, unit, HALF, TALL)
     panel.calculate(False).show_legend().cell_gap(1)
     panel.color(

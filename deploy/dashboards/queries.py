@@ -1,9 +1,9 @@
-"""PromQL, from the metrics as they are exported: a name or label that is gone fails here.
+"""PromQL, built from the exported metrics: a missing name or label fails here.
 
-Every selector keeps to the variables `job` and `instance`, and to `route` where the metric has one.
-`rate` is for curves: per second, at each moment. `increase` is for tables: over all the time shown.
-`overall` is the same in a curve's query: it chooses the same few curves for every moment.
-Each counts a new series from its second reading on.
+Every selector uses the variables `job` and `instance`, and `route` if the metric has it. `rate` is
+for curves: per second, at each moment. `increase` is for tables: over all the time shown. `overall`
+is the same in a curve's query: it chooses the same few curves for every moment. Each counts a new
+series from its second reading on.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ def overall(metric: Metric, by: str = "", part: str = "", **labels: str) -> str:
 
 
 def quantile(q: float, metric: Metric, by: str = "", growth: Growth = rate) -> str:
-    """Return a quantile, and nothing (rather than NaN) where nothing was observed."""
+    """Return a quantile; without observations the result is empty, not NaN."""
     buckets = growth(metric, f"le, {by}" if by else "le", "bucket")
     return f"histogram_quantile({q}, {buckets}) > 0"
 
 
 def most(metric: Metric, by: str, part: str = "", **labels: str) -> str:
-    """Return the rates that come to most over the time shown."""
+    """Return the rates with the largest totals over the time shown."""
     chosen = overall(metric, by, part, **labels)
     return f"{rate(metric, by, part, **labels)} and on ({by}) topk({SHOWN}, {chosen})"
 
 
 def slowest(metric: Metric, by: str) -> str:
-    """Return the p99 that are highest over the time shown."""
+    """Return the highest p99 over the time shown."""
     chosen = quantile(0.99, metric, by, overall)
     return f"{quantile(0.99, metric, by)} and on ({by}) topk({SHOWN}, {chosen})"
 
@@ -80,7 +80,7 @@ def mean(metric: Metric, by: str) -> str:
 
 
 def requests_served(growth: Growth) -> str:
-    """Return HTTP requests by route, without routes that had none: no division by zero."""
+    """Return HTTP requests by route, without routes that had none, to avoid division by zero."""
     return f"({growth(REQUEST, 'route', 'count')} > 0)"
 
 
@@ -90,7 +90,7 @@ def mean_time(states: str) -> str:
 
 
 def mean_time_of_busiest(states: str) -> str:
-    """Return the same for those routes whose requests took most time in all."""
+    """Return the same for the routes whose requests took most time in total."""
     return f"{mean_time(states)} and on (route) topk({SHOWN}, {increase(REQUEST_TIME, 'route')})"
 
 
@@ -116,7 +116,7 @@ def share_above(metric: Metric, edge: float) -> str:
 
 
 def of_culprits(inner: str) -> str:
-    """Return values by route and site, for those that stalled, with the cause of most of it."""
+    """Return values by route and site, for those that stalled, with their main cause."""
     held = increase(STALL, "route, site, cause", "sum")
     main = f"group by (route, site, cause) (topk by (route, site) (1, {held} > 0))"
     return f"{inner} * on (route, site) group_left (cause) {main}"

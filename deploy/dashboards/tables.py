@@ -1,4 +1,4 @@
-"""Tables and bars over all of the time shown: one query a column, joined by shared labels."""
+"""Tables and bars over all the time shown: one query for each column, joined by labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from deploy.dashboards.panels import DATASOURCE, HALF, REFS, TALL, WIDE, asked, framed, legend
 
 P = TypeVar("P", table.Panel, barchart.Panel)
-Labels = dict[str, str]  # and their titles
+Labels = dict[str, str]  # labels and their titles
 
 
 class Column(NamedTuple):
@@ -31,7 +31,7 @@ def rows(
     width: int = WIDE,
     links: dict[str, dashboard.DashboardLink] | None = None,
 ) -> table.Panel:
-    """Return a table; its first column of numbers ranks it."""
+    """Return a table, ranked by its first column of numbers."""
     panel = framed(table.Panel(), title, description, columns[0].unit, width, TALL)
     panel.cell_height(looks.TableCellHeight.SM)
     panel.sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(True)])
@@ -44,7 +44,7 @@ def rows(
 
 def style(column: Column) -> list[model.DynamicConfigValue]:
     unit = model.DynamicConfigValue("unit", column.unit)
-    if column.unit == "short":  # how many: Prometheus extrapolates, and would tell 1.07 stalls
+    if column.unit == "short":  # a count: Prometheus extrapolates, and would show 1.07 stalls
         return [unit, model.DynamicConfigValue("decimals", 0)]
     if not column.bar:
         return [unit]
@@ -60,7 +60,7 @@ def style(column: Column) -> list[model.DynamicConfigValue]:
 def bars(
     title: str, unit: str, labels: Labels, columns: tuple[Column, ...], *, description: str
 ) -> barchart.Panel:
-    """Return one stacked bar for each value of the one label."""
+    """Return one stacked bar for each value of the label."""
     panel = framed(barchart.Panel(), title, description, unit, HALF, TALL)
     [name] = labels.values()
     panel.min(0).x_field(name).orientation(looks.VizOrientation.HORIZONTAL)
@@ -70,7 +70,7 @@ def bars(
 
 
 def joined(panel: P, labels: Labels, columns: tuple[Column, ...]) -> P:
-    """Ask for the columns, and make one frame of them, with titles and in their order."""
+    """Query the columns, and join them into one frame, with titles and in order."""
     values = {f"Value #{ref}": column.title for ref, column in zip(REFS, columns, strict=False)}
     if len(columns) == 1:
         values = {"Value": columns[0].title}

@@ -1,1 +1,1 @@
-"""The demo: a FastAPI app in which every mistake that blocks the event loop has a good twin."""
+"""The demo: a FastAPI app with mistakes that block the event loop, each with a good twin."""

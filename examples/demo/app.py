@@ -1,6 +1,6 @@
-"""The app: the lessons' routers, and the one line that watches them.
+"""The app: the routers of the lessons, and the one line that watches them.
 
-Also without this demo's own load: `uvicorn --factory examples.demo.app:create_app`.
+To run it without the demo's load: `uvicorn --factory examples.demo.app:create_app`.
 """
 
 import gc
@@ -47,7 +47,7 @@ def create_app(watch: Watch | None = None, settings: Settings | None = None) -> 
     app.mount("/metrics", metrics())
     app.mount("/loopwatch", page(watch))
     app.add_middleware(LoopWatchMiddleware, watch=watch)
-    app.openapi()  # made now: made at the first visit of /docs it would be a stall
+    app.openapi()  # made now: at the first visit of /docs it would be a stall
     return app
 
 
@@ -55,13 +55,13 @@ def create_app(watch: Watch | None = None, settings: Settings | None = None) -> 
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with open_resources(app.state.settings) as resources:
         app.state.resources = resources
-        # A full collection looks at every object of every import, some 0.1 s in which nothing
-        # else runs, in any thread. What is here now stays, so let it be passed over.
+        # A full collection visits every object of every import. For some 0.1 s nothing else
+        # runs in any thread. All objects so far stay, so exclude them.
         gc.freeze()
         yield
         gc.unfreeze()
 
 
 async def upstream_failed(request: Request, error: Exception) -> JSONResponse:
-    """Say 502 wherever a route lets an error of the model's through."""
+    """Answer 502 if a route lets an error of the model through."""
     return JSONResponse({"detail": f"the model failed: {type(error).__name__}"}, status_code=502)

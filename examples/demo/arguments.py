@@ -11,7 +11,7 @@ SHORTEST, LONGEST = 5.0, 86_400.0  # s
 
 
 class ArgumentsError(ValueError):
-    """An argument that cannot be used: says what must hold, what came, what to do."""
+    """An argument is invalid. The message says what must hold, what came, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ def parse(texts: Sequence[str]) -> Arguments:
     """Read the command line.
 
     Raises:
-        ArgumentsError: something in it cannot be used.
+        ArgumentsError: an argument is invalid.
     """
     parser = Parser(prog="python -m examples.demo", description=__doc__, allow_abbrev=False)
-    parser.description = "Serve the loopwatch demo, load it for a moment, name the culprits."
+    parser.description = "Serve the loopwatch demo, load it for a short time, name the culprits."
     parser.add_argument("--seconds", metavar="N", help="end after N seconds (default: at Ctrl-C)")
     parser.add_argument("--loop", default="asyncio", help="asyncio (default) or uvloop")
     parser.add_argument("--port", default="8000", metavar="N", help="default: 8000")

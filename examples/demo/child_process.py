@@ -1,4 +1,4 @@
-"""A Python module run in its own process, which ends when its parent does."""
+"""Runs a Python module in its own process, which ends with its parent."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class ChildProcess:
-    """`python -m module arguments`; what it prints can be read line by line."""
+    """`python -m module arguments`, with its output line by line."""
 
     def __init__(self, module: str, arguments: Sequence[str], fds: Sequence[int] = ()) -> None:
-        # A session of its own keeps Ctrl-C from it: its parent stops it, in the right order.
+        # In its own session it does not get Ctrl-C: the parent stops it, in the right order.
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -28,16 +28,16 @@ class ChildProcess:
 
     @property
     def lines(self) -> IO[str]:
-        """What it prints; ends when it ends."""
+        """Yield its output until it ends."""
         assert self._process.stdout is not None
         return self._process.stdout
 
     def kill(self) -> None:
-        """End it now; safe to call from any thread, and twice."""
+        """End it now; may be called from any thread, and twice."""
         self._process.kill()
 
     def stop(self) -> None:
-        """End it and wait until it has ended."""
+        """End it, and wait for it."""
         self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -46,7 +46,7 @@ class ChildProcess:
 
 
 def when_orphaned(end: Callable[[], object] = lambda: os._exit(0)) -> None:
-    """Call `end` once the parent is gone, however it went: its end of our stdin closes."""
+    """Call `end` once the parent is gone, even if killed: then our standard input closes."""
 
     def wait() -> None:
         while os.read(0, 1024):

@@ -1,16 +1,16 @@
-"""The terminal: lines that stay, one that is written over, and log records in between."""
+"""The terminal: permanent lines, one progress line, and log records."""
 
 import logging
 import sys
 import threading
 import time
 
-PLAIN_INTERVAL = 2.0  # s between progress lines where nothing can be written over
+PLAIN_INTERVAL = 2.0  # s between progress lines without a terminal
 CLEAR = "\r\x1b[K"
 
 
 class Console(logging.Handler):
-    """A log handler that shares standard output with a progress line; for any thread."""
+    """A log handler that shares standard output with a progress line; thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Console(logging.Handler):
             self._write(f"{CLEAR if self._progress else ''}{text}\n{self._progress}")
 
     def progress(self, text: str) -> None:
-        """Show `text` in the place of the last progress; without a terminal, every 2 s."""
+        """Replace the progress line with `text`; without a terminal, print it every 2 s."""
         with self._writing:
             if self._live:
                 self._progress = text
@@ -35,7 +35,7 @@ class Console(logging.Handler):
                 self._write(text + "\n")
 
     def end_progress(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         with self._writing:
             if self._progress:
                 self._progress = ""
@@ -48,12 +48,12 @@ class Console(logging.Handler):
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
-        except (OSError, ValueError):  # whoever read it has gone: serve on
+        except (OSError, ValueError):  # the reader is gone: continue to serve
             pass
 
 
 def log_to(console: Console) -> None:
-    """Show warnings of everybody, and what loopwatch says at its start, on `console`."""
+    """Show all warnings, and loopwatch's messages at its start, on `console`."""
     console.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[console], force=True)
     logging.getLogger("loopwatch").setLevel(logging.INFO)

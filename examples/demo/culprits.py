@@ -1,4 +1,4 @@
-"""Who held the loop, and who paid: stalls added up by site, the dearest first."""
+"""The culprits: stalls added up by site, the most expensive first."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +9,9 @@ from typing import Protocol
 HEADINGS = (
     "lost s", "waited", "total s", "times", "line", "call", "function", "route", "cause",
 )  # fmt: skip
-NUMBERS = 4  # so many columns, from the left, are numbers
-FUNCTION = 6  # the first column that goes below where the table is too wide
-LONGEST_CALL = 30  # characters; the log has the whole of it
+NUMBERS = 4  # this many columns, from the left, are numbers
+FUNCTION = 6  # the first column that moves to a second line if the table is too wide
+LONGEST_CALL = 30  # characters; the log has the whole call
 
 
 class Site(Protocol):
@@ -52,12 +52,12 @@ class Culprit:
 
     @property
     def lost(self) -> float:
-        """Request-seconds: what requests waited for these stalls, added up."""
+        """Lost request-seconds: the waiting of all requests for these stalls, added up."""
         return sum(stall.lost_request_seconds for stall in self.stalls)
 
     @property
     def waited(self) -> int:
-        """Requests; one that waited for two of the stalls counts twice."""
+        """Requests that waited; one that waited for two of the stalls counts twice."""
         return sum(stall.victims for stall in self.stalls)
 
     @property
@@ -91,7 +91,7 @@ def culprits(stalls: Iterable[Stall]) -> list[Culprit]:
 
 
 def table(found: Sequence[Culprit], width: int | None = None) -> list[str]:
-    """Return the lines of the table: two for each culprit if one does not fit `width` columns."""
+    """Return the lines of the table: two for each culprit if it does not fit `width` columns."""
     rows = [HEADINGS, *(culprit.row for culprit in found)]
     lines = aligned(rows)
     if width is None or max(map(len, lines)) <= width:

@@ -1,8 +1,8 @@
-"""A PDF written by hand: a few pages of plain text, so that the demo carries no binary."""
+"""A generated PDF: a few pages of plain text, so that the demo needs no binary file."""
 
 PAGES = 9
 LINES = 15  # to a page
-SENTENCE = "A step is one uninterrupted run of one callback, and while it runs nobody else does."
+SENTENCE = "A step is one uninterrupted run of one callback, and no other step runs meanwhile."
 
 
 def pdf() -> bytes:
@@ -35,7 +35,7 @@ def text_of(number: int) -> bytes:
 
 
 def assemble(objects: list[bytes]) -> bytes:
-    """Number the objects, and end with the table that says where each one starts."""
+    """Number the objects, and end with the table of their offsets."""
     body, offsets = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):
         offsets.append(len(body))

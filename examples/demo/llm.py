@@ -1,4 +1,4 @@
-"""The clients of the language model: made once, closed at the end."""
+"""The clients of the language model: created once, closed at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,10 +18,10 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from examples.demo.settings import Settings
 
-# Every request asks each idle connection whether it still lives: few of them, short steps.
-# The class is the SDK's own, whichever HTTP client it stands on.
+# Every request checks each idle connection: fewer connections mean shorter steps. The class is the
+# SDK's own, so it works with any HTTP client below it.
 LIMITS = type(DEFAULT_CONNECTION_LIMITS)(max_connections=50, max_keepalive_connections=4)
-TIMEOUT = 30.0  # s; and no retries: a lesson about waiting must not wait twice
+TIMEOUT = 30.0  # s; no retries: a lesson about waiting must not wait twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Llm:
 @asynccontextmanager
 async def open_llm(settings: Settings, stand_in_url: str) -> AsyncIterator[Llm]:
     """Make the clients, and close them at the end."""
-    # In a thread: each client loads the system's certificates, and the SDK imports its resources
-    # at their first use, and NumPy at the first embedding, where that is installed. On the loop
-    # that would be a stall of the demo's own.
+    # In a thread: each client loads the system's certificates. The SDK imports its resources at
+    # their first use, and NumPy, if installed, at the first embedding. On the loop this would be a
+    # stall of the demo itself.
     llm = await asyncio.to_thread(make_llm, settings, stand_in_url)
     try:
         yield llm

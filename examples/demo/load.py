@@ -1,6 +1,6 @@
-"""The load, in a process of its own: it must go on asking while the app's loop is held.
+"""The load, in its own process: it must continue while the app's loop is held.
 
-Prints one JSON line as it goes, every 0.2 s, and a last one when all is answered.
+Prints a JSON line every 0.2 s, and a last one when all requests are answered.
 """
 
 import argparse
@@ -21,7 +21,7 @@ INTERVAL = 0.2  # s between two reports
 
 
 class Load:
-    """Sends what is due, and counts what comes back."""
+    """Sends the due requests, and counts the answers."""
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
         self.url = url
@@ -31,7 +31,7 @@ class Load:
         self.good_latencies: list[float] = []
 
     async def run(self, seconds: float) -> None:
-        """Visit on schedule for `seconds`, then wait for the answers still under way."""
+        """Send on schedule for `seconds`, then wait for the outstanding answers."""
         async with asyncio.TaskGroup() as visits:
             for at, visit in schedule(seconds):
                 await asyncio.sleep(self.started + at - time.monotonic())

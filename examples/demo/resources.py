@@ -1,4 +1,4 @@
-"""What the routes share: opened before the first request, closed after the last."""
+"""Shared resources of the routes: opened before the first request, closed after the last."""
 
 import asyncio
 import socket
@@ -46,7 +46,7 @@ Opened = Annotated[Resources, Depends(opened)]
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open everything; whatever takes its time does so in a thread."""
+    """Open everything; slow work runs in a thread."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loopwatch-demo-")))
         stand_in_url = await stack.enter_async_context(open_stand_in(settings))
@@ -65,7 +65,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 
 @asynccontextmanager
 async def open_stand_in(settings: Settings) -> AsyncIterator[str]:
-    """Start the stand-in's process, where one is needed, and give its address."""
+    """Start the stand-in's process if one is needed, and yield its address."""
     if not settings.needs_stand_in:
         yield ""
         return

@@ -50,7 +50,7 @@ def run(arguments: Arguments, settings: Settings, listener: socket.socket, start
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
-    config.load()  # uvicorn's imports: in the loop they would be its first stall
+    config.load()  # imports uvicorn's parts: on the loop that would be its first stall
     server = uvicorn.Server(config)
     url = f"http://{HOST}:{arguments.port}"
     ends_at = None if arguments.seconds is None else started + arguments.seconds
@@ -58,7 +58,7 @@ def run(arguments: Arguments, settings: Settings, listener: socket.socket, start
     tour.start()
     try:
         server.run(sockets=[listener])
-    finally:  # after Ctrl-C uvicorn ends in good order, then raises the signal again
+    finally:  # after Ctrl-C uvicorn exits cleanly, then raises the signal again
         tour.stop()
 
 
@@ -66,10 +66,10 @@ def listen(port: int) -> socket.socket:
     """Open the demo's socket.
 
     Raises:
-        ArgumentsError: the port cannot be had.
+        ArgumentsError: the port is not free.
     """
     try:
-        # made anew, it knows that it is TCP's: asyncio sets TCP_NODELAY only then
+        # made anew, its protocol is TCP: asyncio sets TCP_NODELAY only then
         return socket.socket(fileno=socket.create_server((HOST, port)).detach())
     except OSError as error:
         raise ArgumentsError(
@@ -82,7 +82,7 @@ def check_database(settings: Settings) -> None:
     """Fill the table in the database of DATABASE_URL, if that is set.
 
     Raises:
-        SettingsError: the database cannot be had.
+        SettingsError: the database cannot be reached.
     """
     if settings.database_url is None:
         return

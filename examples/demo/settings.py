@@ -1,4 +1,4 @@
-"""What the environment says: which model, which database."""
+"""The settings from the environment: the model and the database."""
 
 import math
 import os
@@ -10,12 +10,12 @@ LONGEST_DELAY = 60.0  # s
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used: says what must hold, what came, what to do."""
+    """A setting is invalid. The message says what must hold, what came, what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where a URL is None, the demo serves a stand-in or does without."""
+    """If a URL is None, the demo serves a stand-in or does without."""
 
     openai_base_url: str | None = None
     openai_api_key: str = "stand-in"
@@ -33,7 +33,7 @@ class Settings:
         """Read the variables named in VARIABLES.
 
         Raises:
-            SettingsError: a value cannot be used.
+            SettingsError: a value is invalid.
         """
         texts = {field: env[name] for name, field in VARIABLES.items() if env.get(name)}
         return cls(
@@ -63,7 +63,7 @@ def database_url(value: str | None) -> str | None:
     if not value:
         return None
     if not value.startswith(("postgresql://", "postgres://")):
-        scheme = value.partition("://")[0]  # no more of it: what follows may hold a password
+        scheme = value.partition("://")[0]  # only this part: the rest may hold a password
         raise SettingsError(
             f"DATABASE_URL must start with postgresql://, got {scheme}://...: "
             "name a PostgreSQL database, or unset it to do without"

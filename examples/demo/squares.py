@@ -1,4 +1,4 @@
-"""Work for the CPU. It imports nothing, so that the process pool's worker starts quickly."""
+"""CPU work. It imports nothing, so that the process pool's worker starts quickly."""
 
 
 def sum_of_squares(n: int) -> int:

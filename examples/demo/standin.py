@@ -1,7 +1,7 @@
-"""A stand-in for OpenAI and Azure OpenAI: the same paths and shapes, no thought behind them.
+"""A stand-in for OpenAI and Azure OpenAI: the same paths and formats, without a model.
 
-It runs in its own process, on loopback. A message with [error] in it is answered with status
-500, one with [slow] after twenty times the delay.
+It runs in its own process, on loopback. It answers a message that contains [error] with status
+500, and one that contains [slow] after twenty times the delay.
 """
 
 import argparse
@@ -55,7 +55,7 @@ async def embeddings(request: Request) -> Response:
 
 
 async def think(request: Request, text: str) -> Response | None:
-    """Take the time an answer takes; return an error where one was asked for."""
+    """Wait as long as an answer takes; return an error if one was requested."""
     await asyncio.sleep(request.app.state.delay * (SLOW if "[slow]" in text else 1))
     if "[error]" not in text:
         return None
@@ -102,7 +102,7 @@ def embedding(text: str, packed: bool) -> str | list[float]:
 
 
 def create_stand_in(delay: float) -> Starlette:
-    """Return the ASGI app; `delay` is what every answer takes, in seconds."""
+    """Return the ASGI app; `delay` is the time of each answer, in seconds."""
     azure = "/openai/deployments/{deployment}"
     app = Starlette(
         routes=[

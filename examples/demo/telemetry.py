@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK with its OTLP exporters, as its own variables say."""
+"""OpenTelemetry's SDK with its OTLP exporters, configured by its own variables."""
 
 import functools
 import os
@@ -10,15 +10,15 @@ from opentelemetry import metrics, trace
 from examples.demo.settings import SettingsError
 
 ENDPOINT, PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
-EXPORTERS = {"grpc": "grpc", "http/protobuf": "http"}  # protocols, and packages that speak them
+EXPORTERS = {"grpc": "grpc", "http/protobuf": "http"}  # protocols and their packages
 SERVICE = "loopwatch-demo"  # unless OTEL_SERVICE_NAME says otherwise
 
 
 @functools.cache
 def set_up() -> bool:
-    """Send spans and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set; say whether it is.
+    """Send spans and metrics to OTEL_EXPORTER_OTLP_ENDPOINT; return whether that is set.
 
-    FastAPI and loopwatch find the providers by themselves: nothing else is to be done for them.
+    FastAPI and loopwatch find the providers by themselves.
 
     Raises:
         SettingsError: the protocol is unknown, or the SDK is not installed.
@@ -42,7 +42,7 @@ def set_up() -> bool:
 
 
 def provide(exporters: str) -> None:
-    """Make what the API's calls lead to, for the whole process."""
+    """Install the providers of the API for the whole process."""
     resource = sdk("resources").Resource.create(
         {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": SERVICE}
     )

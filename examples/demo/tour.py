@@ -1,4 +1,4 @@
-"""The demo's own visitors, and what is told of them: a thread beside the server."""
+"""The demo's own visitors and their report: a thread beside the server."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from examples.demo.culprits import Culprit, culprits, table
 from loopwatch import Watch
 
 LOAD_SECONDS = 9.0
-RESERVE = 2.0  # s of `--seconds` kept for the last answers and the table
+RESERVE = 2.0  # s of `--seconds` for the last answers and the table
 TICK = 0.1  # s
 
 
@@ -94,7 +94,7 @@ class Tour(threading.Thread):
         for line in table(found, width):
             self._console.line(line)
         if report.get("good_median"):
-            self._console.line(told(report))
+            self._console.line(summary(report))
 
     def _point_on(self) -> None:
         say = self._console.line
@@ -106,15 +106,15 @@ class Tour(threading.Thread):
 
 
 def headline(found: Sequence[Culprit]) -> str:
-    """Say how often the loop was held, and what that cost the requests."""
+    """Return how often the loop was held, and how long requests waited."""
     stalls = sum(len(culprit.stalls) for culprit in found)
     lost = sum(culprit.lost for culprit in found)
     held = f"Who held the event loop for 0.1 s or longer: {stalls} stalls"
     return f"{held}, for which requests waited {lost:.0f} s"
 
 
-def told(report: dict[str, Any]) -> str:
-    """Say in one paragraph what the visitors saw."""
+def summary(report: dict[str, Any]) -> str:
+    """Return a paragraph about the visitors' requests."""
     unanswered = f", {report['failed']} failed" if report["failed"] else ""
     return (
         f"\n{report['answered']} of {report['sent']} requests answered{unanswered}. "

@@ -1,4 +1,4 @@
-"""Who visits the demo, and when: an open model, so that a held loop does not slow the visitors."""
+"""The demo's visits: an open model, so that a held loop does not slow the visitors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One kind of request and how often it comes."""
+    """One kind of request, and its frequency."""
 
     method: str
     path: str
-    every: float  # s between two of them
+    every: float  # s between two of this kind
     good: bool
     json: Any = field(default=None, hash=False)
 
@@ -55,17 +55,17 @@ VISITS = (
     good("POST", "/background/threaded"),
 )
 
-MOST = 1000  # visits in one load, whatever it was asked for
+MOST = 1000  # visits in one load, at most
 
 
 def schedule(seconds: float) -> list[tuple[float, Visit]]:
-    """Return when each visit of a load of `seconds` comes, in seconds from its start."""
+    """Return the time of each visit in a load of `seconds`, in seconds from its start."""
     return sorted(arrivals(seconds), key=lambda arrival: arrival[0])[:MOST]
 
 
 def arrivals(seconds: float) -> Iterator[tuple[float, Visit]]:
     for index, visit in enumerate(VISITS):
-        at = visit.every * index / len(VISITS)  # spread, so that they do not come in a crowd
+        at = visit.every * index / len(VISITS)  # spread, so that they do not come all at once
         while at < seconds:
             yield at, visit
             at += visit.every

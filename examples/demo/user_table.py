@@ -1,7 +1,7 @@
-"""The table behind the user routes, and one honestly slow question to ask of it.
+"""The table behind the user routes, and a query that is really slow.
 
-The question (who mentions this user, whose address looks like theirs) reads every row, as a
-`LIKE '%...%'` does in any database.
+The query (who mentions this user, whose address looks similar) reads every row, as `LIKE '%...%'`
+does in any database.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS {TABLE} (
     id integer PRIMARY KEY, name text NOT NULL, email text NOT NULL, bio text NOT NULL
 )
 """
-# One statement, not a loop in Python: SQLite works without the interpreter's lock.
+# One statement, not a loop in Python: SQLite runs without the GIL.
 FILL = f"""
 WITH RECURSIVE ids(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM ids WHERE id < {USERS})
 INSERT INTO {TABLE}
@@ -48,7 +48,7 @@ async def fill_postgres(url: str) -> None:
     """Make the table in the database at `url`, unless it is there and filled.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: there is no server.
         asyncpg.PostgresError: the server refuses.
     """
     connection = await asyncpg.connect(url, timeout=10)

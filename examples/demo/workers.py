@@ -1,4 +1,4 @@
-"""The process pool for work that needs a CPU of its own."""
+"""The process pool for CPU work."""
 
 import asyncio
 import multiprocessing
@@ -14,7 +14,7 @@ from examples.demo.squares import sum_of_squares
 
 @asynccontextmanager
 async def open_workers() -> AsyncIterator[ProcessPoolExecutor]:
-    """Start one worker, ready to work, and end it afterwards."""
+    """Start one worker, wait until it is ready, and end it afterwards."""
     spawn = multiprocessing.get_context("spawn")
     workers = ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent)
     try:
@@ -32,7 +32,7 @@ def start(workers: ProcessPoolExecutor) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back. A process started meanwhile inherits that, and leaves it to its parent."""
+    """Block SIGINT. A process started here inherits the mask, and leaves Ctrl-C to its parent."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -41,7 +41,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """In the worker: leave when the parent has died, which a pool's worker would not notice."""
+    """In the worker: exit when the parent has died, which a pool's worker would not notice."""
     threading.Thread(target=await_parent, name="parent", daemon=True).start()
 
 

@@ -1,1 +1,1 @@
-"""What is counted: bounded tables by label, no I/O, no clock."""
+"""Bounded tables of counts by label, without I/O or clock."""

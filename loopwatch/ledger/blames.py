@@ -1,4 +1,4 @@
-"""Who waited for whom: culprit's site and route by victim's route."""
+"""Waits by the culprit's site and route and the victim's route."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BlameTable:
         return self._rows.overflow
 
     def add(self, site: str, culprit: str, victim: str, count: int, seconds: float) -> None:
-        """Add what requests of route `victim` have waited for a site."""
+        """Add the time that requests of route `victim` waited for a site."""
         key = site, culprit, victim
         row = self._rows.get(key, lambda: BlameRow(*key))
         row.count += count

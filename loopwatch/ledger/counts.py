@@ -1,4 +1,4 @@
-"""A histogram being counted, and a bounded table of anything by label."""
+"""A mutable histogram, and a bounded table of rows by label."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Counts:
 
 
 class Table(Generic[Key, Row]):
-    """Rows by key, at most `bound` of them; then `rest()` makes the one row that takes the others.
+    """Rows by key, at most `bound` of them; all other keys share one row, made by `rest()`.
 
-    What goes to the rest is counted in `overflow`.
+    `overflow` counts the uses of that row.
     """
 
     def __init__(self, bound: int, rest: Callable[[], Row]) -> None:

@@ -7,7 +7,7 @@ from loopwatch.ledger.counts import Counts
 
 
 class PauseTable:
-    """Pauses by generation; whichever thread collects writes, one at a time."""
+    """Pauses by generation; the collecting thread writes, one at a time."""
 
     def __init__(self) -> None:
         self._rows = tuple(Counts(PAUSE_EDGES) for _ in range(3))

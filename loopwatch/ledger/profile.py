@@ -1,7 +1,7 @@
-"""The profile: all stalls by stack, for the tools that draw flame graphs.
+"""The profile: all stalls by stack, for tools that draw flame graphs.
 
-A stack weighs the seconds for which it held the loop. A stall that was never sampled stands
-under its site's function. Of 1,024 different stacks each has its own weight, the rest share one.
+The weight of a stack is the seconds for which it held the loop. A stall without a stack sample is
+under its site's function. Up to 1,024 different stacks have their own weights; the rest share one.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def stack(stall: Stall) -> tuple[Frame, ...]:
 
 
 def entry(frame: Frame) -> dict[str, Any]:
-    """Return a frame as speedscope has it; what is unknown is left out."""
+    """Return a frame in speedscope's format; unknown fields are left out."""
     known: dict[str, Any] = {"name": frame.function}
     if frame.file:
         known["file"] = frame.file
@@ -102,7 +102,7 @@ def entry(frame: Frame) -> dict[str, Any]:
 
 
 def escaped(name: str) -> str:
-    """Return a name that cannot be taken for two frames or two lines."""
+    """Return a name without the separators of frames and lines."""
     if name.isprintable() and ";" not in name:
         return name
     return "".join(

@@ -1,4 +1,4 @@
-"""The sums of one route and method. Written by the loop's thread only, read on any."""
+"""The sums of one route and method. Only the loop's thread writes; any thread reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from loopwatch.ledger.step_table import StepRow
 if TYPE_CHECKING or speedups is None:
 
     class RowNumbers:
-        """What the end of a request reads and adds to."""
+        """The part of a row that the end of a request reads and updates."""
 
         __slots__ = (
             *("background", "counts", "door", "method", "pooled", "queued"),
@@ -51,7 +51,7 @@ if TYPE_CHECKING or speedups is None:
 
         @property
         def finished(self) -> int:
-            """How many requests."""
+            """The number of requests."""
             return sum(self.counts)
 
         def add_latency(self, latency: float) -> None:
@@ -73,7 +73,7 @@ else:
 class RequestRow(RowNumbers):
     """The sums of one route and method."""
 
-    __slots__ = ("endpoint", "exemplars", "route", "told", "waited", "waits")
+    __slots__ = ("endpoint", "exemplars", "reported", "route", "waited", "waits")
 
     def __init__(
         self,
@@ -87,17 +87,17 @@ class RequestRow(RowNumbers):
         self.waited = waited
         super().__init__()
         self.door = None
-        self.told: tuple[float, ...] = (0.0,) * 6
+        self.reported: tuple[float, ...] = (0.0,) * 6
         self.waits: deque[tuple[int, list[Wait]]] = deque(maxlen=RECENT)
         self.exemplars = Exemplars(SECONDS_EDGES)
 
     def reading(self, recent: bool) -> RequestReading:
         own, rest = self.running - self.background, self.queued + self.stalled
-        waiting = self.time - own - rest  # no call among these: they agree
+        waiting = self.time - own - rest  # no call in between: the numbers are consistent
         parts = self.queued, own, self.stalled, waiting, self.pooled, self.background
-        # Less than before, if by rounding, is a restart to Prometheus, which counts it all again.
-        self.told = tuple(map(max, self.told, parts))
-        queued, running, stalled, waiting, pooled, background = self.told
+        # A counter that falls, even by rounding, is a restart to Prometheus: it counts all again.
+        self.reported = tuple(map(max, self.reported, parts))
+        queued, running, stalled, waiting, pooled, background = self.reported
         return RequestReading(
             route=self.route or NONE,
             method=self.method,
@@ -114,10 +114,10 @@ class RequestRow(RowNumbers):
         )
 
     def note(self, request: Request) -> None:
-        """Remember for whom the request that was added last has waited, and its span."""
+        """Keep the waits and the span of the request that was added last."""
         if request.waits:
             self.waits.append((self.finished - 1, request.waits))
-            if request.span is None:  # else told as its response was complete
+            if request.span is None:  # else reported when its response was complete
                 self.tell(request, request.waits)
         if request.span is not None:
             ended = request.responded or request.ended
@@ -125,7 +125,7 @@ class RequestRow(RowNumbers):
             self.exemplars.keep(Exemplar(latency, unix_time(ended), *request.span))
 
     def tell(self, request: Request, waits: Iterable[Wait], more: float = 0.0) -> None:
-        """Tell whom a request has waited for; `more` s of that are not in its sum yet."""
+        """Report the waits of a request; `more` s of them are not in its sum yet."""
         self.waited(partial(self._last, request, more), [wait.hold for wait in waits])
 
     def _last(self, request: Request, more: float) -> RecentRequest:
@@ -140,7 +140,7 @@ class RequestRow(RowNumbers):
         )
 
     def recent_requests(self) -> Recent:
-        """Return the latest requests, with what is known by now of whom they waited for."""
+        """Return the latest requests, with their waits as known now."""
         finished, waits, numbers = self.finished, [*self.waits], self.recent()
         first = finished - len(numbers) // (8 * PARTS)
         known = ((n - first, tuple(blames(w))) for n, w in waits if first <= n < finished)

@@ -1,8 +1,8 @@
-"""Requests by route and method. Written by the loop's thread only, once a request.
+"""Requests by route and method. Only the loop's thread writes, once for each request.
 
-A request's steps are added up when it ends (many at a time cost less than each by itself), and at
-once: keeping ended requests for a batch made the garbage collector pay more than the batch saved.
-What its tasks still do after that is not in these sums; a stall of theirs keeps its route.
+A request's steps are added up together when it ends, which costs less than one at a time. Tried and
+dropped: batching ended requests. Keeping them cost the garbage collector more than the batch saved.
+Later steps of its tasks are not in these sums; their stalls still have its route.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from loopwatch.ledger.request_row import RequestRow
 from loopwatch.ledger.step_table import FIRST, StepTable
 
 ROUTES = 256
-ENDPOINTS = 1024  # remembered, so that a template is looked up once
+ENDPOINTS = 1024  # kept, so that each template is looked up once
 
 METHODS = frozenset(
     ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY")
@@ -31,7 +31,7 @@ WEBSOCKET = "WEBSOCKET"
 
 
 def add_request(row: RequestRow, request: Request, now: float, step: float) -> None:
-    """Count a request that ends; its latency is until its response was complete."""
+    """Count a request that ends; its latency ends with its complete response."""
     request.row = row
     request.ended = now
     request.scope = None
@@ -63,7 +63,7 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
 
 
 def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:
-    """`add_request` to the row of its endpoint; False, and nothing done, if there is none."""
+    """`add_request` to the row of its endpoint; does nothing and returns False without a row."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
@@ -76,9 +76,9 @@ def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step
 
 
 def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
-    """Count a request that ends within a step, if it is like most: its endpoint's row is known, no
-    step of it was long, the last one took some time, and it waited for nothing. False, and nothing
-    done, if not; the compiled twin has its own."""
+    """Count an ordinary request that ends within a step: its endpoint's row is known, it had no
+    long step, its last one took some time, and it waited for nothing. Otherwise do nothing and
+    return False. The compiled part has its own version."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
@@ -128,8 +128,8 @@ if speedups is not None:
 class RequestTable:
     """The rows of one loop.
 
-    Most endpoints serve one route with one method: `lone` says so once, and from then on the row
-    is found by the endpoint alone.
+    Most endpoints serve one route with one method: `lone` finds that out once, and from then on the
+    endpoint alone finds the row.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class RequestTable:
         return self._table.overflow
 
     def row(self, request: Request) -> RequestRow:
-        """Return the row of a request in flight, as far as it has been routed by now."""
+        """Return the row of a request in flight, by its routing so far."""
         scope = request.scope
         route, endpoint = self._template(scope, request.door), scope.get("endpoint")
         method = scope.get("method", WEBSOCKET)
@@ -173,15 +173,15 @@ class RequestTable:
         return row
 
     def finish(self, request: Request, now: float, step: float) -> None:
-        """Count a request that ends now; its scope is let go.
+        """Count a request that ends now, and release its scope.
 
-        `step` is how long its last step has been running, if that is not among its times yet.
+        `step` is the duration so far of its last step, unless its times include it already.
         """
         if not add_to_known(self.rows, request, now, step):
             add_request(self.row(request), request, now, step)
 
     def take(self, request: Request, now: float) -> None:
-        """Charge a long request (a stream, a websocket) for what it has used so far."""
+        """Count what a long request (a stream, a websocket) has used so far."""
         row, responded = self.row(request), request.responded
         running = request.take_steps(row.steps)
         row.running += running
@@ -197,7 +197,7 @@ class RequestTable:
         request.charged_stalled = request.stalled
 
     def charge(self, requests: Iterable[Request], now: float) -> None:
-        """`take` those of the requests that have not ended."""
+        """Call `take` for each request that has not ended."""
         for request in requests:
             if request.scope is not None:
                 self.take(request, now)

@@ -1,4 +1,4 @@
-"""Stalls by site, and the latest of them. Written under the watch's lock."""
+"""Stalls by site, and the latest stalls. Written under the watch's lock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROWS = 1024  # of route x site x cause
 
 
 class StallTable:
-    """The ring of stalls, histograms of all by site, and their profile.
+    """A ring of the latest stalls, histograms of all by site, and their profile.
 
-    Those that the user allows are in histograms of their own, and nowhere else.
+    Stalls that the user allows are only in their own histograms.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class StallTable:
         self.allowed.add(stall)
 
     def blame(self, stall: Stall, victim: str, count: int, seconds: float) -> None:
-        """Add requests of route `victim` that have waited for a stall."""
+        """Add requests of route `victim` that waited for a stall."""
         site = self.sites.blame(stall, count, seconds)
         self.blames.add(site, stall.route or NONE, victim, count, seconds)
 
@@ -80,7 +80,7 @@ class SiteTable:
         self._changed.add(row)
 
     def changed(self) -> tuple[SiteReading, ...]:
-        """Return the rows with new stalls since this was last asked."""
+        """Return the rows with new stalls since the last call."""
         rows, self._changed = self._changed, set()
         return tuple(row.reading() for row in rows)
 

@@ -1,4 +1,4 @@
-"""Steps by coroutine. A fast step is counted in two numbers; only long ones reach a bucket."""
+"""Steps by coroutine. Short steps only add to two numbers; long ones go into buckets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST = SECONDS_EDGES[0]
 if TYPE_CHECKING or speedups is None:
 
     class StepNumbers:
-        """What the end of a request adds to."""
+        """The part of a row that the end of a request updates."""
 
         __slots__ = ("counts", "seconds", "steps", "sums")
 
@@ -62,7 +62,7 @@ class StepRow(StepNumbers):
 
 
 class StepTable:
-    """The rows of one loop; written by its thread only."""
+    """The rows of one loop; only its thread writes."""
 
     def __init__(self) -> None:
         self.none = StepRow(NONE)
@@ -80,10 +80,10 @@ class StepTable:
         return self.none if endpoint is None else self.of_label(callable_name(endpoint))
 
     def of_task(self, task: Any) -> StepRow:
-        """Return the row of a task's own coroutine; found by code object, named once."""
+        """Return the row of a task's coroutine; found by code object, named once."""
         coroutine = task.get_coro()
         code = coroutine_code(coroutine)
-        known = self._by_code.get(id(code))  # hashing a code object takes long
+        known = self._by_code.get(id(code))  # hashing a code object is slow
         if known is not None and known[0] is code:
             return known[1]
         row = self.of_label(coroutine_name(coroutine) or NONE)
@@ -92,8 +92,8 @@ class StepTable:
         return row
 
     def readings(self, other_steps: int, other_seconds: float) -> dict[str, Histogram]:
-        """Return histograms by label; the short ones of plain callbacks, counted elsewhere, join
-        `_NONE`."""
+        """Return histograms by label; `_NONE` includes the short steps of plain callbacks, which
+        are counted elsewhere."""
         readings = {NONE: self.none.reading()}
         for row in self._rows:
             histogram, known = row.reading(), readings.get(row.label)

@@ -1,12 +1,12 @@
-"""Lag, from the duration of ticks: how long a callback waits that becomes ready at random.
+"""Lag from the duration of ticks: how long a callback waits that becomes ready at random.
 
-Whoever becomes ready in a tick that is busy for d seconds waits uniformly between 0 and d; who
-becomes ready in the poll waits for nothing. So a tick of d adds, to every bucket (a, b], as many
-seconds of time as the part of (0, d] that falls into it, and d squared / 2 to the sum. This is
-exact, where a heartbeat's lateness is not (coordinated omission). A tick is filed by its own
-duration only; what it means for the lower buckets is worked out when somebody reads.
+A callback that becomes ready in a tick of d busy seconds waits uniformly between 0 and d; one that
+becomes ready in the poll does not wait. So a tick of d adds, to every bucket (a, b], the seconds of
+(0, d] that fall into it, and d squared / 2 to the sum. This is exact, unlike a heartbeat's lateness
+(coordinated omission). A tick is filed only by its own duration; the lower buckets are computed on
+reading.
 
-`OBSERVATIONS` per second turn time into counts: as if something became ready every 10 ms.
+`OBSERVATIONS` per second convert time into counts: as if one callback became ready every 10 ms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OBSERVATIONS = 100.0  # per second of time
 
 
 class TickSums(Protocol):
-    """Ticks by bucket of their duration: how many, their sum and the sum of their squares."""
+    """Ticks by bucket of duration: their count, sum and sum of squares."""
 
     @property
     def tick_counts(self) -> Sequence[int]: ...
@@ -33,7 +33,7 @@ class TickSums(Protocol):
 
 
 class Ticks:
-    """Ticks that somebody has estimated, or made up."""
+    """Ticks that were estimated or made up."""
 
     __slots__ = ("tick_counts", "tick_squares", "tick_sums")
 
@@ -51,7 +51,7 @@ class Ticks:
 
 
 def lag(wall: float, *given: TickSums) -> Histogram:
-    """Return the lag over `wall` seconds; ticks in no table, all shorter than the first edge,
+    """Return the lag over `wall` seconds. Ticks in no table are shorter than the first edge, and
     count as no wait."""
     seconds, weights = [], []
     tables = [(t.tick_counts, t.tick_sums, t.tick_squares) for t in given]
@@ -67,19 +67,19 @@ def lag(wall: float, *given: TickSums) -> Histogram:
     return Histogram(SECONDS_EDGES, whole(seconds), tuple(w * OBSERVATIONS for w in weights))
 
 
-def never_less(told: Histogram, now: Histogram) -> Histogram:
-    """Return `now` without a bucket's running count, or a sum, that is less than what was told.
+def never_less(before: Histogram, now: Histogram) -> Histogram:
+    """Return `now` with each running count and sum at least as high as `before`.
 
-    A tick in progress is filed as what it has lasted until then, and uvloop's are estimates, so a
-    reading may take back a little; Prometheus would take that for a restart, and count all again.
+    A tick in progress is filed with its duration so far, and uvloop's ticks are estimates, so a
+    reading may fall a little. Prometheus would take that for a restart, and count all again.
     """
-    upto = map(max, accumulate(told.counts), accumulate(now.counts))
+    upto = map(max, accumulate(before.counts), accumulate(now.counts))
     counts = tuple(after - before for before, after in pairwise((0, *upto)))
-    return Histogram(now.edges, counts, tuple(map(max, told.sums, now.sums)))
+    return Histogram(now.edges, counts, tuple(map(max, before.sums, now.sums)))
 
 
 def whole(seconds: list[float]) -> tuple[int, ...]:
-    """Return observations by bucket as whole numbers whose running sum never falls."""
+    """Return observations by bucket as whole numbers; their running sum never falls."""
     counts, before, total = [], 0, 0.0
     for part in seconds:
         total += part

@@ -1,4 +1,4 @@
-"""What one loop has counted, as plain data that can be added up over loops, closed ones too."""
+"""The counts of one loop as plain data, which can be added up over loops, even closed ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def no_lag() -> Histogram:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums of one loop, or of several."""
+    """Sums over one or more loops."""
 
     busy: float = 0.0
     idle: float = 0.0

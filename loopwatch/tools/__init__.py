@@ -1,1 +1,1 @@
-"""What a person runs: the command line, the diagnosis of a load test, Grafana's files."""
+"""The tools: the command line, the diagnosis of a load test, the files for Grafana."""

@@ -1,1 +1,1 @@
-"""What an ASGI app mounts or wraps: the middleware, `/metrics`, the live page."""
+"""The parts for ASGI apps: the middleware, `/metrics`, the live page."""

@@ -1,6 +1,6 @@
-"""An ASGI app that answers GET and HEAD on a thread of its own.
+"""An ASGI app that answers GET and HEAD on its own thread.
 
-So asking costs the loop next to nothing, and works while every worker thread of the app is taken.
+So a request costs the loop almost nothing, and works even if all worker threads are busy.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Answer(NamedTuple):
     headers: Headers = ()
 
 
-def told(status: int, text: str, *headers: tuple[str, str]) -> Answer:
-    """Return an answer of one line of text."""
+def text_answer(status: int, text: str, *headers: tuple[str, str]) -> Answer:
+    """Return an answer with one line of text."""
     return Answer(status, Body(f"{text}\n".encode() if text else b"", TEXT), headers)
 
 
 class Answering:
-    """The app; `find` is for whoever inherits from it."""
+    """The app; subclasses define `find`."""
 
     policy = "default-src 'none'; frame-ancestors 'none'"  # what a browser may do with an answer
 
@@ -58,12 +58,12 @@ class Answering:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=self._name)
 
     def find(self, scope: Scope) -> Callable[[], Answer] | None:
-        """Return what makes the answer, on the app's own thread; None: there is nothing there."""
+        """Return a function that makes the answer on the app's thread; None for an unknown path."""
         raise NotImplementedError
 
     def missing(self) -> Answer:
-        """Return the answer where there is nothing."""
-        return told(404, "not found")
+        """Return the answer for an unknown path."""
+        return text_answer(404, "not found")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -81,7 +81,7 @@ class Answering:
             return self.missing()
         if scope["method"] not in METHODS:
             allow = ", ".join(METHODS)
-            return told(405, f"method not allowed; use {allow}", ("allow", allow))
+            return text_answer(405, f"method not allowed; use {allow}", ("allow", allow))
         if asyncio._get_running_loop() is None:  # trio
             return make()
         return await asyncio.get_running_loop().run_in_executor(self._thread, make)
@@ -101,7 +101,7 @@ async def respond(method: str, answer: Answer, more: Headers, send: Send) -> Non
 
 
 async def live(receive: Receive, send: Send) -> None:
-    """Go along with a server's lifespan, where the app is served alone."""
+    """Accept a server's lifespan events, for an app that is served alone."""
     while True:
         message = await receive()
         await send({"type": message["type"] + ".complete"})

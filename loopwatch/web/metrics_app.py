@@ -1,4 +1,4 @@
-"""`/metrics` as an ASGI app, made off the loop: of one process, or of all workers together."""
+"""`/metrics` as an ASGI app, rendered off the loop: of one process, or of all workers together."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from loopwatch.core import options
 from loopwatch.core.guard import log_once
 from loopwatch.exporters import multiprocess
 from loopwatch.exporters.exposition import render
-from loopwatch.web.answering import Answer, Answering, App, Body, Scope, told
+from loopwatch.web.answering import Answer, Answering, App, Body, Scope, text_answer
 
 ZIPPED = 6  # level: nearly as small as 9, in a third of the time
-TRIES = 3  # readings of many workers' files, which may change under one's eyes
+TRIES = 3  # readings of the workers' files, which may change during a reading
 
 
 def metrics(registry: CollectorRegistry = REGISTRY) -> App:
     """Return `/metrics` as an ASGI app, to mount: `app.mount("/metrics", metrics())`.
 
-    It answers on a thread of its own, so that the loop is not held. It uses the format that the
-    client accepts (OpenMetrics has exemplars), and gzip if the client accepts it. Where
-    `PROMETHEUS_MULTIPROC_DIR` is set it answers for all processes that share the directory,
-    whatever the registry.
+    It answers on its own thread, so that the loop is not held. It uses the format that the client
+    accepts (OpenMetrics has exemplars), and gzip if the client accepts it. If
+    `PROMETHEUS_MULTIPROC_DIR` is set, it answers for all processes that share the directory, for
+    any registry.
 
     Raises:
         TypeError: `registry` is not a `CollectorRegistry`.
@@ -40,7 +40,7 @@ def metrics(registry: CollectorRegistry = REGISTRY) -> App:
 
 
 class Metrics(Answering):
-    """Answers at whatever path."""
+    """Answers at any path."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__("loopwatch-metrics")
@@ -57,7 +57,7 @@ class Metrics(Answering):
             except Exception:
                 if not left:
                     log_once("loopwatch.web.metrics_app")
-        return told(500, "the metrics could not be made; the log says why")
+        return text_answer(500, "the metrics could not be made; the log says why")
 
     def _made(self, scope: Scope) -> Answer:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -73,9 +73,9 @@ class Metrics(Answering):
     def _source(self, by_name: bool) -> CollectorRegistry:
         if not multiprocess.active():
             return self._registry
-        everybody = CollectorRegistry(auto_describe=by_name)
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return everybody
+        combined = CollectorRegistry(auto_describe=by_name)
+        MultiProcessCollector(combined)  # type: ignore[no-untyped-call]
+        return combined
 
 
 def header(scope: Scope, wanted: bytes) -> str:

@@ -1,8 +1,8 @@
-"""The ASGI middleware: it says whose turn it is.
+"""The ASGI middleware: it records which request each step belongs to.
 
-Pure ASGI: whatever is not `http` or `websocket` leaves on the first lines, and so does everything
-where there is no asyncio loop. The app is simply awaited, since every callback is timed anyway.
-With the compiled twin an ordinary request never gets here: `native/exchange.c` does the same.
+Pure ASGI. Scopes other than `http` and `websocket`, and calls without an asyncio loop, go straight
+to the app. The app is simply awaited, since every callback is timed anyway. With the compiled part,
+`native/exchange.c` handles ordinary requests instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _warned = False
 
 
 def default_watch() -> Watch:
-    """Return the watch of every middleware that was given none; one a process."""
+    """Return the default watch, one for each process."""
     global _default
     if _default is None:
         _default = Watch()
@@ -41,15 +41,15 @@ def default_watch() -> Watch:
 if TYPE_CHECKING or speedups is None:
 
     class Front:
-        """What calls the app; the compiled one leaves to `serve` what is out of the ordinary."""
+        """Calls the app; the compiled one leaves unusual requests to `serve`."""
 
         app: Any
 
         def remember(self, *parts: Any) -> None:
-            """Keep what the requests of the running loop need: nothing here."""
+            """Keep what the requests of the running loop need; in Python, nothing."""
 
         def forget(self) -> None:
-            """The loop is watched no more."""
+            """Forget a loop that is no longer watched."""
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             raise NotImplementedError
@@ -66,9 +66,9 @@ class LoopWatchMiddleware(Front):
 
     Args:
         app: any ASGI 3 app.
-        watch: a `Watch` with your options; without one, a default that has everything on. It is
-            started at the first call, lifespan or request. If another watch has the loop
-            already, that watch records the requests.
+        watch: a `Watch` with your options; by default, one with everything on. It starts at the
+            first call, lifespan or request. If another watch already watches the loop, that watch
+            records the requests.
 
     Raises:
         TypeError: `watch` is not a `Watch`.
@@ -81,10 +81,10 @@ class LoopWatchMiddleware(Front):
         self.watch = watch
         self._given_up = False
         if speedups is not None and type(self).__call__ is Front.__call__:
-            setattr(self, "__call__", self.serve)  # noqa: B010 - servers ask if it is a coroutine's
+            setattr(self, "__call__", self.serve)  # noqa: B010 - servers check whether it is a coroutine function
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the app, and count its request; `__call__` in Python."""
+        """Call the app, and count its request; this is `__call__` without the compiled part."""
         try:
             watched: WatchedLoop | None = LOOPS[_get_running_loop()]
         except KeyError:
@@ -112,7 +112,7 @@ class LoopWatchMiddleware(Front):
         __call__ = serve
 
     def _join(self, watched: WatchedLoop) -> None:
-        """Have the next requests of this loop take the fast way."""
+        """Let the next requests of this loop take the fast path."""
         for other in LOOPS.values():
             other.fronts.discard(self)
         watched.fronts.add(self)
@@ -133,8 +133,8 @@ class LoopWatchMiddleware(Front):
         receive: Receive,
         send: Send,
     ) -> None:
-        """Call the app within another request's step: through this middleware a second time, or
-        in process by that one's handler."""
+        """Call the app within another request's step: this middleware is installed twice, or that
+        request's handler calls the app in process."""
         outer, request.outer = request.outer, None
         assert outer is not None
         if outer.scope is scope:
@@ -148,7 +148,7 @@ class LoopWatchMiddleware(Front):
             REQUEST.set(outer)
 
     def _start(self) -> WatchedLoop | None:
-        """Watch the running loop; None where that cannot be or is not wanted."""
+        """Watch the running loop; None if that is impossible or not wanted."""
         if self._given_up:
             return None
         loop = _get_running_loop()
@@ -177,7 +177,7 @@ def warn_once() -> None:
 
 
 async def awaiting(awaitable: Awaitable[None]) -> None:
-    """Await what an app returned: it may return any awaitable, and a coroutine is resumed."""
+    """Wrap what an app returned, which may be any awaitable, in a coroutine."""
     await awaitable
 
 

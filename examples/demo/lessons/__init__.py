@@ -1,1 +1,1 @@
-"""One lesson a file: the same work, once so that it holds the event loop and once so that not."""
+"""One lesson in each file: the same work, once holding the event loop and once not."""

@@ -30,9 +30,9 @@ class ChatRequest(BaseModel):
 
 @router.post("/chat")
 async def chat(request: ChatRequest, opened: Opened) -> dict[str, str | None]:
-    """GOOD: `AsyncAzureOpenAI` under a deadline. Too late is 504, an error upstream is 502.
+    """GOOD: `AsyncAzureOpenAI` with a deadline. A late answer is 504, an error upstream is 502.
 
-    loopwatch says nothing, however slow the model is.
+    loopwatch says nothing, even if the model is slow.
     """
     try:
         completion = await asyncio.wait_for(complete(opened.llm, request), request.deadline)

@@ -19,7 +19,7 @@ def threaded_mail() -> None:
 
 @router.post("/blocking", status_code=202)
 async def with_blocking(tasks: BackgroundTasks) -> dict[str, str]:
-    """BAD: this visitor has the answer at once; the next ones pay.
+    """BAD: this visitor gets the answer at once, but the next ones wait.
 
     loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking_mail`, for this route.
     """

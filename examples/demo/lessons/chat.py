@@ -20,7 +20,7 @@ class Question(BaseModel):
 
 @router.post("/chat/openai")
 async def with_openai(question: Question, opened: Opened) -> dict[str, str | None]:
-    """BAD: the synchronous client in `async def`; the loop waits for somebody else's computer.
+    """BAD: the synchronous client in `async def`; the loop waits for the remote service.
 
     loopwatch says: blocking_call, `chat.completions.create(...)` in `with_openai`.
     """
@@ -42,9 +42,9 @@ async def with_async_openai(question: Question, opened: Opened) -> dict[str, str
 
 @router.post("/chat/stream")
 async def with_stream(question: Question, opened: Opened) -> StreamingResponse:
-    """GOOD: the answer goes out in pieces, as it comes in.
+    """GOOD: the answer is streamed in pieces, as it arrives.
 
-    loopwatch says nothing; the request's latency runs to its last piece.
+    loopwatch says nothing; the request's latency includes its last piece.
     """
     llm, chat = opened.llm, opened.llm.waiting.chat
     chunks = await chat.completions.create(

@@ -1,4 +1,4 @@
-"""Work handed to a child task: it still runs on the loop, and it is still this route's."""
+"""Work in a child task: it still runs on the loop, and it still counts for this route."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ async def waiting_report() -> str:
 
 @router.get("/blocking")
 async def with_blocking() -> dict[str, str]:
-    """BAD: `create_task` makes nothing run elsewhere.
+    """BAD: a task of `create_task` still runs on the loop.
 
     loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking_report`, for this route.
     """

@@ -1,6 +1,6 @@
-"""A batch of texts: one after another, all at once, all at once and each for itself, in time.
+"""A batch of texts: serially, all at once, all at once with separate errors, with a deadline.
 
-None of these blocks the loop. The first is slow all the same: blocking and slow are two things.
+None of these blocks the loop. The first is slow all the same: slow is not blocking.
 """
 
 import asyncio
@@ -44,15 +44,15 @@ async def classify(llm: Llm, text: str) -> str:
 
 
 def timed_classify(llm: Llm, text: str) -> Awaitable[str]:
-    """Classify, and let `loopwatch_coroutine_seconds{coroutine="classify"}` show how long."""
+    """Classify; `loopwatch_coroutine_seconds{coroutine="classify"}` has the latency."""
     return timed(classify(llm, text), "classify")
 
 
 @router.post("/serial")
 async def serially(batch: Batch, opened: Opened) -> list[str]:
-    """SLOW, yet not blocking: each text waits for the one before it.
+    """SLOW, but not blocking: each text waits for the one before it.
 
-    loopwatch says nothing, rightly: the loop is free, and others are served meanwhile.
+    loopwatch says nothing, rightly: the loop is free and serves other requests.
     """
     return [await timed_classify(opened.llm, text) for text in batch.texts]
 
@@ -68,7 +68,7 @@ async def all_at_once(batch: Batch, opened: Opened) -> list[str]:
 
 @router.post("/each")
 async def each_for_itself(batch: Batch, opened: Opened) -> list[Outcome]:
-    """GOOD: `return_exceptions=True`; a text that fails says so, the others have their label.
+    """GOOD: `return_exceptions=True`; a failed text has an error, the others have their label.
 
     loopwatch says nothing.
     """
@@ -88,7 +88,7 @@ def outcome(text: str, answer: str | BaseException) -> Outcome:
 
 @router.post("/deadline")
 async def in_time(batch: TimedBatch, opened: Opened) -> list[str]:
-    """GOOD: whatever is not there at the deadline is cancelled, and the answer is 504.
+    """GOOD: at the deadline, unfinished calls are cancelled, and the answer is 504.
 
     loopwatch says nothing.
     """

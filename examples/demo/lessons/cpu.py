@@ -1,4 +1,4 @@
-"""Work for the CPU: on the loop, in a thread, in another process."""
+"""CPU work: on the loop, in a thread, in another process."""
 
 import asyncio
 from typing import Annotated
@@ -10,7 +10,7 @@ from examples.demo.squares import sum_of_squares
 
 router = APIRouter(prefix="/cpu", tags=["cpu"])
 
-# The default is some 0.25 s of work; the bound keeps a curious visitor from stopping the demo.
+# The default is some 0.25 s of work; the bound prevents a visitor from stopping the demo.
 N = Annotated[int, Query(ge=1, le=20_000_000, description="how many squares to add up")]
 DEFAULT_N = 4_000_000
 
@@ -19,14 +19,14 @@ DEFAULT_N = 4_000_000
 async def in_async_def(n: N = DEFAULT_N) -> dict[str, int]:
     """BAD: a long computation in `async def`.
 
-    loopwatch says: cpu, in `sum_of_squares`: the loop's line itself, not this route's.
+    loopwatch says: cpu, in `sum_of_squares`: the line of the `for` loop, not one of this route.
     """
     return {"sum": sum_of_squares(n)}
 
 
 @router.get("/def")
 def in_def(n: N = DEFAULT_N) -> dict[str, int]:
-    """GOOD, half: a thread takes turns with the loop, 5 ms each, so everybody is a bit slower.
+    """Partly GOOD: a thread takes turns with the loop, 5 ms each, so all requests are slower.
 
     loopwatch says nothing as long as only a few such threads work at once.
     """

@@ -1,4 +1,4 @@
-"""Not the route but what it depends on: a dependency that blocks, and one that does not."""
+"""Dependencies of a route: one that blocks, and one that does not."""
 
 import time
 from typing import Annotated
@@ -22,7 +22,7 @@ def threaded_session() -> str:
 
 @router.get("/blocking")
 async def with_blocking(session: Annotated[str, Depends(blocking_session)]) -> dict[str, str]:
-    """BAD: the route is innocent, its `async def` dependency sleeps.
+    """BAD: the route itself is fine, but its `async def` dependency sleeps.
 
     loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking_session`, for this route.
     """

@@ -1,4 +1,4 @@
-"""Reading a PDF: pure Python at work, on the loop and in a thread."""
+"""Reading a PDF in pure Python: on the loop, and in a thread."""
 
 import asyncio
 from pathlib import Path
@@ -22,8 +22,8 @@ def analyse(path: Path) -> dict[str, int]:
 async def directly(opened: Opened) -> dict[str, int]:
     """BAD: parsing in `async def`.
 
-    loopwatch says: cpu, `page.extract_words()` in `analyse`: the innermost line that is yours,
-    not pdfplumber's.
+    loopwatch says: cpu, `page.extract_words()` in `analyse`: the innermost line of your own code,
+    not of pdfplumber.
     """
     return analyse(opened.pdf_path)
 

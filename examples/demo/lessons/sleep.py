@@ -12,7 +12,7 @@ PAUSE = 0.2  # s
 
 @router.get("/async-def")
 async def in_async_def() -> dict[str, float]:
-    """BAD: `time.sleep` in `async def`. Nobody else is served for 0.2 s.
+    """BAD: `time.sleep` in `async def`. No other request is served for 0.2 s.
 
     loopwatch says: blocking_call, `time.sleep(PAUSE)` in `in_async_def`.
     """
@@ -34,7 +34,7 @@ def in_def() -> dict[str, float]:
 async def in_to_thread() -> dict[str, float]:
     """GOOD: `async def`, with the one blocking call handed to a thread.
 
-    loopwatch says nothing. (To wait and no more, `await asyncio.sleep` needs no thread.)
+    loopwatch says nothing. (Only to wait, use `await asyncio.sleep`: it needs no thread.)
     """
     await asyncio.to_thread(time.sleep, PAUSE)
     return {"slept": PAUSE}

@@ -26,8 +26,8 @@ class User(BaseModel):
 async def with_sqlite3(user_id: int, opened: Opened) -> User:
     """BAD: a synchronous driver in `async def`; the loop waits for the database.
 
-    loopwatch says: blocking_call, `connection.execute(SQLITE_QUERY, (user_id,))`; or cpu where
-    the table is cached, since SQLite then computes in this very thread.
+    loopwatch says: blocking_call, `connection.execute(SQLITE_QUERY, (user_id,))`; or cpu if the
+    table is cached, since SQLite then computes in this thread.
     """
     with closing(sqlite3.connect(opened.sqlite_path)) as connection:
         rows = connection.execute(SQLITE_QUERY, (user_id,))

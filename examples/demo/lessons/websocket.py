@@ -1,4 +1,4 @@
-"""A websocket that echoes: one blocks at every message, one waits."""
+"""Two echo websockets: one blocks at every message, one waits."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ PAUSE = 0.2  # s
 
 @router.websocket("/blocking")
 async def blocking(websocket: WebSocket) -> None:
-    """BAD: every message of every visitor stops all the others.
+    """BAD: every message of a visitor stops all other visitors.
 
-    loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking`, a stall a message.
+    loopwatch says: blocking_call, `time.sleep(PAUSE)` in `blocking`, once a message.
     """
     await websocket.accept()
     with suppress(WebSocketDisconnect):  # it may go before its answer comes

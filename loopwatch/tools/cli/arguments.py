@@ -1,4 +1,4 @@
-"""The command line: what may be given, and the checks that need nothing but the text."""
+"""The command line: its options, and the checks that need only their text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORTEST, LONGEST = 0.1, 3600.0  # s between two readings
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, by raising CommandError."""
+    """Reports an error as one line, by raising CommandError."""
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
@@ -40,7 +40,7 @@ def parser() -> Parser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return what the command line says; what stands behind `--` is another command: `tool`."""
+    """Return the parsed command line. Words after `--` are another command: `tool`."""
     words = [*(sys.argv[1:] if argv is None else argv)]
     at = words.index("--") if words[:1] == ["diagnose"] and "--" in words else len(words)
     return parser().parse_args(words[:at], argparse.Namespace(tool=tuple(words[at + 1 :])))
@@ -51,21 +51,21 @@ def add_run(commands: Any) -> None:
         "run",
         help="serve an ASGI app under loopwatch",
         description="Serve any ASGI app under loopwatch, with no change to its code. "
-        "LOOPWATCH_* variables set what no option here does.",
+        "LOOPWATCH_* variables set the options that are missing here.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     run.add_argument("app", metavar="APP", help="the app to import, such as main:app")
     run.add_argument("--factory", action="store_true", help="call APP, and serve what it returns")
     run.add_argument("--host", default="127.0.0.1", help="where the app listens")
-    run.add_argument("--port", type=port, default=8000, help="0 for any that is free")
+    run.add_argument("--port", type=port, default=8000, help="0 for any free port")
     run.add_argument("--loop", choices=LOOPS, default="auto", help="the app's event loop")
-    run.add_argument("--admin-host", default="127.0.0.1", help="where /metrics and the page are")
-    run.add_argument("--admin-port", type=port, default=9464, help="0 for any that is free")
-    run.add_argument("--no-access-log", action="store_true", help="log no line a request")
+    run.add_argument("--admin-host", default="127.0.0.1", help="where /metrics and the page listen")
+    run.add_argument("--admin-port", type=port, default=9464, help="0 for any free port")
+    run.add_argument("--no-access-log", action="store_true", help="do not log each request")
     run.add_argument(
         "--end-with-stdin",
         action="store_true",
-        help="end when standard input does: with the parent, if that holds its other end",
+        help="end when standard input closes, and so with the parent that holds its other end",
     )
     run.add_argument(
         "--slow-callback-duration",
@@ -80,12 +80,12 @@ def add_grafana(commands: Any) -> None:
     grafana = commands.add_parser(
         "grafana",
         help="write dashboards for Grafana, and alert rules for Prometheus",
-        description="Write dashboards, alert rules, their runbooks, and what makes Grafana and "
-        "Prometheus load them, into a folder. Files of it that were changed since are not "
+        description="Write dashboards, alert rules, runbooks, and the configuration that makes "
+        "Grafana and Prometheus load them, into a folder. Files that you changed there are not "
         "overwritten.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    grafana.add_argument("folder", type=path, metavar="DIR", help="the folder, made if need be")
+    grafana.add_argument("folder", type=path, metavar="DIR", help="the folder; made if missing")
     grafana.add_argument(
         "--prometheus",
         type=url,
@@ -111,15 +111,15 @@ def add_grafana(commands: Any) -> None:
         "--runbooks",
         type=url,
         metavar="URL",
-        help="where DIR is served: put before the runbooks' addresses in alerts",
+        help="the address at which DIR is served; alerts link to their runbooks there",
         default=argparse.SUPPRESS,
     )
     grafana.add_argument(
         "--traces",
         type=traces,
         metavar="UID",
-        help=f"uid of Grafana's data source for traces, or a URL with {TRACE} in it: "
-        "points in histograms lead there",
+        help=f"uid of Grafana's data source for traces, or a URL with {TRACE} in it; "
+        "points in histograms link to it",
         default=argparse.SUPPRESS,
     )
     grafana.add_argument("--force", action="store_true", help="overwrite changed files as well")
@@ -159,15 +159,15 @@ def add_top(commands: Any) -> None:
     top = commands.add_parser(
         "top",
         help="watch a live page in the terminal",
-        description="Show what a live page of loopwatch says: who holds the loop, and how each "
-        "route fares. Keys: q quits, s sorts by the next figure.",
+        description="Show the data of loopwatch's live page: what holds the loop, and the latency "
+        "of each route. Keys: q quits, s sorts by the next figure.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     top.add_argument("url", metavar="URL", help="the live page, such as http://127.0.0.1:9464")
     top.add_argument(
-        "--interval", type=interval, metavar="SECONDS", default=1.0, help="between two readings"
+        "--interval", type=interval, metavar="SECONDS", default=1.0, help="between readings"
     )
-    top.add_argument("--sort", choices=SORTS, default="lost", help="what ranks culprits")
+    top.add_argument("--sort", choices=SORTS, default="lost", help="how to rank culprits")
     top.add_argument("--once", action="store_true", help="print one reading, and end")
 
 

@@ -1,4 +1,4 @@
-"""An app in a child process, under `loopwatch run`. It ends with its parent, however that goes."""
+"""An app in a child process, under `loopwatch run`. It ends with its parent, even a killed one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from loopwatch.tools.cli.command_error import CommandError
 
 STARTUP = 60.0  # s
-GRACE = 5.0  # s to end in good order
-LINES = 200  # of its output, kept
+GRACE = 5.0  # s for a clean exit
+LINES = 200  # lines of its output that are kept
 SAID = re.compile(r"^loopwatch: .+ on (\S+); live page (\S+)/, metrics \S+$")
 UP = "Application startup complete."
 PREFIX = "loopwatch: "
@@ -26,17 +26,17 @@ LOG = re.compile(r"^(INFO|WARNING|ERROR|DEBUG):\s")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where a child serves."""
+    """The addresses of a child."""
 
-    app: str  # its address
-    page: str  # the live page's
+    app: str
+    page: str  # the live page
 
 
 class Child:
-    """`loopwatch run`, told to end when its standard input does: ours, or we, are gone."""
+    """`loopwatch run`. It ends when we close its standard input, or when we end."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        # A session of its own keeps Ctrl-C from it: its parent ends it, in the right order.
+        # In its own session it does not get Ctrl-C: the parent ends it, in the right order.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "loopwatch", "run", *arguments],
             stdin=subprocess.PIPE,
@@ -54,7 +54,7 @@ class Child:
         self._reader.start()
 
     def wait(self) -> Served:
-        """Return where it serves, once it does; raises CommandError if it will not."""
+        """Wait until it serves, and return where; raises CommandError if it does not start."""
         deadline = time.monotonic() + STARTUP
         while not self._up.wait(0.05):
             if self._process.poll() is not None:
@@ -66,7 +66,7 @@ class Child:
         return self._served
 
     def end(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the process, and wait for it."""
         self._process.terminate()
         try:
             self._process.wait(GRACE)
@@ -77,12 +77,12 @@ class Child:
         self._process.stdin.close()
 
     def ended(self) -> str | None:
-        """Return how it ended, None if it did not."""
+        """Return how it ended, or None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
-        told = self._told()
-        return f"exit code {code}" + (f", {told[-1]}" if told else "")
+        output = self._output()
+        return f"exit code {code}" + (f", {output[-1]}" if output else "")
 
     def _read(self) -> None:
         assert self._process.stderr is not None
@@ -94,28 +94,28 @@ class Child:
                 if UP in line and self._served is not None:
                     self._up.set()
 
-    def _told(self) -> list[str]:
+    def _output(self) -> list[str]:
         """Return its latest output, without the server's log and our own first line."""
         kept = (line for line in self._lines if not (LOG.match(line) or SAID.match(line)))
         return [line.strip() for line in kept if line.strip()]
 
     def _reason(self) -> str:
-        """Return why it did not start: its own line, and what the app said before it."""
-        told = self._told()
-        if not told or not told[-1].startswith(PREFIX):
+        """Return why it did not start: loopwatch's error line, and the app's line before it."""
+        output = self._output()
+        if not output or not output[-1].startswith(PREFIX):
             return f"the app must start, and ended with exit code {self._process.returncode}" + (
-                f": {told[-1]}" if told else ""
+                f": {output[-1]}" if output else ""
             )
-        reason = told[-1].removeprefix(PREFIX)
+        reason = output[-1].removeprefix(PREFIX)
         if "see above" in reason:
-            cause = told[-2] if len(told) > 1 else "it did not say why"
+            cause = output[-2] if len(output) > 1 else "it gave no reason"
             reason = reason.replace("see above", cause)
         return reason
 
 
 @contextmanager
 def serving(arguments: Sequence[str]) -> Iterator[tuple[Child, Served]]:
-    """Serve an app meanwhile, as `loopwatch run` with these arguments."""
+    """Serve an app inside the `with` block, as `loopwatch run` does with these arguments."""
     child = Child([*arguments, "--end-with-stdin", "--no-access-log"])
     try:
         yield child, child.wait()

@@ -12,7 +12,7 @@ from loopwatch.tools.diagnose.plan import MOST
 
 TELL_LOOPS = "the app's event loop"
 DESCRIPTION = """\
-Say what makes an app's latency what it is: load it, and name the line.
+Explain an app's latency: load the app, and name the line that makes it slow.
 
   loopwatch diagnose app:app --get /a --post /b --body '{"x": 1}' --rate 40 --duration 15
   loopwatch diagnose app:app --plan plan.toml --rate 10:200
@@ -20,29 +20,29 @@ Say what makes an app's latency what it is: load it, and name the line.
   loopwatch diagnose --attach http://127.0.0.1:9464 --duration 30
   loopwatch diagnose --compare before.json after.json --markdown -
 
-The load is an open model: requests are sent when they are due, whatever has come back."""
+The load is an open model: requests are sent on schedule and do not wait for answers."""
 
 
 def add_diagnose(commands: Any, loops: Sequence[str], port: Any, duration: Any) -> None:
-    told = commands.add_parser(
+    diagnose = commands.add_parser(
         "diagnose",
         help="load an app, and name the line that makes it slow",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    told.add_argument(
+    diagnose.add_argument(
         "app", metavar="APP", nargs="?", help="the app to import and serve, such as main:app"
     )
-    add_target(told, loops, port, duration)
-    add_load(told)
-    add_output(told)
+    add_target(diagnose, loops, port, duration)
+    add_load(diagnose)
+    add_output(diagnose)
 
 
-def add_target(told: Any, loops: Sequence[str], port: Any, duration: Any) -> None:
-    what = told.add_argument_group("what to diagnose")
+def add_target(parser: Any, loops: Sequence[str], port: Any, duration: Any) -> None:
+    what = parser.add_argument_group("what to diagnose")
     what.add_argument("--factory", action="store_true", help="call APP, and serve what it returns")
     what.add_argument("--loop", choices=loops, default="auto", help=TELL_LOOPS)
-    what.add_argument("--port", type=port, default=0, help="of the app (default: any free)")
+    what.add_argument("--port", type=port, default=0, help="the app's port (default: any free)")
     what.add_argument(
         "--slow-callback-duration",
         type=duration,
@@ -52,31 +52,31 @@ def add_target(told: Any, loops: Sequence[str], port: Any, duration: Any) -> Non
     what.add_argument(
         "--attach",
         metavar="URL",
-        help="an app that runs already: its live page; after -- a load tool's command",
+        help="the live page of a running app; after --, the command of a load tool",
     )
     what.add_argument(
-        "--compare", nargs=2, metavar=("BEFORE", "AFTER"), help="two reports, written by --json"
+        "--compare", nargs=2, metavar=("BEFORE", "AFTER"), help="two reports from --json"
     )
 
 
-def add_load(told: Any) -> None:
-    load = told.add_argument_group("load")
+def add_load(parser: Any) -> None:
+    load = parser.add_argument_group("load")
     load.set_defaults(requests=None)
     for method in requests.METHODS:
         name = f"--{method.lower()}"
         load.add_argument(name, action=requests.Ask, metavar="PATH", dest="requests")
     load.add_argument(
-        "--body", action=requests.OfTheLatest, metavar="TEXT", help="of the request before it"
+        "--body", action=requests.OfTheLatest, metavar="TEXT", help="body of the request before it"
     )
     load.add_argument(
         "--weight",
         action=requests.OfTheLatest,
         type=float,
         metavar="N",
-        help="of the request before it: how often, compared with others (default: 1)",
+        help="relative frequency of the request before it (default: 1)",
     )
     load.add_argument(
-        "--header", action="append", type=requests.header, metavar="'NAME: VALUE'", help="of all"
+        "--header", action="append", type=requests.header, metavar="'NAME: VALUE'", help="for all"
     )
     load.add_argument("--plan", metavar="FILE", help="requests, rate and duration, as TOML")
     load.add_argument(
@@ -88,12 +88,12 @@ def add_load(told: Any) -> None:
         type=at_least_0,
         default=requests.WARM_UP,
         metavar="SECONDS",
-        help="of the same load before, which is left out (default: 1)",
+        help="seconds of the same load before the measurement (default: 1)",
     )
 
 
-def add_output(told: Any) -> None:
-    output = told.add_argument_group("report")
+def add_output(parser: Any) -> None:
+    output = parser.add_argument_group("report")
     output.add_argument("--json", metavar="FILE", help="write the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
     output.add_argument("--markdown", metavar="FILE", help="write a comparison; - to print it")
@@ -102,7 +102,7 @@ def add_output(told: Any) -> None:
         action="append",
         default=[],
         metavar="'NAME>N'",
-        help="exit with 1 if so, such as 'stall>0.1', 'p99[/users/{id}]>0.2', 'errors>0.01'",
+        help="exit with 1 if it holds, such as 'stall>0.1', 'p99[/users/{id}]>0.2', 'errors>0.01'",
     )
 
 

@@ -25,7 +25,7 @@ MET = 1  # exit code: a condition of --fail-on is met
 
 
 def diagnose(arguments: Namespace) -> int:
-    """Report, and return the exit code; raises CommandError if that cannot be."""
+    """Report, and return the exit code; raises CommandError if it cannot."""
     try:
         wanted = [conditions.parse(text) for text in arguments.fail_on]
         check_outputs(arguments)
@@ -50,20 +50,20 @@ def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
         made = report(measuring.attached(given))
     else:
         made = report(measuring.own_app(given, requests.plan(given)))
-    written = [  # first: whoever reads what is shown may have had enough
+    written = [  # before the output: its reader may close the pipe early
         write("--json", given.json, lambda: json_text(made)),
         write("--html", given.html, lambda: html(made) if html is not None else ""),
     ]
     diagnosis_text.show(made)
     failed = show_conditions(wanted, made)
     if not all(written):
-        raise CommandError("the report must be written where it was to go, and was not: see above")
+        raise CommandError("the report must be written, and could not be: see above")
     return failed
 
 
 def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
     if given.app is not None or given.attach is not None:
-        raise CommandError("--compare compares two reports: leave APP and --attach out")
+        raise CommandError("--compare must be alone, got an app too: leave APP and --attach out")
     from loopwatch.tools.cli import comparison_text
     from loopwatch.tools.diagnose.compare import compare
     from loopwatch.tools.diagnose.markdown import markdown
@@ -76,7 +76,7 @@ def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
         written = write("--markdown", given.markdown, lambda: markdown(found))
         comparison_text.show(found)
         if not written:
-            raise CommandError("the comparison must be written, and was not: see above")
+            raise CommandError("the comparison must be written, and could not be: see above")
     return show_conditions(wanted, after)
 
 
@@ -88,23 +88,23 @@ def check_target(given: Namespace) -> None:
             "see loopwatch diagnose --help"
         )
     if given.markdown is not None:
-        raise CommandError("--markdown is of a comparison: give it with --compare")
+        raise CommandError("--markdown must come with --compare, got it alone: add --compare")
     if given.attach is None:
         if given.tool:
-            raise CommandError("a load tool behind -- must have --attach URL: give APP requests")
+            raise CommandError("a load tool must have --attach URL, got APP: give requests instead")
         return
     Remote(given.attach)
     if given.requests or given.plan is not None or given.rate is not None:
         raise CommandError(
-            "--attach measures the load that there is: leave requests and --rate out, and give a "
-            "load tool's command behind -- instead"
+            "--attach must come without a load of loopwatch's, got one: leave requests and --rate "
+            "out, or give the command of a load tool after --"
         )
     if given.tool and given.duration is not None:
-        raise CommandError("--duration and a load tool's command: leave one out, the tool decides")
+        raise CommandError("--duration must come without a load tool, got both: leave one out")
 
 
 def check_outputs(given: Namespace) -> None:
-    """Raise CommandError for what can plainly not be written, before anything is measured."""
+    """Before measuring, raise CommandError for a file that clearly cannot be written."""
     for option in ("json", "html", "markdown"):
         path = getattr(given, option)
         if path is not None and (option, path) != ("markdown", "-"):
@@ -140,7 +140,7 @@ def json_text(made: Report) -> str:
 
 
 def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
-    """Write a file if it is wanted; say so if that fails, and return whether it did not."""
+    """Write a file if one is wanted; report a failure, and return whether all went well."""
     if path is None:
         return True
     try:
@@ -152,7 +152,7 @@ def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, where it is one and can be replaced."""
+    """Write a regular file whole or not at all; write into special ones directly."""
     special = path.exists() and not path.is_file()  # a pipe, /dev/stdout
     if special or not os.access(path.parent, os.W_OK):
         path.write_bytes(content)
@@ -161,7 +161,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def read_report(path: str) -> Report:
-    """Return a report that `--json` wrote; raises CommandError for anything else."""
+    """Return the report in a file of `--json`; raises CommandError for other content."""
     from loopwatch.tools.diagnose.reading import read
 
     data = document("a report", "JSON", path, json.loads)
@@ -171,7 +171,7 @@ def read_report(path: str) -> Report:
             f"a report must have schema {SCHEMA}, got {schema!r} in {path}: "
             "write it with loopwatch diagnose --json, of the same version"
         )
-    return read(Report, data, f"a report must be as --json writes it, got {path}")
+    return read(Report, data, f"a report must be a file that --json wrote, got {path}")
 
 
 def show_conditions(wanted: Sequence[Condition], made: Report) -> int:

@@ -1,4 +1,4 @@
-"""A report in the terminal: the verdict first, then who held the loop, who paid, and the limits."""
+"""A report in the terminal: verdict, culprits, routes, throughput, notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loopwatch.tools.diagnose.wording import (
     routed,
 )
 
-CULPRITS, ROUTES = 8, 12  # told at most; the rest are in the JSON
+CULPRITS, ROUTES = 8, 12  # shown at most; the rest are in the JSON
 BAR = 12  # characters
 PARTS = (  # of latency: mark, style
     ("queued", "░", "yellow"),
@@ -84,42 +84,42 @@ def verdict(report: Report) -> Text:
 
 
 def quoted(text: str, style: str) -> Text:
-    """Return a sentence; what stands between backticks stands out."""
+    """Return a sentence with the parts in backticks highlighted."""
     whole = Text()
     for place_, piece in enumerate(printable(text).split("`")):
         whole.append(piece, "bold" if place_ % 2 else style)
     return whole
 
 
-def culprit(number: int, told: Culprit) -> RenderableType:
+def culprit(number: int, one: Culprit) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column()
-    near = "" if told.site.exact or not told.site.line else "near "
-    title = Text(printable(f"{near}{place(told)}"), "bold cyan")
-    title.append(printable(f"  {call(told)}"), "default")
+    near = "" if one.site.exact or not one.site.line else "near "
+    title = Text(printable(f"{near}{place(one)}"), "bold cyan")
+    title.append(printable(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
-    whose = f"{told.method or ''} {told.route}".strip() if told.route else "outside any request"
+    route = f"{one.method or ''} {one.route}".strip() if one.route else "outside any request"
     table.add_row(
         "",
         printable(
-            f"{whose}: {counted(told.count, 'stall')}, {told.seconds:.2f} s held, "
-            f"{told.longest:.2f} s the longest; {counted(told.victims, 'request')} waited "
-            f"{told.lost:.1f} s [{told.cause}]"
+            f"{route}: {counted(one.count, 'stall')}, {one.seconds:.2f} s held, "
+            f"{one.longest:.2f} s the longest; {counted(one.victims, 'request')} waited "
+            f"{one.lost:.1f} s [{one.cause}]"
         ),
     )
-    for line in predicted(told):
+    for line in predicted(one):
         table.add_row("", Text(printable(line)))
-    if told.advice:
-        table.add_row("", Text(printable(told.advice), "green"))
+    if one.advice:
+        table.add_row("", Text(printable(one.advice), "green"))
     return table
 
 
-def predicted(told: Culprit) -> Iterator[str]:
-    worth = [p for p in told.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
+def predicted(one: Culprit) -> Iterator[str]:
+    worth = [p for p in one.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
     for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
-        whose = f"{p.method} {routed(p.route)}"
-        yield f"without it, p99 of {whose}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
+        route = f"{p.method} {routed(p.route)}"
+        yield f"without it, p99 of {route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
 
 
 def route_table(report: Report) -> Table:
@@ -152,7 +152,7 @@ def quantile_cells(found: Quantiles | None) -> tuple[str, str, str]:
 
 
 def bar(parts: Parts) -> Text:
-    """Return the four parts of a mean latency as lengths that add up to the whole bar."""
+    """Return the lengths of the four parts of a mean latency; they add up to the bar."""
     text, done, before = Text(), 0, 0.0
     for name, mark, style in PARTS:
         before += getattr(parts, name)
@@ -163,7 +163,7 @@ def bar(parts: Parts) -> Text:
 
 
 def legend() -> Text:
-    text = Text("p50 to p99: ", "dim").append("clients' from the due time, else the server's; ")
+    text = Text("p50 to p99: ", "dim").append("of clients from the due time, or of the server; ")
     for name, mark, style in PARTS:
         text.append(mark, style).append(f" {name}  ")
     return text
@@ -178,13 +178,13 @@ def limit_lines(report: Report) -> Iterator[str]:
     busy = (
         f"the loop was busy for {percent(served.utilization)} of the time"
         if (served.utilization is not None)
-        else "this loop does not tell how busy it is"
+        else "this loop does not report how busy it is"
     )
     yield f"{served.served:.1f} requests/s served; {busy}."
     if served.loop_cost is not None and served.ceiling is not None:
         yield (
-            f"A request of this mix costs the loop {ms(served.loop_cost)}: at most "
-            f"{served.ceiling:.0f} requests/s a process."
+            f"A request of this mix costs the loop {ms(served.loop_cost)}: one process serves at "
+            f"most {served.ceiling:.0f} requests/s."
         )
     if served.busiest:
         shares = ", ".join(f"{routed(b.route)} {percent(b.share)}" for b in served.busiest[:3])
@@ -196,7 +196,7 @@ def limit_lines(report: Report) -> Iterator[str]:
     if report.generator is not None:
         made = report.generator
         yield (
-            f"Load generator: sent {ms(made.late_p99)} late (p99), {percent(made.cpu)} of a core, "
+            f"Load generator: {ms(made.late_p99)} late (p99), {percent(made.cpu)} of a core, "
             f"{made.connections} connections."
         )
 

@@ -1,4 +1,4 @@
-"""A folder that a command writes, and may write again: what somebody changed in it is not lost."""
+"""A folder that a command can write again without losing the user's changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from loopwatch.tools.cli.command_error import CommandError
 
 SUMS = ".loopwatch.json"  # of each file, as it was written
-NAMED = 3  # files told in one line
+NAMED = 3  # files named in one line
 
 
 def write(folder: Path, texts: dict[str, str], force: bool) -> None:
-    """Write files by their paths in a folder; none of them if one may not be overwritten.
+    """Write files by their paths in a folder; write none if one may not be overwritten.
 
     Raises:
-        CommandError: the folder is somebody else's, or files were changed, and `force` is False;
-            or it cannot be written.
+        CommandError: without `force`, the folder has other content, or files in it were
+            changed; or it cannot be written.
     """
     with complaining(folder):
         contents = {path: text.encode() for path, text in texts.items()}
@@ -33,7 +33,7 @@ def write(folder: Path, texts: dict[str, str], force: bool) -> None:
 
 
 def check(folder: Path, contents: dict[str, bytes]) -> None:
-    """Raise CommandError for what is not ours to overwrite."""
+    """Raise CommandError for files that this command did not write."""
     if not folder.exists():
         return
     others = sorted(path.name for path in folder.iterdir())
@@ -44,7 +44,8 @@ def check(folder: Path, contents: dict[str, bytes]) -> None:
         )
     if changed := [path for path in contents if is_changed(folder, path, contents[path])]:
         raise CommandError(
-            f"DIR must be as this command left it, got {folder} with {some(changed)} changed: "
+            f"DIR must be unchanged since this command wrote it, got {folder} with "
+            f"{some(changed)} changed: "
             "keep the changes elsewhere, then add --force to overwrite them"
         )
 
@@ -57,7 +58,7 @@ def is_changed(folder: Path, path: str, content: bytes) -> bool:
 
 
 def sums_in(folder: Path) -> dict[str, str]:
-    """Return the sums of what was written last; empty if somebody else wrote them."""
+    """Return the checksums of the last write; empty if the file is not ours."""
     try:
         found = json.loads((folder / SUMS).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -70,7 +71,7 @@ def sum_of(content: bytes) -> str:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it meanwhile finds the old one or the new one whole."""
+    """Replace a file atomically: a reader sees the whole old or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     try:
@@ -94,5 +95,5 @@ def complaining(folder: Path) -> Iterator[None]:
         what = error.filename2 or error.filename or folder
         raise CommandError(
             f"DIR must be a folder that can be written, got {folder} ({error.strerror}: {what}): "
-            "name another one, or mend that"
+            "fix that, or name another folder"
         ) from error

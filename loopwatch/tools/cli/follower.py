@@ -12,14 +12,14 @@ from loopwatch.tools.cli.readings import Reading, reading
 from loopwatch.tools.cli.remote import Remote
 
 MINUTE = 60.0  # s
-SLACK = 2.0  # s that an answer may take before it is missed
+SLACK = 2.0  # s that an answer may be late before trouble is shown
 
 
 class Follower:
-    """Reads a live page on a thread of its own, so that a server that hangs holds nobody up.
+    """Reads a live page on its own thread, so that a hanging server does not block the display.
 
     Raises:
-        CommandError: there is no live page to begin with.
+        CommandError: the first reading fails.
     """
 
     def __init__(self, remote: Remote, interval: float) -> None:

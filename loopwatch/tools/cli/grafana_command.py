@@ -1,4 +1,4 @@
-"""`loopwatch grafana`: dashboards, alert rules, runbooks, and what makes others load them."""
+"""`loopwatch grafana`: dashboards, alert rules, runbooks, and the configuration to load them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from loopwatch.tools.grafana import provisioning
 from loopwatch.tools.grafana.shipped import shipped, with_runbooks_at
 
 NEXT = """\
-Prometheus  load {folder}/prometheus.yml, or take over what it lists:
+Prometheus  load {folder}/prometheus.yml, or copy its entries into your own:
             the app's address, and rule_files {folder}/rules/*.yml
 Grafana     copy {folder}/provisioning into /etc/grafana, and restart Grafana;
             or import the dashboards one by one: Dashboards, New, Import
-Look        at /d/loopwatch-overview in Grafana
+Then        open /d/loopwatch-overview in Grafana
 """
 
 
 def grafana(arguments: Namespace) -> None:
-    """Write the folder; raises CommandError if that cannot be."""
+    """Write the folder; raises CommandError if it cannot."""
     there = Path(os.path.abspath(arguments.folder))
     texts = contents(
         mounted_at=getattr(arguments, "mounted_at", str(there)),
@@ -39,7 +39,7 @@ def grafana(arguments: Namespace) -> None:
 def contents(
     *, mounted_at: str, prometheus: str, target: str, runbooks: str | None, traces: str | None
 ) -> dict[str, str]:
-    """Return the text of every file by its path in the folder."""
+    """Return the text of each file by its path in the folder."""
     texts = shipped()
     if runbooks is not None:
         for path in texts:

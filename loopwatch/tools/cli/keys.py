@@ -1,4 +1,4 @@
-"""Single keys of the terminal, as they are pressed."""
+"""Single key presses from the terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def keys() -> Iterator[Callable[[float], str]]:
-    """Give what waits so many seconds for a key: at once if there is one, else empty.
+    """Yield a function that waits some seconds for a key and returns it, or an empty string.
 
-    There is never one where no terminal is read from, or where terminals have no termios.
+    Without a terminal on standard input, or without termios, no key ever comes.
     """
     if sys.stdin is None or not sys.stdin.isatty() or importlib.util.find_spec("termios") is None:
         yield no_key

@@ -1,4 +1,4 @@
-"""What a load is to ask for: from options, in their order, or from a plan file."""
+"""The requests of a load: from options, in their order, or from a plan file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RequestEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFile:
-    """A plan file: what the command line says of the same wins."""
+    """A plan file. Options of the command line override it."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -49,7 +49,7 @@ class PlanFile:
 
 
 class Ask(argparse.Action):
-    """`--get PATH` and the like: one more request."""
+    """`--get PATH` and similar options: one more request."""
 
     def __call__(
         self, parser: Any, given: Namespace, value: Any, option: str | None = None
@@ -60,7 +60,7 @@ class Ask(argparse.Action):
 
 
 class OfTheLatest(argparse.Action):
-    """`--body TEXT`, `--weight N`: of the request before it."""
+    """`--body TEXT` and `--weight N` change the request before them."""
 
     def __call__(
         self, parser: Any, given: Namespace, value: Any, option: str | None = None
@@ -71,12 +71,12 @@ class OfTheLatest(argparse.Action):
 
 
 def plan(given: Namespace) -> Plan:
-    """Return what the command line and its plan file ask for; raises CommandError."""
+    """Return the plan of the command line and its plan file; raises CommandError."""
     file = plan_file(given.plan) if given.plan is not None else PlanFile(requests=[])
     entries = [*file.requests, *(given.requests or ())]
     if not entries:
         raise CommandError(
-            "diagnose must be told what to ask for, and got nothing: "
+            "diagnose must have a request to send, and got none: "
             "give --get PATH, --post PATH --body TEXT, or --plan FILE"
         )
     shared = file.headers | dict(given.header or ())
@@ -104,11 +104,11 @@ def plan_file(path: str) -> PlanFile:
 
 
 def shot(entry: RequestEntry, shared: Mapping[str, str]) -> Shot:
-    """Return a request as it is sent; raises CommandError for what cannot be."""
+    """Return a request as it is sent; raises CommandError if it is invalid."""
     if not entry.path.startswith("/") or any(c.isspace() for c in entry.path):
         raise CommandError(
             f"a path must start with / and have no spaces, got {entry.path!r}: "
-            "give it as it stands in a URL, such as /users/7?full=1"
+            "write it as in a URL, such as /users/7?full=1"
         )
     if entry.method.upper() not in METHODS:
         raise CommandError(f"a method must be one of {' '.join(METHODS)}, got {entry.method!r}")

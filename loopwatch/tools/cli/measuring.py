@@ -1,4 +1,4 @@
-"""Measuring: an app of our own under a load of ours, or one that runs already."""
+"""Measuring: an app that we serve and load, or one that runs already."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from loopwatch.tools.diagnose.report_records import Command
 from loopwatch.tools.diagnose.watching import Watching
 from loopwatch.tools.diagnose.wording import counted, ms
 
-SETTLE = 1.2  # s after the load until loopwatch has counted the victims of its last stalls
-LATEST = 200  # answers that the progress line tells the latency of
+SETTLE = 1.2  # s after the load: loopwatch then has counted the victims of the last stalls
+LATEST = 200  # answers behind the latency in the progress line
 
 
 def own_app(given: Namespace, plan: Plan) -> Measurement:
@@ -63,7 +63,7 @@ def own_app(given: Namespace, plan: Plan) -> Measurement:
 
 @contextmanager
 def started(given: Namespace) -> Iterator[tuple[Child, Served]]:
-    """Serve the app, and show that it takes its time to start up."""
+    """Serve the app, and show progress while it starts up."""
     began = time.monotonic()
     with ExitStack() as stack:
         with progress(lambda: f"{given.app} starts up, {time.monotonic() - began:.0f} s"):
@@ -81,7 +81,7 @@ def run_arguments(given: Namespace) -> list[str]:
 
 
 async def loaded(load: Load, plan: Plan, warm_up: float, watching: Watching) -> None:
-    """Run the load to its end or to Ctrl-C; the warm-up before it is left out."""
+    """Run the load until its end or Ctrl-C, after a warm-up that is not measured."""
     warm = replace(plan, rate_end=plan.rate, duration=warm_up) if warm_up else plan
     first = Load(warm, load.url)
     with stopping_on_signals(first, load):
@@ -118,11 +118,14 @@ def sent(load: Load, plan: Plan, watching: Watching) -> Sent:
 
 
 def attached(given: Namespace) -> Measurement:
-    """Watch an app that runs already, while a load tool runs or for a while."""
+    """Watch a running app, while a load tool runs or for a given time."""
     remote = Remote(given.attach)
     watching = Watching(remote.read, CommandError)
     if given.tool and shutil.which(given.tool[0]) is None:
-        raise CommandError(f"what stands behind -- must be a program, got {given.tool[0]!r}")
+        raise CommandError(
+            f"the command after -- must start with a program, got {given.tool[0]!r}: "
+            "install it, or correct its name"
+        )
     watching.start()
     began = time.monotonic()
     with progress(lambda: watched_line(time.monotonic() - began, watching)):
@@ -151,18 +154,18 @@ def at_sigterm(end: Callable[[], None]) -> Iterator[None]:
 
 
 def run_tool(words: Sequence[str]) -> Command:
-    """Run a load tool to its end. Ctrl-C reaches it as it does us; SIGTERM, which would have us
-    leave it behind, is passed on, also if it comes while the tool is only being started."""
-    told, running = threading.Event(), list["subprocess.Popen[bytes]"]()
+    """Run a load tool to its end. The terminal sends Ctrl-C to the tool as well. SIGTERM would end
+    only us, so it is passed on, even if it comes while the tool starts."""
+    ended, running = threading.Event(), list["subprocess.Popen[bytes]"]()
 
     def end() -> None:
-        told.set()
+        ended.set()
         for process in running:
             process.terminate()
 
     with at_sigterm(end), subprocess.Popen(words) as process:
         running.append(process)
-        if told.is_set():
+        if ended.is_set():
             process.terminate()
         while True:
             try:
@@ -180,7 +183,7 @@ def pause(seconds: float) -> None:
 
 
 def is_here(url: str) -> bool:
-    """Return whether an address is this machine's own."""
+    """Return whether an address is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -217,7 +220,7 @@ def measurement(
 
 
 def load_line(load: Load, plan: Plan, watching: Watching) -> str:
-    """Return how a load is going, in one line."""
+    """Return the progress of a load, in one line."""
     if not load.began:
         return "warming up"
     tally = load.tally

@@ -10,16 +10,16 @@ from loopwatch.tools.cli.command_error import CommandError
 
 
 def document(what: str, kind: str, path: str, loads: Callable[[str], Any]) -> Any:
-    """Return what is in a file.
+    """Return the parsed content of a file.
 
     Args:
-        what: what the file is called in an error, such as `--plan`.
+        what: the file's name in an error, such as `--plan`.
         kind: the format, such as `TOML`.
-        path: where it is.
-        loads: parses its text; raises ValueError if that is not of the format.
+        path: its path.
+        loads: parses its text; raises ValueError for another format.
 
     Raises:
-        CommandError: it cannot be read, or is something else.
+        CommandError: it cannot be read, or has another format.
     """
     try:
         return loads(Path(path).read_text("utf-8"))

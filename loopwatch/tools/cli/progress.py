@@ -1,4 +1,4 @@
-"""How a measurement is going: one line that changes, or where no terminal is, one now and then."""
+"""The progress of a measurement: one changing line, or without a terminal a line every 5 s."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from loopwatch.tools.cli.terminal import Console, Live, Text
 
 PERIOD = 0.5  # s
-SELDOM = 5.0  # s, where lines stay
+SELDOM = 5.0  # s, without a terminal
 
 
 @contextmanager
 def progress(line: Callable[[], str]) -> Iterator[None]:
-    """Show what `line` returns meanwhile, on standard error; called on a thread."""
+    """Show the text of `line` on standard error inside the `with` block; a thread calls `line`."""
     console = Console(stderr=True, highlight=False)
     ended = threading.Event()
     show = live if console.is_terminal else seldom

@@ -1,7 +1,7 @@
-"""What two readings of a live page say of the time between them.
+"""The difference between two readings of a live page.
 
-Counters only grow; where one has shrunk, another process answers, and its reading stands alone. A
-reading that stands alone is told as what has been since its watch began.
+Counters only grow. If one has shrunk, another process answers, and its reading stands alone: it
+shows everything since its watch began.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import NONE
 from loopwatch.tools.cli.command_error import CommandError
 
-LAG_SECONDS = 0.01  # the lag is counted once for so much time
+LAG_SECONDS = 0.01  # one observation of lag stands for this much time
 PARTS = ("queued", "running", "stalled", "waiting")
 
 Data = Mapping[str, Any]
@@ -23,7 +23,7 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
-    """The stalls of one site and route since the watch began, as far as they are known."""
+    """The known stalls of one site and route since the watch began."""
 
     site: str
     route: str
@@ -32,8 +32,8 @@ class Culprit:
     held: float  # s
     victims: int
     lost: float  # request-seconds
-    active: bool = False  # it stalled, or cost somebody, since the reading before
-    place: str = ""  # file:line of the latest stall that is kept
+    active: bool = False  # since the last reading it stalled, or made a request wait
+    place: str = ""  # file:line of the latest kept stall
     call: str = ""
 
 
@@ -53,7 +53,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """All that is shown of one reading, by the one before."""
+    """All that is shown of one reading, compared with the one before."""
 
     version: str
     loops: tuple[str, ...]
@@ -61,7 +61,7 @@ class Reading:
     seconds: float  # s between the readings; `uptime` where it stands alone
     alone: bool
     taken_at: float  # Unix time, s
-    utilization: float | None  # 0 to 1; None where no loop tells
+    utilization: float | None  # 0 to 1; None if no loop reports it
     lag: Histogram
     stalls: int  # since the watch began
     cost: float  # CPU seconds a second, of loopwatch itself
@@ -72,25 +72,25 @@ class Reading:
 
 
 def reading(data: Data, before: Data | None = None) -> Reading:
-    """Return what `snapshot.json` says, in difference to the one before if there is one.
+    """Return a reading from `snapshot.json`, compared with the one before if there is one.
 
     Raises:
-        CommandError: it has not the shape that this version knows.
+        CommandError: this version does not know its format.
     """
     try:
         return compared(data, None if before is None or begun_anew(data, before) else before)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CommandError(
-            f"snapshot.json must be as loopwatch of this version writes it, got one of version "
+            f"snapshot.json must have the format of this loopwatch, got one of version "
             f"{data.get('version')!r} ({type(error).__name__}: {error}): use the same version here"
         ) from error
 
 
 def begun_anew(data: Data, before: Data) -> bool:
-    def grown(told: Data) -> tuple[float, ...]:
-        return told["taken_at"], told["stall_count"], told["self_seconds"], finished(told)
+    def counters(one: Data) -> tuple[float, ...]:
+        return one["taken_at"], one["stall_count"], one["self_seconds"], finished(one)
 
-    pairs = zip(grown(data), grown(before), strict=True)
+    pairs = zip(counters(data), counters(before), strict=True)
     return any(now < then for now, then in pairs)
 
 
@@ -122,12 +122,12 @@ def compared(data: Data, before: Data | None) -> Reading:
     )
 
 
-def histogram(told: Data) -> Histogram:
-    return Histogram(tuple(told["edges"]), tuple(told["counts"]), tuple(told["sums"]))
+def histogram(data: Data) -> Histogram:
+    return Histogram(tuple(data["edges"]), tuple(data["counts"]), tuple(data["sums"]))
 
 
 def difference(now: Data, then: Data | None) -> Histogram:
-    """Return what was added to a histogram; all of it if there was none before."""
+    """Return the growth of a histogram; all of it if there was none before."""
     return histogram(now) if then is None else histogram(now) - histogram(then)
 
 
@@ -137,12 +137,12 @@ def culprits(data: Data, before: Data) -> tuple[Culprit, ...]:
     for (site, route), rows in summed(data["sites"]).items():
         stall: Data = latest.get((site, route), {})
         figures, old = figures_of(rows), figures_of(then.get((site, route), ()))
-        dearest = max(rows, key=lambda row: sum(row["stalls"]["sums"]))
+        costliest = max(rows, key=lambda row: sum(row["stalls"]["sums"]))
         found.append(
             Culprit(
                 site=site,
                 route=route,
-                cause=str(dearest["cause"]),
+                cause=str(costliest["cause"]),
                 active=bool(before) and figures != old,
                 place="{file}:{line}".format(**stall["site"]) if stall else "",
                 call=stall["site"]["code"] if stall else "",

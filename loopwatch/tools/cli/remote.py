@@ -1,4 +1,4 @@
-"""A live page of loopwatch somewhere else, read over HTTP."""
+"""The live page of a running app, read over HTTP."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HINT = "give the address of a live page, such as http://127.0.0.1:9464 or where 
 
 
 class Remote:
-    """Reads what lies beside a live page: `snapshot.json` and the rest.
+    """Reads the files beside a live page: `snapshot.json` and the others.
 
     Raises:
-        CommandError: `url` is none that could be asked.
+        CommandError: `url` is not an HTTP address.
     """
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
@@ -36,10 +36,10 @@ class Remote:
         self._opener = build_opener(ProxyHandler({}))
 
     def read(self, name: str) -> Any:
-        """Return what `name` beside the page says, as JSON.
+        """Return the parsed JSON of `name` beside the page.
 
         Raises:
-            CommandError: nobody answers there, or it is no live page of loopwatch.
+            CommandError: there is no answer, or it is not from a live page of loopwatch.
         """
         url = self.url + name
         try:
@@ -48,17 +48,17 @@ class Remote:
         except HTTPError as error:
             raise self._stranger(f"{url} answers {error.code}") from error
         except ValueError as error:  # no JSON, no UTF-8
-            raise self._stranger(f"{url} is no JSON") from error
+            raise self._stranger(f"{url} is not JSON") from error
         except (OSError, HTTPException) as error:
             why = getattr(error, "reason", None) or error
             raise CommandError(f"{self.url} must answer, and does not ({why}): {HINT}") from error
         return found
 
     def snapshot(self) -> dict[str, Any]:
-        """Return `snapshot.json`; raises CommandError if that is not what it is."""
+        """Return `snapshot.json`; raises CommandError if it is something else."""
         found = self.read("snapshot.json")
         if not isinstance(found, dict) or not {"version", "taken_at", "loops"} <= found.keys():
-            raise self._stranger(f"{self.url}snapshot.json is none of loopwatch's")
+            raise self._stranger(f"{self.url}snapshot.json is not from loopwatch")
         return found
 
     def _stranger(self, what: str) -> CommandError:

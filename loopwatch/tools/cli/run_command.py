@@ -22,15 +22,15 @@ from loopwatch.web.metrics_app import metrics
 from loopwatch.web.middleware import LoopWatchMiddleware
 from loopwatch.web.page import page
 
-PATIENCE = 5.0  # s to end in good order once the parent is gone
+PATIENCE = 5.0  # s for a clean exit once the parent is gone
 
 
 class Leave(BaseException):
-    """A signal to end has come."""
+    """Raised by a signal to end."""
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until a signal comes, return 0; raises CommandError if that cannot be."""
+    """Serve until a signal comes, and return 0; raises CommandError if it cannot."""
     from loopwatch.tools.cli import serving
 
     watch = make_watch(arguments)
@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> int:
 
 
 def make_watch(arguments: Namespace) -> Watch:
-    """Return a watch with the environment's options; the command line wins."""
+    """Return a watch with the options of the environment; the command line overrides them."""
     environment = dict(os.environ)
     if "slow_callback_duration" in arguments:
         text = str(arguments.slow_callback_duration)
@@ -99,7 +99,7 @@ def warn_if_open(host: str) -> None:
     except ValueError:
         closed = host == "localhost"
     if not closed:
-        say(f"loopwatch: whoever reaches {host} can read function names, files and routes there")
+        say(f"loopwatch: every client that reaches {host} can read function names, files, routes")
 
 
 def say(text: str) -> None:
@@ -107,7 +107,7 @@ def say(text: str) -> None:
 
 
 def end_with_stdin() -> None:
-    """End in good order once standard input has ended, whatever the app does a little later."""
+    """Exit cleanly once standard input closes; after `PATIENCE`, exit in any case."""
 
     def wait() -> None:
         while os.read(0, 1024):
@@ -121,16 +121,16 @@ def end_with_stdin() -> None:
 
 @contextmanager
 def leaving_on_signals() -> Iterator[None]:
-    """Go on after this at Ctrl-C or SIGTERM.
+    """Continue after this `with` block at Ctrl-C or SIGTERM.
 
-    uvicorn takes both over while it serves, ends in good order, and then raises them again.
+    While it serves, uvicorn handles both: it exits cleanly, then raises the signal again.
     """
 
     def leave(number: int, frame: Any) -> None:
         raise Leave
 
     before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # no other may
+    if threading.current_thread() is threading.main_thread():  # only it may set handlers
         before = {n: signal.signal(n, leave) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""A reading of a live page as it is drawn in a terminal of any size."""
+"""Draws a reading of a live page in a terminal of any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loopwatch.tools.cli.terminal import Group, RenderableType, Table, Text
 
 COLOURS = {"queued": "yellow", "running": "blue", "stalled": "red", "waiting": "bright_black"}
 ORDER = ("queued", "stalled", "running", "waiting")  # of the parts in a bar, as on the page
-WIDE = 130  # columns, from which a culprit's route, site, line and call stand apart
+WIDE = 130  # columns; from here on route, site, line and call have columns of their own
 FRAME = 8  # lines that are neither a culprit nor a route
 FEWEST = 3  # culprits shown, however low the terminal
 DASH = "\u2013"
@@ -23,7 +23,7 @@ DASH = "\u2013"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a drawing depends on beside the reading."""
+    """What a drawing depends on besides the reading."""
 
     url: str
     sort: str  # the culprits' field
@@ -36,7 +36,7 @@ class View:
 
 
 def drawn(reading: Reading, view: View) -> RenderableType:
-    """Return the whole screen, of no more than `view.height` lines."""
+    """Return the whole screen, at most `view.height` lines."""
     notes = warnings(reading, view)
     culprits = sorted(reading.culprits, key=attrgetter(view.sort, "held"), reverse=True)
     routes = sorted(reading.routes, key=attrgetter("rate", "whole"), reverse=True)
@@ -50,7 +50,7 @@ def drawn(reading: Reading, view: View) -> RenderableType:
         *head(reading, view),
         *notes,
         title(f"Culprits since the watch began, by {view.sort}", len(culprits) - shown, view),
-        culprit_table(culprits[:shown], view) if culprits else line("  nobody yet", "dim"),
+        culprit_table(culprits[:shown], view) if culprits else line("  none yet", "dim"),
         title(f"Routes {span}", len(routes) - min(room, len(routes)), view, legend(view)),
         route_table(routes[:room], view),
         foot(view),
@@ -118,7 +118,7 @@ def mark(part: str, view: View) -> str:
 
 
 def table(*columns: tuple[str, str]) -> Table:
-    """Return an empty table; a column is its name, and `r`, `l`, or `+` for what takes the rest."""
+    """Return an empty table. A column is its name, and `r`, `l`, or `+` to take the rest."""
     made = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="dim", pad_edge=False)
     for name, kind in columns:
         made.add_column(
@@ -165,7 +165,7 @@ def together(culprit: Culprit) -> Text:
 
 
 def tail(name: str) -> str:
-    """Return the end of a qualified name, where names differ."""
+    """Return the end of a qualified name: there names differ."""
     return ".".join([part for part in name.split(".") if part != "<locals>"][-2:])
 
 
@@ -208,7 +208,7 @@ def foot(view: View) -> Text:
 
 
 def shown(text: str) -> str:
-    """Return what comes from the app without anything a terminal would obey."""
+    """Return text from the app without control characters."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -221,7 +221,7 @@ def optional(value: float | None, text: Callable[[float], str]) -> str:
 
 
 def quantile(value: float) -> str:
-    """Return one of a histogram: below its first edge no more is known."""
+    """Return a quantile of a histogram; below its first edge, only that it is below."""
     if value >= SECONDS_EDGES[-1]:
         return f">{seconds(SECONDS_EDGES[-1])}"
     return f"<{SECONDS_EDGES[0] * 1000:g} ms" if value < SECONDS_EDGES[0] else seconds(value)

@@ -1,4 +1,4 @@
-"""Serving with uvicorn: the app in the main thread, loopwatch's own port in another."""
+"""Serving with uvicorn: the app in the main thread, loopwatch's own port in another thread."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Loop = Literal["auto", "asyncio", "uvloop"]
 def listen(prefix: str, host: str, port: int) -> socket.socket:
     """Open the socket of `--{prefix}host` and `--{prefix}port`.
 
-    It is made anew from its descriptor, which tells that it is TCP's: asyncio sets TCP_NODELAY for
-    no other, and without it an answer in two packets takes 40 ms on a connection that is reused.
+    The socket is made anew from its descriptor, so that its protocol is TCP: asyncio sets
+    TCP_NODELAY only then. Without it, an answer in two packets takes 40 ms on a reused connection.
 
     Raises:
-        CommandError: it cannot be had.
+        CommandError: the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -49,13 +49,13 @@ def listen(prefix: str, host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Return a listening socket as the URL to ask."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(app: Any, listener: socket.socket, loop: Loop, access_log: bool = True) -> bool:
-    """Serve an app until a signal comes; return whether it ever started up."""
+    """Serve an app until a signal comes; return whether it started up."""
     config = uvicorn.Config(
         app,
         loop=loop,
@@ -63,18 +63,18 @@ def serve(app: Any, listener: socket.socket, loop: Loop, access_log: bool = True
         log_config=log_config(),
         timeout_graceful_shutdown=GRACE,
     )
-    config.load()  # uvicorn's imports: in the loop they would be its first stall
+    config.load()  # imports uvicorn's parts: on the loop that would be its first stall
     server = uvicorn.Server(config)
     try:
         server.run(sockets=[listener])
-    except SystemExit:  # uvicorn's own way to say that the lifespan failed, or the app's to end
+    except SystemExit:  # uvicorn: the lifespan failed; or the app itself exits
         if server.started:
             raise
     return server.started
 
 
 def log_config() -> dict[str, Any]:
-    """Return uvicorn's own logging, with loopwatch's beside it if the app has set none up."""
+    """Return uvicorn's logging, with loopwatch's added unless the app has configured it."""
     config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
     if not logging.getLogger("loopwatch").hasHandlers():
         config["loggers"]["loopwatch"] = {
@@ -87,7 +87,7 @@ def log_config() -> dict[str, Any]:
 
 @contextmanager
 def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
-    """Serve an app on a thread and loop of its own meanwhile: it answers while others are held."""
+    """Serve an app on its own thread and loop: it answers while other loops are held."""
     config = uvicorn.Config(app, loop="asyncio", ws="none", lifespan="off", log_config=None)
     config.load()
     server = uvicorn.Server(config)
@@ -107,7 +107,7 @@ def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
 
 @contextmanager
 def silenced(thread: threading.Thread) -> Iterator[None]:
-    """Keep what a thread's uvicorn says of its everyday life out of the app's log meanwhile."""
+    """Keep the routine messages of a thread's uvicorn out of the app's log."""
 
     def keep(record: logging.LogRecord) -> bool:
         return record.thread != thread.ident or record.levelno >= logging.WARNING

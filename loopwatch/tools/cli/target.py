@@ -15,14 +15,14 @@ from loopwatch.tools.cli.command_error import CommandError
 
 T = TypeVar("T")
 
-LENGTH = 300  # characters kept of an error that is not ours
+LENGTH = 300  # characters kept of an app's error
 
 
 def load(target: str, factory: bool) -> Any:
     """Return the ASGI app that `target` names.
 
     Raises:
-        CommandError: there is none, or it fails to be imported or made.
+        CommandError: there is none, or its import or its factory fails.
     """
     module_name, _, path = target.partition(":")
     if not module_name or not path:
@@ -70,14 +70,14 @@ def attribute(module: Any, path: str) -> Any:
             found = getattr(found, name)
         except AttributeError:
             raise CommandError(
-                f"APP must name what {module.__name__} has, got {path!r}: "
+                f"APP must name an attribute of {module.__name__}, got {path!r}: "
                 f"there is no {name!r} in {getattr(found, '__file__', None) or repr(found)}"
             ) from None
     return found
 
 
 def check(target: str, app: Any, factory: bool) -> None:
-    """Raise CommandError for what is plainly no ASGI 3 app."""
+    """Raise CommandError for an object that clearly is not an ASGI 3 app."""
     if takes(app, "scope", "receive", "send"):
         return
     hint = "is it a factory? Then add --factory" if takes(app) and not factory else ""
@@ -96,13 +96,13 @@ def takes(app: Any, *arguments: str) -> bool:
         inspect.signature(app).bind(*arguments)
     except TypeError:
         return False
-    except ValueError:  # compiled, and does not say
+    except ValueError:  # compiled, without a signature
         return True
     return True
 
 
 def trying(failure: str, action: Callable[[], T]) -> T:
-    """Return what the app's own code returns, its error as a CommandError with its place."""
+    """Call the app's code; its error becomes a CommandError with its place."""
     try:
         return action()
     except (Exception, SystemExit) as error:
@@ -111,10 +111,10 @@ def trying(failure: str, action: Callable[[], T]) -> T:
 
 
 def place(error: BaseException) -> str:
-    """Return where in the app an error was raised, as far as that is known."""
+    """Return where in the app an error was raised, if known."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
     if isinstance(error, SyntaxError) or not frames:
-        return ""  # a SyntaxError's text has its place
+        return ""  # the text of a SyntaxError has its place
     return f" ({frames[-1].filename}, line {frames[-1].lineno})"
 
 

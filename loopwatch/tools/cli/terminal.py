@@ -1,4 +1,4 @@
-"""What is drawn in a terminal: rich, imported here and nowhere else."""
+"""Terminal output: rich, imported only here."""
 
 from __future__ import annotations
 

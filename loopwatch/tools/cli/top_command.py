@@ -1,4 +1,4 @@
-"""`loopwatch top`: a live page in the terminal, read again and again."""
+"""`loopwatch top`: a live page in the terminal, read repeatedly."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from loopwatch.tools.cli.keys import keys
 from loopwatch.tools.cli.remote import Remote
 from loopwatch.tools.cli.run_command import leaving_on_signals
 
-PIPED = 160  # columns, where nobody says how many there are
-GLANCE = 0.1  # s between looks for a key, a new reading, another size
+PIPED = 160  # columns, if the width is unknown
+GLANCE = 0.1  # s between checks for a key, a new reading, a new size
 
 
 def top(arguments: Namespace) -> None:
-    """Show a live page until q or a signal comes; raises CommandError if there is none."""
+    """Show a live page until q or a signal; raises CommandError if there is no page."""
     from loopwatch.tools.cli import terminal
 
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    console = terminal.Console(highlight=False, width=None if told else PIPED)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = terminal.Console(highlight=False, width=None if known else PIPED)
     try:
         with leaving_on_signals():
             follower = Follower(Remote(arguments.url), arguments.interval)
@@ -33,7 +33,7 @@ def top(arguments: Namespace) -> None:
                 return
             follower.start()
             (watch if console.is_terminal else stream)(console, follower, arguments)
-    except (BrokenPipeError, SystemExit):  # whoever read has had enough; rich makes it an exit
+    except (BrokenPipeError, SystemExit):  # the reader has closed the pipe; rich makes it an exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -67,7 +67,7 @@ def stream(console: Any, follower: Follower, arguments: Namespace) -> None:
 
 
 def frame(console: Any, follower: Follower, arguments: Namespace, fill: bool = False) -> Any:
-    """Return what is to be drawn now; `fill`: no higher than the terminal."""
+    """Return the drawing for now; `fill`: no higher than the terminal."""
     from loopwatch.tools.cli import screen
 
     view = screen.View(

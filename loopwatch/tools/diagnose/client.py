@@ -1,4 +1,4 @@
-"""The HTTP client of the load: aiohttp, imported here and nowhere else."""
+"""The HTTP client of the load: aiohttp, imported only here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ except ModuleNotFoundError as error:
         "pip install 'loopwatch[diagnose]'"
     ) from error
 
-CONNECTIONS = 900  # open at once: a process has 1024 file descriptors unless told otherwise
+CONNECTIONS = 900  # open at once: by default a process has 1024 file descriptors
 
 
 class Client:
-    """Sends requests to one address; keeps connections open, no cookies, follows nothing."""
+    """Sends requests to one address; keeps connections open, ignores cookies and redirects."""
 
     def __init__(self, url: str, patience: float) -> None:
         self._url = url.rstrip("/")
@@ -42,7 +42,7 @@ class Client:
         await self._session.close()
 
     async def send(self, shot: Shot) -> str:
-        """Return the status once the whole answer is there, `timeout` or `connection` if not."""
+        """Return the status once the answer is complete; `timeout` or `connection` if it fails."""
         try:
             async with self._session.request(
                 shot.method,

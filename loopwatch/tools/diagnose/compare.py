@@ -1,4 +1,4 @@
-"""Two reports side by side: what got better, what worse, who is gone, who is new."""
+"""Compares two reports: what got better or worse, which culprits are new or gone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal
 from loopwatch.tools.diagnose.conditions import stall
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
 
-SHARE, SECONDS = 0.10, 0.005  # a change of latency that is one: both, or more
+SHARE, SECONDS = 0.10, 0.005  # a latency has changed if it changed by at least both
 
 Change = Literal["better", "worse", "same", "gone", "new"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One number of both reports; None where a report does not have it."""
+    """One number in both reports; None if a report does not have it."""
 
     name: str
     unit: str  # s, count, share
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CulpritChange:
-    """A culprit, by site and route: in both reports, or in one."""
+    """A culprit, by site and route, in one or both reports."""
 
     before: Culprit | None
     after: Culprit | None
@@ -44,7 +44,7 @@ class CulpritChange:
 class Comparison:
     before: Report
     after: Report
-    rows: tuple[Row, ...]  # of the whole
+    rows: tuple[Row, ...]  # of the whole app
     routes: tuple[Row, ...]  # p50 and p99 of each route that both have
     culprits: tuple[CulpritChange, ...]  # new ones first, then worse ones, gone ones last
     notes: tuple[str, ...]
@@ -79,7 +79,7 @@ def whole(before: Report, after: Report) -> Iterator[Row]:
 
 
 def turned(row: Row) -> Row:
-    """Return a row of which more is better."""
+    """Return a row in which more is better."""
     other: dict[Change, Change] = {"better": "worse", "worse": "better"}
     return Row(
         name=row.name,
@@ -91,7 +91,7 @@ def turned(row: Row) -> Row:
 
 
 def changed(before: float | None, after: float | None, least: float = SECONDS) -> Change:
-    """Return which way a number of which less is better went, if it went far enough to tell."""
+    """Return how a number changed of which less is better; small changes are `same`."""
     if before is None or after is None:
         return "same"
     if abs(after - before) < max(least, SHARE * max(before, after)):
@@ -104,7 +104,7 @@ def lost_rate(report: Report) -> float | None:
 
 
 def rate(count: float, seconds: float) -> float | None:
-    """Return how much it is a second; None if the app ended before there was a second reading."""
+    """Return a rate per second; None if the app ended before the second reading."""
     return count / seconds if seconds > 0 else None
 
 
@@ -162,16 +162,16 @@ def culprit_change(
 
 
 def differences(before: Report, after: Report) -> Iterator[str]:
-    """Return why the two may not be comparable."""
+    """Yield the reasons for which the two may not be comparable."""
     if load_of(before) != load_of(after):
-        yield "The loads differ in requests, weights or rates: latencies compare only under one."
+        yield "The loads differ in requests, weights or rates: the latencies are not comparable."
     if before.target.loop != after.target.loop:
         yield f"The loops differ: {before.target.loop}, then {after.target.loop}."
     if before.target.python != after.target.python:
         yield f"The Pythons differ: {before.target.python}, then {after.target.python}."
     for name, report in (("before", before), ("after", after)):
         if report.verdict.kind in ("not_enough_data", "errors", "generator"):
-            yield f"The report {name} says of itself: {report.verdict.text}"
+            yield f"The verdict of the report {name}: {report.verdict.text}"
 
 
 def load_of(report: Report) -> object:

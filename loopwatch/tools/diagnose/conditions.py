@@ -1,4 +1,4 @@
-"""Conditions on a report, such as `p99[/users/{id}]>0.2`: what a build fails on."""
+"""Conditions on a report that fail a build, such as `p99[/users/{id}]>0.2`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Number = float | None  # None: not known
 
 
 def latency(route: RouteReport) -> Quantiles | None:
-    """Return what clients saw; what the server tells where there are none of ours."""
+    """Return what our clients saw; without such clients, what the server measured."""
     return route.client or route.server
 
 
@@ -48,7 +48,7 @@ def lost(report: Report, routes: Sequence[RouteReport]) -> Number:
 
 
 def by_route(routes: Sequence[RouteReport]) -> Sequence[RouteReport]:
-    """Return one of each route: what was lost is told by route, whatever the method."""
+    """Return one report of each route: lost time is counted by route, for all methods together."""
     return [*{route.route: route for route in routes}.values()]
 
 
@@ -93,12 +93,12 @@ class Condition:
     bound: float
 
     def value(self, report: Report) -> float:
-        """Return what a report says of it; raises DiagnosisError if it says nothing."""
+        """Return the value in a report; raises DiagnosisError if the report has none."""
         routes = self._routes(report)
         found = (BY_ROUTE | WHOLE)[self.name](report, routes)
         if found is None:
             raise DiagnosisError(
-                f"--fail-on {self.text!r} must be known, and this report does not tell {self.name}"
+                f"--fail-on {self.text!r} must be in the report, and this one has no {self.name}"
             )
         return found
 
@@ -119,7 +119,7 @@ class Condition:
 
 
 def parse(text: str) -> Condition:
-    """Return a condition; raises DiagnosisError, with what there is, if it is none."""
+    """Parse a condition; raises DiagnosisError, which lists the known names."""
     found = SHAPE.fullmatch(text)
     try:
         bound = float(found[4]) if found is not None else math.nan

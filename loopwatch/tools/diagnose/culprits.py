@@ -1,4 +1,4 @@
-"""Who held the loop: the stalls by site and route, dearest first."""
+"""The culprits: the stalls by site and route, most expensive first."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def culprits(measured: Measurement) -> tuple[Culprit, ...]:
 def culprit(
     measured: Measurement, key: Key, rows: Sequence[SiteReading], stalls: Sequence[Stall]
 ) -> Culprit:
-    """Return one; `stalls` are those of its stalls that were remembered, perhaps none."""
+    """Return one culprit; `stalls` are its stalls that were kept, perhaps none."""
     name, route = key
-    told = lines(stalls)
+    held = lines(stalls)
     worst = max(stalls, key=lambda s: s.duration, default=Stall(started_at=0.0, duration=0.0))
     here = [
-        s for s in stalls if told and (s.site.file, s.site.line) == (told[0].file, told[0].line)
+        s for s in stalls if held and (s.site.file, s.site.line) == (held[0].file, held[0].line)
     ]
     site = here[0].site if here else Site(name, exact=False)
     return Culprit(
         site=site,
-        lines=told[:LINES],
+        lines=held[:LINES],
         cause=max(rows, key=lambda row: row.stalls.sum).cause,
         route=None if route == NONE else route,
         method=worst.method,
@@ -67,7 +67,7 @@ def lines(stalls: Iterable[Stall]) -> tuple[CulpritLine, ...]:
     for stall in stalls:
         if stall.site.line:
             found[stall.site].append(stall.duration)
-    told = (
+    held = (
         CulpritLine(
             file=site.file,
             line=site.line,
@@ -78,7 +78,7 @@ def lines(stalls: Iterable[Stall]) -> tuple[CulpritLine, ...]:
         )
         for site, durations in found.items()
     )
-    return tuple(sorted(told, key=lambda line: -line.seconds))
+    return tuple(sorted(held, key=lambda line: -line.seconds))
 
 
 def victims(site: str, route: str, blames: Iterable[BlameReading]) -> tuple[VictimRoute, ...]:
@@ -91,14 +91,14 @@ def victims(site: str, route: str, blames: Iterable[BlameReading]) -> tuple[Vict
 
 
 def predictions(site: str, tails: TailsReading | None) -> tuple[Prediction, ...]:
-    """Return what victim routes' latency would be without a site, as far as that was asked."""
+    """Return the predicted latency of victim routes without a site, as far as it is known."""
     if tails is None:
         return ()
     return tuple(
         Prediction(
-            route=row.route, method=row.method, requests=row.requests, now=row.now, then=told.then
+            route=row.route, method=row.method, requests=row.requests, now=row.now, then=one.then
         )
         for row in tails.routes
-        for told in row.without
-        if told.site == site
+        for one in row.without
+        if one.site == site
     )

@@ -1,4 +1,4 @@
-"""What a diagnosis says when it cannot do what it was asked."""
+"""The error of a diagnosis that cannot do what was asked."""
 
 
 class DiagnosisError(Exception):

@@ -1,4 +1,4 @@
-"""What has come between two readings of one watch: the later one less the earlier one."""
+"""The difference between two readings of one watch: the later one minus the earlier one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 def restarted(first: Snapshot, last: Snapshot) -> bool:
-    """Return whether the later reading is not of the watch that the earlier one is of."""
+    """Return whether the two readings are from different watches."""
     return last.stall_count < first.stall_count or last.busy + last.idle < first.busy + first.idle
 
 
 def difference(first: Snapshot, last: Snapshot) -> Snapshot:
-    """Return a snapshot of what came after `first`; gauges are those of `last`.
+    """Return a snapshot of what came after `first`; the gauges are from `last`.
 
-    Its stalls are those of `last` that are not in `first`. After a restart, it is all of `last`.
+    Its stalls are those of `last` that are not in `first`. After a restart it is all of `last`.
     """
     if restarted(first, last):
         return last
@@ -45,7 +45,7 @@ def less(
     first: Iterable[T],
     last: Iterable[T],
 ) -> Iterator[T]:
-    """Return each row of `last` less the one of `first` with the same key, if anything is left."""
+    """Return each row of `last` minus the one of `first` with the same key, unless it is empty."""
     before = {key(row): row for row in first}
     for row in last:
         earlier = before.get(key(row))

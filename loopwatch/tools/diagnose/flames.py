@@ -1,4 +1,4 @@
-"""Where the loop was held, as a flame graph: stacks side by side, as wide as they were long."""
+"""The flame graph of held time: the width of a stack is the time it held the loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from loopwatch.tools.diagnose.report_records import FoldedStack
 
-SHARED = 5  # frames kept of those that all stacks begin with
+SHARED = 5  # kept of the frames that all stacks begin with
 DEEPEST = 80  # rows
 NARROWEST = 0.2  # percent: no narrower bar is drawn
 SITE, OTHER = "site", "frame"
@@ -15,7 +15,7 @@ SITE, OTHER = "site", "frame"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One frame of one or more stacks that begin alike. Places are percent of the width."""
+    """One frame of one or more stacks with the same beginning. Places are percent of the width."""
 
     left: float
     width: float
@@ -30,7 +30,7 @@ class Flames:
     bars: tuple[Bar, ...]
     rows: int
     seconds: float  # of all stacks
-    hidden: tuple[str, ...]  # frames that all stacks begin with, and that are left out
+    hidden: tuple[str, ...]  # frames that all stacks begin with; left out
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Node:
 
 
 def flames(stacks: Sequence[FoldedStack]) -> Flames:
-    """Return the bars of a flame graph; none if there are no stacks."""
+    """Return a flame graph; without stacks it has no bars."""
     hidden = stacks[0].frames[: max(0, shared(stacks) - SHARED)] if stacks else ()
     root = tree(stacks, len(hidden))
     bars = tuple(laid_out(root))
@@ -51,7 +51,7 @@ def flames(stacks: Sequence[FoldedStack]) -> Flames:
 
 
 def shared(stacks: Sequence[FoldedStack]) -> int:
-    """Return how many frames all stacks begin with, the innermost of none."""
+    """Return how many frames all stacks begin with; the innermost of a stack does not count."""
     first = stacks[0].frames
     shortest = min(len(stack.frames) for stack in stacks) - 1
     for place in range(shortest):
@@ -74,7 +74,7 @@ def tree(stacks: Sequence[FoldedStack], left_out: int) -> Node:
 
 
 def laid_out(root: Node) -> Iterator[Bar]:
-    """Return the bars below a node, widest first in each row of siblings."""
+    """Return the bars below a node; siblings are sorted by width, widest first."""
     todo = [(root, 0.0, 0)]
     while todo:
         node, left, row = todo.pop()

@@ -1,4 +1,4 @@
-"""Whether the load generator could do what it was asked."""
+"""Whether the load generator kept up with its plan."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from loopwatch.tools.diagnose.measurement import Sent
 from loopwatch.tools.diagnose.report_records import Generator
 from loopwatch.tools.diagnose.samples import Tally
 
-LATE = 0.050  # s: p99 of lateness from which latency is the generator's rather than the app's
-BUSY = 0.9  # of one core: beyond it, sends are late and answers read late
+LATE = 0.050  # s: from this p99 of lateness on, the generator dominates the latency
+BUSY = 0.9  # of one core: beyond it, requests are sent late and answers are read late
 UNSENT = 0.01  # of the due requests
 
 
 def generator(sent: Sent) -> Generator:
-    """Return how late requests were sent, and what kept them."""
+    """Return how late requests were sent, and why."""
     tally = sent.tally
     late = [max(0.0, sample.late) for sample in tally.samples] or [0.0]
     p50, p99, most = quantiles((0.5, 0.99, 1.0), late)
@@ -31,7 +31,7 @@ def generator(sent: Sent) -> Generator:
 
 
 def complaints(tally: Tally, late_p99: float, unsent: int) -> list[str]:
-    """Return each reason for which latency is rather the generator's than the app's."""
+    """Return the reasons why the latency is the generator's and not the app's."""
     found = []
     if late_p99 >= LATE:
         found.append(f"requests were sent up to {late_p99 * 1000:.0f} ms late (p99)")

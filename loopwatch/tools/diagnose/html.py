@@ -1,7 +1,7 @@
-"""A report as one HTML file that asks for nothing else: jinja2, imported here and nowhere else.
+"""A report as one HTML file that loads nothing else: jinja2, imported only here.
 
-Whatever comes from the app is escaped by the template; the style and the plots, which are ours, are
-all that is not. The page has no scripts, and its policy lets it have none.
+The template escapes all text from the app. Only the style and the plots, which are ours, are not
+escaped. The page has no scripts, and its policy allows none.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ except ModuleNotFoundError as error:
         f"--html must have {error.name}, and it is not installed: pip install 'loopwatch[diagnose]'"
     ) from error
 
-OPEN = 3  # culprits whose details are shown unasked
+OPEN = 3  # culprits whose details are open at first
 ROUTES = 40  # in the table; the rest are summed
-TAILS = 8  # routes whose slowest requests are told
+TAILS = 8  # routes whose slowest requests are shown
 PLOTTED = 6  # routes whose distribution is drawn
-REQUESTS = 12  # kinds of requests of the load that are told
+REQUESTS = 12  # kinds of requests of the load that are shown
 NAMES = ("queued", "running", "stalled", "waiting", "unexplained")
-SHOWN = (0.5, 0.9, 0.99, 0.999)  # percentiles told beside a distribution
+SHOWN = (0.5, 0.9, 0.99, 0.999)  # percentiles beside a distribution
 NARROWEST = 0.05  # percent of a bar: no narrower part is shown
 UNKNOWN = "–"  # noqa: RUF001
 KINDS = {
@@ -66,7 +66,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """The routes that the table has no row for, together."""
+    """The sum of the routes without a row in the table."""
 
     routes: int
     requests: int
@@ -88,8 +88,7 @@ def document(report: Report) -> str:
             style_hash=f"sha256-{digest}",
             timelines=[plots.timeline(report, narrow) for narrow in (False, True)] if drawn else [],
             distributions=[
-                (told, plots.distribution(told), rows(told))
-                for told in report.distributions[:PLOTTED]
+                (one, plots.distribution(one), rows(one)) for one in report.distributions[:PLOTTED]
             ],
             flames=flames(report.stacks),
             rest=rest(report.routes[ROUTES:]),
@@ -136,7 +135,7 @@ def environment() -> Environment:
 
 
 def shown(value: Any) -> Any:
-    """Return what a page may show of a value: text from an app may hold anything."""
+    """Return a value as a page may show it: text from an app may hold any character."""
     return printable(value) if type(value) is str else value
 
 
@@ -170,14 +169,14 @@ def named(label: str | None, otherwise: str = "outside any request") -> str:
 
 
 def short_frame(frame: str) -> str:
-    """Return the end of `module.qualname:line`: what a narrow bar has room for."""
+    """Return the end of `module.qualname:line`: it fits into a narrow bar."""
     function, _, line = frame.rpartition(":")
     parts = [part for part in (function or line).split(".") if part != "<locals>"]
     return ".".join(parts[-2:]) + (f":{line}" if function else "")
 
 
 def short_file(path: str) -> str:
-    """Return a path from its library on, or its last two parts."""
+    """Return the part of a path that begins at its library, or its last two parts."""
     parts = PurePath(path.replace("\\", "/")).parts
     if "site-packages" in parts:
         return "/".join(parts[parts.index("site-packages") + 1 :])
@@ -185,7 +184,7 @@ def short_file(path: str) -> str:
 
 
 def segments(parts: Parts, unexplained: float | None = None, whole: float = 0.0) -> list[Segment]:
-    """Return the parts of a mean latency as a bar; `whole` fills it, else their sum."""
+    """Return the parts of a mean latency as a bar; the full bar is `whole`, or their sum."""
     values = [parts.queued, parts.running, parts.stalled, parts.waiting, unexplained or 0.0]
     values = [max(0.0, value) for value in values]
     whole = whole or sum(values)
@@ -198,15 +197,15 @@ def segments(parts: Parts, unexplained: float | None = None, whole: float = 0.0)
     return found
 
 
-def rows(told: Distribution) -> list[tuple[Line, list[float]]]:
-    """Return the percentiles that are told of each line of a distribution."""
-    places = [min(range(len(told.at)), key=lambda i: abs(told.at[i] - q)) for q in SHOWN]
-    known = [(line, getattr(told, line.field)) for line in LINES]
+def rows(drawn: Distribution) -> list[tuple[Line, list[float]]]:
+    """Return the percentiles `SHOWN` of each line of a distribution."""
+    places = [min(range(len(drawn.at)), key=lambda i: abs(drawn.at[i] - q)) for q in SHOWN]
+    known = [(line, getattr(drawn, line.field)) for line in LINES]
     return [(line, [values[i] for i in places]) for line, values in known if values]
 
 
 def rest(routes: Sequence[RouteReport]) -> Rest | None:
-    """Return the sum of routes; `lost` is told by route, whatever the method."""
+    """Return the sum of routes; `lost` is counted by route, for all methods together."""
     if not routes:
         return None
     known = [route.errors for route in routes if route.errors is not None]

@@ -1,8 +1,8 @@
-"""The load: an open model. Every request is sent when it is due, whatever has come back.
+"""The load: an open model. Each request is sent when it is due, without waiting for answers.
 
-Latency counts from the due time, not from when the request was sent: where either side is held up,
-a client that waits before it asks again leaves out just the requests that would have waited
-(coordinated omission), and one that counts from the sending hides what it was late.
+Latency counts from the due time. A client that waits for an answer before its next request leaves
+out exactly the requests that would have waited (coordinated omission). A client that counts from
+the sending hides its own lateness.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from loopwatch.tools.diagnose.plan import Plan
 from loopwatch.tools.diagnose.samples import Sample, Tally
 
 PATIENCE = 30.0  # s for one answer
-TICK = 0.2  # s within which it stops when told to
-GRACE = 10.0  # s after the last due time for answers under way
+TICK = 0.2  # s within which `stop` takes effect
+GRACE = 10.0  # s after the last due time for outstanding answers
 
 
 class Load:
-    """Sends a plan's requests once; `tally` may be read from any thread meanwhile."""
+    """Sends a plan's requests once; any thread may read `tally` at any time."""
 
     def __init__(self, plan: Plan, url: str) -> None:
         self._plan, self.url = plan, url
         self.tally = Tally([])
         self.began = 0.0  # on time.monotonic's clock
-        self.ended = 0.0  # the same, when the last answer was there or given up
+        self.ended = 0.0  # the same: when the last answer came or was given up
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """End early: send no more. When all is sent, wait for no more answers either."""
+        """End early: send no more. If all is sent, stop waiting for answers too."""
         if self._stopped.is_set():
             for task in self._tasks:
                 task.cancel()
@@ -39,7 +39,7 @@ class Load:
         self._stopped.set()
 
     async def run(self) -> Tally:
-        """Send, and wait for the answers; those that take longer than `GRACE` are given up."""
+        """Send, and wait for the answers; give up those that take longer than `GRACE`."""
         async with Client(self.url, PATIENCE) as client:
             self.tally.limit = CONNECTIONS
             cpu, self.began = time.process_time(), time.monotonic()
@@ -66,7 +66,7 @@ class Load:
             task.add_done_callback(self._tasks.discard)
 
     async def _stopped_until(self, due: float) -> bool:
-        """Wait, and let others run in any case; return whether it was told to stop."""
+        """Wait, with at least one yield to the loop; return whether `stop` was called."""
         while not self._stopped.is_set():
             early = due - self._passed()
             await asyncio.sleep(min(max(0.0, early), TICK))
@@ -82,7 +82,7 @@ class Load:
         outcome = "timeout"
         try:
             outcome = await client.send(self._plan.shots[kind])
-        finally:  # of a cancelled one too: left out, it would flatter the latency
+        finally:  # a cancelled request counts too: without it the latency would look better
             tally.in_flight -= 1
             tally.samples.append(Sample(kind, due, late, self._passed() - due, outcome))
 

@@ -11,7 +11,7 @@ SIGNS = {"better": "✅ better", "worse": "❌ worse", "new": "❌ new", "gone":
 
 
 def markdown(compared: Comparison) -> str:
-    """Return the summary; names from the app are escaped."""
+    """Return the summary, with names from the app escaped."""
     return "\n".join(lines(compared)) + "\n"
 
 
@@ -64,7 +64,7 @@ def number(value: float | None, unit: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a sentence in which what stands between backticks is code, and all else only text."""
+    """Return a sentence with the parts in backticks as code, and all else as plain text."""
     pieces = [*enumerate(text.split("`"))]
     parts = (
         f"`{piece}`" if n % 2 and piece and n + 1 < len(pieces) else marked(piece)
@@ -74,7 +74,7 @@ def quoted(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that is only text in a table's cell."""
+    """Return text escaped for a table's cell."""
     return " ".join(marked(text).split())
 
 

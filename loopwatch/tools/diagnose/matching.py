@@ -1,4 +1,4 @@
-"""Which of the server's route templates a path belongs to."""
+"""Finds the server's route template for a path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PARAMETER = re.compile(r"\{[^{}]+\}")
 
 
 def matched(path: str, templates: Iterable[str]) -> str | None:
-    """Return the template that a path, with or without its query, is an example of.
+    """Return the template that matches a path; its query is ignored.
 
-    Of several it is the most definite: the one with most text of its own. A template does not
-    always tell that a parameter takes slashes, so it may where nothing else fits.
+    Of several it is the most specific: the one with the most literal text. A template does not
+    always show that a parameter takes slashes, so it may take them if nothing else matches.
     """
     plain = unquote(path.partition("?")[0].partition("#")[0])
     templates = [*templates]

@@ -1,4 +1,4 @@
-"""All that a diagnosis rests on, frozen: what was read, what was sent."""
+"""The frozen data of a diagnosis: what was read, what was sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loopwatch.tools.diagnose.watching import Reading, TailsReading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The load of ours: what was planned and what became of it."""
+    """Our own load: the plan and its results."""
 
     plan: Plan
     tally: Tally
@@ -23,14 +23,14 @@ class Sent:
     routes: Mapping[int, str | None]  # the server's template, by kind of request
 
     def name(self, kind: int) -> tuple[str, str]:
-        """Return route, or path where the server knows none, and method of a kind of request."""
+        """Return the route (or, if the server has none, the path) and method of a kind."""
         shot = self.plan.shots[kind]
         return self.routes.get(kind) or shot.path.partition("?")[0], shot.method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What was measured between the first reading and the last."""
+    """The data measured from the first reading to the last."""
 
     app: str | None  # the import string; None if attached
     url: str
@@ -41,7 +41,7 @@ class Measurement:
     stalls: tuple[Stall, ...]  # oldest first
     tails: TailsReading | None
     missed: int  # readings that did not come
-    ended: str | None  # how the app ended meanwhile; None: it did not
+    ended: str | None  # how the app ended during it; None: it did not
     sent: Sent | None  # None if attached
     command: Command | None
 
@@ -55,16 +55,16 @@ class Measurement:
 
     @property
     def began(self) -> float:
-        """The beginning of all that is told as `at`, on time.monotonic's clock."""
+        """The origin of all times named `at`, on time.monotonic's clock."""
         return self.sent.began if self.sent is not None else self.first.at
 
     @property
     def loaded(self) -> Snapshot:
-        """What came while there was load, to the period of the readings."""
+        """The changes during the load, to the precision of the readings' period."""
         under = [r for r in self.readings[1:] if r.at <= self.until]
         return difference(self.first.snapshot, under[-1].snapshot) if under else self.change
 
     @property
     def to_unix(self) -> float:
-        """Seconds to add to time.monotonic's clock to have the server's Unix time."""
+        """Seconds from time.monotonic's clock to the server's Unix time."""
         return self.first.snapshot.taken_at - self.first.at

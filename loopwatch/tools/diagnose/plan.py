@@ -1,8 +1,8 @@
-"""What is to be asked, how often, for how long; and when each request is due.
+"""The plan of a load: its requests, rate and duration, and the due time of each request.
 
-Requests are due at even distances whatever comes back (an open model), and which of them is due is
-drawn by weight, from the same seed every time: taking turns would send each of one kind at the same
-distance behind each of another, and so make up how long it waits.
+Requests are due at even intervals, whatever comes back (an open model). The kind of each is drawn
+by weight, from the same seed every time. Taking turns would send each kind at a fixed interval
+after another, and that interval would determine how long it waits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-MOST = 1_000_000  # requests of one load: each is remembered
+MOST = 1_000_000  # requests of one load: each is kept
 SEED = 1
 
 
@@ -29,7 +29,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`rate` requests a second, going to `rate_end` evenly, for `duration` seconds."""
+    """`rate` requests a second, changing linearly to `rate_end`, for `duration` seconds."""
 
     shots: tuple[Shot, ...]
     rate: float
@@ -45,7 +45,7 @@ class Plan:
         return self.rate != self.rate_end
 
     def rate_at(self, at: float) -> float:
-        """Return the requests a second that are due `at` seconds after the beginning."""
+        """Return the rate `at` seconds after the beginning, requests/s."""
         return self.rate + (self.rate_end - self.rate) * min(1.0, at / self.duration)
 
     def due(self) -> Iterator[float]:
@@ -54,11 +54,11 @@ class Plan:
         for number in range(self.count):
             if abs(slope) < 1e-9:
                 yield number / self.rate
-            else:  # where `number` requests are due: rate * t + slope * t² / 2
+            else:  # requests due by time t: rate * t + slope * t² / 2
                 root = math.sqrt(max(0.0, self.rate**2 + 2 * slope * number))
                 yield (root - self.rate) / slope
 
     def kinds(self) -> Sequence[int]:
-        """Return which of `shots` each request is."""
+        """Return the kind of each request, as an index of `shots`."""
         weights = [shot.weight for shot in self.shots]
         return random.Random(SEED).choices(range(len(self.shots)), weights, k=self.count)

@@ -1,4 +1,4 @@
-"""How plots look: colours by the page's names, and what matplotlib is told of the rest."""
+"""The style of plots: colours by the page's names, and matplotlib's settings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from loopwatch.tools.diagnose.svg import color
 
-RANKS = ("held", "queued", "running")  # colours of the first culprits; the others share one
+RANKS = ("held", "queued", "running")  # colours of the first culprits; the rest share one
 REST = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the plot of a distribution."""
+    """One line in the plot of a distribution."""
 
     field: str  # of Distribution
     name: str

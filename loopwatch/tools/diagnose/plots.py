@@ -1,7 +1,7 @@
-"""The plots of a report: matplotlib, imported here and nowhere else.
+"""The plots of a report: matplotlib, imported only here.
 
-No text of the app's is drawn: names are the page's, and the titles' that a mark shows when pointed
-at. So no name is taken for mathematics, and none needs a font.
+No text from the app is drawn: names are in the page and in the marks' tooltips. So matplotlib
+cannot take a name for mathematics, and no name needs a font.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ except ModuleNotFoundError as error:
     ) from error
 
 WIDE, NARROW = 980, 340  # CSS pixels
-BOUND = 0.1  # s: from which on a hold of the loop is a stall, unless the app says otherwise
+BOUND = 0.1  # s: the default of slow_callback_duration
 STEPS = (1, 2, 2.5, 5, 10)  # between two ticks, times a power of ten
-DOTS = 60  # points from which on a line needs no marks
-LOG = 20.0  # times between the least and the most latency from which on the axis is logarithmic
-TAIL = 3.4  # where the slowest request stands, on an axis on which p99.9 stands at 3
+DOTS = 60  # from this many points on, a line has no marks
+LOG = 20.0  # from this ratio of highest to lowest latency on, the axis is logarithmic
+TAIL = 3.4  # place of the slowest request on an axis with p99.9 at 3
 
 
 def timeline(report: Report, narrow: bool = False) -> str:
@@ -68,13 +68,13 @@ def timeline(report: Report, narrow: bool = False) -> str:
 
 
 def steady(moments: Sequence[Moment]) -> list[Moment]:
-    """Return the moments without those too short to tell a rate."""
+    """Return the moments that are long enough for a rate."""
     usual = median(m.seconds for m in moments) if moments else 0.0
     return [m for m in moments if m.seconds > usual / 4]
 
 
 def panels(width: float, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Return a figure of panels one above the other, which share their time; lengths in pixels."""
+    """Return a figure of stacked panels with a common time axis; lengths are in pixels."""
     left, right, above, below = 54, 8, 40, 26
     height = sum(heights) + above * len(heights) + below
     figure = Figure(figsize=(width / 72, height / 72))
@@ -124,8 +124,8 @@ def toned(stalls: Sequence[StallMark], culprits: Sequence[Culprit]) -> list[str]
 
 def stall_title(mark: StallMark) -> str:
     line = f":{mark.line}" if mark.line else ""
-    whose = mark.route or "outside any request"
-    return printable(f"{ms(mark.duration)} at {mark.at:.2f} s: {mark.site}{line}, {whose}")
+    route = mark.route or "outside any request"
+    return printable(f"{ms(mark.duration)} at {mark.at:.2f} s: {mark.site}{line}, {route}")
 
 
 def busy(ax: Axes, moments: list[Moment], report: Report, titles: dict[str, str]) -> None:
@@ -172,23 +172,23 @@ def mark_knee(axes: Sequence[Axes], report: Report) -> None:
 
 
 def knee_time(knee: Knee, load: Load) -> float:
-    """Return when a ramp came to the knee, s since the beginning."""
+    """Return when a ramp reached the knee, s since the beginning."""
     assert knee.rate is not None
     return load.duration * (knee.rate - load.rate) / (load.rate_end - load.rate)
 
 
-def distribution(told: Distribution) -> str:
-    """Return the latency of a route by percentile, with as much room for the tail as for all."""
-    salt = f"distribution {told.method} {told.route}".encode("utf-8", "replace").decode()
+def distribution(one: Distribution) -> str:
+    """Return the latency of a route by percentile, with an axis that stretches the tail."""
+    salt = f"distribution {one.method} {one.route}".encode("utf-8", "replace").decode()
     with style.context(["default", STYLE | {"svg.hashsalt": salt, "axes.grid.axis": "both"}]):
         figure = Figure(figsize=(380 / 72, 210 / 72))
         ax = figure.add_axes((54 / 380, 28 / 210, 1 - 68 / 380, 1 - 38 / 210))
-        at = [TAIL if q >= 1 else min(TAIL, -math.log10(1 - q)) for q in told.at]
-        if told.without_top:
-            ax.fill_between(at, told.without_top, told.now, color=color("calm"), alpha=0.14, lw=0)
-        lines = [values for values in (getattr(told, line.field) for line in LINES) if values]
+        at = [TAIL if q >= 1 else min(TAIL, -math.log10(1 - q)) for q in one.at]
+        if one.without_top:
+            ax.fill_between(at, one.without_top, one.now, color=color("calm"), alpha=0.14, lw=0)
+        lines = [values for values in (getattr(one, line.field) for line in LINES) if values]
         for line in reversed(LINES):
-            if values := getattr(told, line.field):
+            if values := getattr(one, line.field):
                 ax.plot(at, values, color=color(line.color), ls=line.dashes)
         seconds_axis(ax, [value for values in lines for value in values], log=True)
         ax.set_xlim(0, TAIL)
@@ -201,7 +201,7 @@ def middles(moments: Sequence[Moment]) -> list[float]:
 
 
 def numbers(values: Sequence[float | None]) -> list[float]:
-    """Return values with gaps where nothing is known."""
+    """Return values with gaps for unknown ones."""
     return [math.nan if value is None else value for value in values]
 
 
@@ -214,7 +214,7 @@ def legend(ax: Axes) -> None:
 
 
 def seconds_axis(ax: Axes, values: Sequence[float], log: bool = False) -> None:
-    """Make an axis of durations: from zero to the longest, or log where they are far apart."""
+    """Set up an axis of durations: linear from zero, or logarithmic if they differ a lot."""
     known = [value for value in values if math.isfinite(value)]
     low, high = min(known, default=0.0), max(known, default=0.0)
     if log and 0 < LOG * low < high:

@@ -1,4 +1,4 @@
-"""Records from JSON and TOML, checked field by field: pydantic, imported here and nowhere else."""
+"""Records from JSON and TOML, checked field by field: pydantic, imported only here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(kind: type[T], data: Any, what: str) -> T:
     """Return plain data as a record.
 
     Raises:
-        DiagnosisError: `what`, which is to be named in full, is not what it must be.
+        DiagnosisError: the data has another format; the message begins with `what`.
     """
     adapter = _adapters.setdefault(kind, TypeAdapter(kind))
     try:

@@ -23,11 +23,11 @@ from loopwatch.tools.diagnose.timeline import marks, stacks, timeline
 from loopwatch.tools.diagnose.verdict import Findings, verdict
 from loopwatch.tools.diagnose.wording import ms, routed
 
-BEYOND = 0.010  # s, mean, from which what the server cannot explain is worth a note
+BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets a note
 
 
 def report(measured: Measurement) -> Report:
-    """Return the whole report; what it cannot say stands in its notes."""
+    """Return the whole report; its notes list what is unknown."""
     paid, blamed, served = routes(measured), culprits(measured), throughput(measured)
     load = load_report(measured.sent) if measured.sent is not None else None
     health = generator(measured.sent) if measured.sent is not None else None
@@ -104,18 +104,18 @@ def load_report(sent: Sent) -> Load:
 
 
 def lost(measured: Measurement) -> Mapping[str, int]:
-    """Return what loopwatch could not keep; sentences left out of the log are none of it."""
+    """Return what loopwatch could not keep, except log messages."""
     return {k: n for k, n in measured.change.dropped.items() if n > 0 and k != "log"}
 
 
 def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]:
-    """Return what the report cannot say, and why."""
+    """Yield what the report does not know, and why."""
     if measured.ended is not None:
-        yield f"The app ended meanwhile: {measured.ended}"
+        yield f"The app ended during the measurement: {measured.ended}"
     elif measured.tails is None:
         yield (
-            "The app's loopwatch has no tails.json: there are no predictions, and its percentiles "
-            "are of histograms. Upgrade loopwatch there."
+            "The app's loopwatch has no tails.json: there are no predictions, and the percentiles "
+            "are estimated from histograms. Upgrade loopwatch there."
         )
     if measured.command is not None and measured.command.exit_code:
         yield f"{measured.command.program} ended with exit code {measured.command.exit_code}."
@@ -124,8 +124,8 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
     for route in paid:
         if RECENT <= route.sampled < route.requests:
             yield (
-                f"Predictions for {routed(route.route)}, and what its slowest requests waited for, "
-                f"are of its latest {route.sampled} of {route.requests} requests."
+                f"For {routed(route.route)}, predictions and the slowest requests come from the "
+                f"latest {route.sampled} of {route.requests} requests."
             )
     for route in paid:
         if route.unexplained is not None and route.unexplained >= BEYOND:
@@ -137,4 +137,4 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
         for kind, shot in enumerate(measured.sent.plan.shots):
             if measured.sent.routes.get(kind) is None:
                 path = shot.path.partition("?")[0]
-                yield f"{shot.method} {path} went to no route that the app tells of."
+                yield f"{shot.method} {path} matches no route that the app reports."

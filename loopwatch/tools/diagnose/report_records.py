@@ -1,7 +1,7 @@
-"""The report of a diagnosis, as frozen plain data. `docs/diagnose-report.md` tells it by field.
+"""The report of a diagnosis, as frozen plain data. `docs/diagnose-report.md` has all fields.
 
-Durations are seconds, shares are 0 to 1. None means: not known here, such as what clients saw of an
-app that was only attached to.
+Durations are seconds, shares are 0 to 1. None means unknown, such as the clients' latency after
+`--attach`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
 from loopwatch.core.tails import Parts, Tail
 
-SCHEMA = 1  # goes up when a field changes its meaning or goes; a new field does not count
+SCHEMA = 1  # grows when a field changes its meaning or is removed, not for a new field
 
 Kind = Literal[
     "not_enough_data",  # too few requests, or too short
-    "errors",  # most requests failed: latency says little
-    "generator",  # the load generator was the bottleneck: latency is its own
+    "errors",  # most requests failed: latency means little
+    "generator",  # the load generator was the bottleneck and made the latency
     "blocked",  # requests wait for stalls of the loop
     "starved",  # the process had no CPU
-    "loop_cost",  # the loop is busy with many short steps, each of which costs
+    "loop_cost",  # the loop is busy with many short steps
     "thread_pool",  # requests wait for a free worker thread
     "waiting",  # requests wait for real I/O
 ]
@@ -30,14 +30,14 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What limits the app, and on what this rests."""
+    """What limits the app, and the numbers behind it."""
 
     kind: Kind
-    text: str  # one to three sentences; names and paths stand between backticks
-    route: str | None = None  # whose latency the text speaks of
+    text: str  # one to three sentences; names and paths are in backticks
+    route: str | None = None  # the route whose latency the text is about
     method: str | None = None
-    site: str | None = None  # of `blocked`: the culprit that the text names
-    share: float | None = None  # of the latency the text speaks of, that this kind takes
+    site: str | None = None  # for `blocked`: the culprit that the text names
+    share: float | None = None  # share of that latency that this kind takes
     p99_now: float | None = None  # s, the server's
     p99_then: float | None = None  # s, predicted without `site`
 
@@ -51,8 +51,8 @@ class Target:
     attached: bool
     loop: str  # asyncio, uvloop, ...
     layers: tuple[str, ...]  # what loopwatch sees on this loop
-    blind: tuple[str, ...]  # what it does not
-    python: str | None  # of the app: its version; None if not known
+    blind: tuple[str, ...]  # what it does not see
+    python: str | None  # the app's Python version; None if unknown
     loopwatch: str  # the app's version of loopwatch
 
 
@@ -68,25 +68,25 @@ class PlannedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The load that was sent: each request at its due time, whatever has come back."""
+    """The load that was sent: each request at its due time, without waiting for answers."""
 
     requests: tuple[PlannedRequest, ...]
     rate: float  # requests/s asked for, at the beginning
-    rate_end: float  # and at the end: another one if ramped
+    rate_end: float  # at the end; differs for a ramp
     duration: float  # s asked for
     elapsed: float  # s from the first due time to the last
     interrupted: bool  # Ctrl-C ended it early
     sent: int
     answered: int  # with any status
-    errors: int  # of the sent: no answer, or status 500 to 599
+    errors: int  # sent requests without an answer, or with status 500 to 599
     reached: float  # requests/s sent
     by_status: Mapping[str, int]  # "200", and "timeout", "connection" for no answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The load tool that ran meanwhile, if one was given. Its arguments are not kept: among them
-    may be headers, bodies and queries."""
+    """The load tool that ran, if one was given. Its arguments are not kept: they may contain
+    headers, bodies and queries."""
 
     program: str
     exit_code: int
@@ -100,18 +100,18 @@ class RouteReport:
     method: str
     requests: int  # finished, as the server counts them
     errors: int | None  # as the client counts them
-    sent: int | None = None  # by the client; None: no client of ours
+    sent: int | None = None  # by the client; None: no client of our own
     client: Quantiles | None  # latency from the due time
     server: Quantiles | None  # true latency, queued included
-    sampled: int  # latest requests that tails, predictions and distributions rest on
+    sampled: int  # latest requests behind tails, predictions and distributions
     parts: Parts  # means over all requests
-    unexplained: float | None  # s, mean: client's latency beyond the server's: network, client
-    slowest: Tail | None  # the slowest 1 % of the sampled, 1 at least
+    unexplained: float | None  # s, mean: client's latency minus the server's: network, client
+    slowest: Tail | None  # the slowest 1 % of the sampled, at least 1
     typical: Tail | None  # those from the 25th to the 75th percentile
     threadpool: float  # s a request, of `parts.waiting`, for a free worker thread
     loop_cost: float  # s of the loop a request, background tasks included
-    ceiling: float | None  # requests/s a process can serve of it at most: 1 / loop_cost
-    lost: float  # s that requests of it waited for stalls, together
+    ceiling: float | None  # most requests/s of it that a process can serve: 1 / loop_cost
+    lost: float  # s that its requests waited for stalls, summed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CulpritLine:
-    """One line of a culprit, out of the stalls that were remembered."""
+    """One line of a culprit, from the kept stalls."""
 
     file: str
     line: int
@@ -134,16 +134,16 @@ class CulpritLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VictimRoute:
-    """What requests of one route waited for a culprit."""
+    """How long requests of one route waited for a culprit."""
 
     route: str
-    count: int  # of requests and stalls
+    count: int  # pairs of request and stall
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Latency of a route's latest requests, and what it would be without a site's stalls."""
+    """Latency of a route's latest requests, now and predicted without a site's stalls."""
 
     route: str
     method: str
@@ -163,7 +163,7 @@ class Culprit:
     method: str | None
     coroutine: str | None
     advice: str
-    source: tuple[SourceLine, ...]  # around the line; empty where the file must not be read
+    source: tuple[SourceLine, ...]  # around the line; empty if the file must not be read
     stack: tuple[Frame, ...]  # of the longest stall, outermost first
     contributors: tuple[Contributor, ...]  # of `many_callbacks`
     count: int  # of stalls
@@ -171,7 +171,7 @@ class Culprit:
     longest: float  # s
     lost: float  # request-seconds
     victims: int  # requests that waited
-    victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, whatever its route
+    victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, for all its routes
     predictions: tuple[Prediction, ...]  # of victim routes
 
 
@@ -187,35 +187,35 @@ class BusyRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knee:
-    """The rate from which on latency left the ground for good, of a ramp."""
+    """The rate in a ramp from which on latency stayed high."""
 
     rate: float | None  # requests/s; None: not reached
     base: float  # s: median latency at the beginning
     limit: float  # s: what the median had to exceed to the end
-    rule: str  # the same in words
+    rule: str  # the rule in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """What one process served, and what it could at most."""
+    """What one process served, and the most it could serve."""
 
     served: float  # requests/s finished
     loop_cost: float | None  # s of the loop a request, of this mix of routes; None: none served
     ceiling: float | None  # requests/s of this mix: 1 / loop_cost
-    utilization: float | None  # of the loop; None where the loop does not tell
+    utilization: float | None  # of the loop; None if the loop does not report it
     busiest: tuple[BusyRoute, ...]  # most seconds first
     knee: Knee | None  # None if not ramped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What one interval between two readings was like."""
+    """One interval between two readings."""
 
-    at: float  # s since the beginning: its end
+    at: float  # its end, s since the beginning
     seconds: float  # its length
     lag_p99: float | None  # s; None: no readings of lag in it
     utilization: float | None
-    p50: float | None  # s: client's latency of what was answered in it, the server's if attached
+    p50: float | None  # s: client's latency of requests answered in it; if attached, the server's
     p99: float | None
     finished: int  # requests
     errors: int | None
@@ -244,10 +244,10 @@ class Distribution:
     requests: int
     at: tuple[float, ...]  # 0 to 1, rising, closer together towards 1
     now: tuple[float, ...]  # the server's true latency
-    without_top: tuple[float, ...]  # predicted without `top`; empty: nobody to blame
-    without_all: tuple[float, ...]  # predicted without any stall; empty: nobody to blame
+    without_top: tuple[float, ...]  # predicted without `top`; empty: no site made it wait
+    without_all: tuple[float, ...]  # predicted without any stall; empty: no stall made it wait
     top: str | None  # the site that these requests waited for most
-    client: tuple[float, ...]  # empty: no client of ours
+    client: tuple[float, ...]  # empty: no client of our own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +261,7 @@ class FoldedStack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generator:
-    """How well the load generator did its own work."""
+    """How well the load generator kept up with its plan."""
 
     late_p50: float  # s: requests sent after their due time
     late_p99: float
@@ -294,5 +294,5 @@ class Report:
     distributions: tuple[Distribution, ...]
     stacks: tuple[FoldedStack, ...]  # most seconds first
     stall_count: int
-    dropped: Mapping[str, int]  # what loopwatch could not keep meanwhile; no zeros
-    notes: tuple[str, ...]  # what this report cannot say, and why
+    dropped: Mapping[str, int]  # what loopwatch could not keep during it; no zeros
+    notes: tuple[str, ...]  # what this report does not know, and why

@@ -1,4 +1,4 @@
-"""Who paid: the requests by route and method, as the server and as clients saw them."""
+"""The requests by route and method, as the server and the clients saw them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Name = tuple[str, str]  # route, method
 
 
 def routes(measured: Measurement) -> tuple[RouteReport, ...]:
-    """Return all routes: those first that lost most to stalls, then those with most requests."""
+    """Return all routes, sorted by time lost to stalls, then by requests."""
     rows = {(row.route, row.method): row for row in measured.change.requests}
     seen = samples(measured)
-    told = tails(measured)
+    tail = tails(measured)
     names = [*rows, *(name for name in seen if name not in rows)]
     lost = lost_by_route(measured)
     found = [
-        route_report(name, rows.get(name), seen.get(name), told.get(name), lost.get(name[0], 0.0))
+        route_report(name, rows.get(name), seen.get(name), tail.get(name), lost.get(name[0], 0.0))
         for name in names
     ]
     return tuple(sorted(found, key=lambda r: (-r.lost, -r.requests))[:MOST])
@@ -35,7 +35,7 @@ def route_report(
     name: Name,
     row: RequestReading | None,
     seen: Sequence[Sample] | None,
-    told: RouteTails | None,
+    tail: RouteTails | None,
     lost: float,
 ) -> RouteReport:
     route, method = name
@@ -47,12 +47,12 @@ def route_report(
         errors=sum(sample.failed for sample in seen) if seen is not None else None,
         sent=len(seen) if seen is not None else None,
         client=Quantiles.of(sample.latency for sample in seen) if seen else None,
-        server=server(row, told),
-        sampled=told.requests if told is not None else 0,
+        server=server(row, tail),
+        sampled=tail.requests if tail is not None else 0,
         parts=parts(row),
         unexplained=unexplained(row, seen),
-        slowest=told.slowest if told is not None else None,
-        typical=told.typical if told is not None else None,
+        slowest=tail.slowest if tail is not None else None,
+        typical=tail.typical if tail is not None else None,
         threadpool=row.threadpool / count if row is not None and count else 0.0,
         loop_cost=row.loop_cost if row is not None else 0.0,
         ceiling=1 / row.loop_cost if row is not None and row.loop_cost > 0 else None,
@@ -60,11 +60,11 @@ def route_report(
     )
 
 
-def server(row: RequestReading | None, told: RouteTails | None) -> Quantiles | None:
-    """Return the server's quantiles: of single requests, where enough of them are remembered to
-    stand for all; else of the histogram, which is coarse."""
-    if told is not None and (row is None or told.requests >= ENOUGH * row.latency.count):
-        return told.now
+def server(row: RequestReading | None, tail: RouteTails | None) -> Quantiles | None:
+    """Return the server's quantiles: from single requests if enough of them are kept, otherwise
+    from the histogram, which is coarse."""
+    if tail is not None and (row is None or tail.requests >= ENOUGH * row.latency.count):
+        return tail.now
     if row is None:
         return None
     return Quantiles(*(row.latency.quantile(q) for q in (0.5, 0.9, 0.99)))
@@ -83,7 +83,7 @@ def parts(row: RequestReading | None) -> Parts:
 
 
 def unexplained(row: RequestReading | None, seen: Sequence[Sample] | None) -> float | None:
-    """Return what clients waited beyond the server's latency, on average; 0 at least."""
+    """Return the mean latency of clients minus the server's, at least 0."""
     if not seen or row is None or not row.latency.count:
         return None
     answered = [sample.latency for sample in seen if sample.outcome.isdigit()]
@@ -94,7 +94,7 @@ def unexplained(row: RequestReading | None, seen: Sequence[Sample] | None) -> fl
 
 
 def samples(measured: Measurement) -> Mapping[Name, list[Sample]]:
-    """Return what clients saw by route, where there are clients of ours."""
+    """Return the samples of our own clients by route."""
     found: defaultdict[Name, list[Sample]] = defaultdict(list)
     if measured.sent is not None:
         for sample in measured.sent.tally.samples:
@@ -103,8 +103,8 @@ def samples(measured: Measurement) -> Mapping[Name, list[Sample]]:
 
 
 def tails(measured: Measurement) -> Mapping[Name, RouteTails]:
-    told = measured.tails.routes if measured.tails is not None else ()
-    return {(row.route, row.method): row for row in told}
+    rows = measured.tails.routes if measured.tails is not None else ()
+    return {(row.route, row.method): row for row in rows}
 
 
 def lost_by_route(measured: Measurement) -> Mapping[str, float]:
@@ -115,7 +115,7 @@ def lost_by_route(measured: Measurement) -> Mapping[str, float]:
 
 
 def distributions(measured: Measurement) -> tuple[Distribution, ...]:
-    """Return latency by quantile, now and without culprits, of the routes that were told."""
+    """Return latency by quantile, now and without culprits, of the routes in `tails.json`."""
     seen = samples(measured)
     return tuple(
         distribution(row, seen.get((row.route, row.method), ())) for row in tails(measured).values()
@@ -123,8 +123,8 @@ def distributions(measured: Measurement) -> tuple[Distribution, ...]:
 
 
 def distribution(row: RouteTails, seen: Sequence[Sample]) -> Distribution:
-    single = [told for told in row.without if told.site is not None]
-    whole = [told for told in row.without if told.site is None]
+    single = [one for one in row.without if one.site is not None]
+    whole = [one for one in row.without if one.site is None]
     return Distribution(
         route=row.route,
         method=row.method,

@@ -1,4 +1,4 @@
-"""What a load has seen: one sample a request."""
+"""The results of a load: one sample for each request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Sample:
     kind: int  # which of the plan's shots
     due: float
     late: float  # s after `due` that it was sent
-    latency: float  # s from `due` to the last byte; of a failure, to when it was given up
+    latency: float  # s from `due` to the last byte; for a failure, to when it was given up
     outcome: str  # the status, or `timeout`, `connection`, `unsent`
 
     @property
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Tally:
-    """The samples so far, and what the generator itself was like."""
+    """The samples so far, and the state of the generator itself."""
 
     samples: list[Sample]
     due: int = 0  # requests whose time has come
@@ -35,7 +35,7 @@ class Tally:
     most_in_flight: int = 0
     limit: int = 0  # connections that may be open
     elapsed: float = 0.0  # s from the first due time to the last
-    cpu: float = 0.0  # share of one core that this process used meanwhile
+    cpu: float = 0.0  # share of one core that this process used
     interrupted: bool = False
 
     @property

@@ -1,7 +1,7 @@
-"""The lines of source around a culprit's.
+"""The source lines around a culprit's line.
 
-A report may be of an app elsewhere, whose paths mean other files here. So a file is read only if
-the app runs on this machine, and told only if the call stands on that line.
+The app may run on another machine, whose paths mean other files here. So a file is read only if the
+app runs on this machine, and shown only if the call is on that line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST = 200  # characters of a line
 
 
 def source(site: Site) -> tuple[SourceLine, ...]:
-    """Return the lines around a site's, none if its file is not there, or is another."""
+    """Return the lines around a site's line; none if its file is missing or another one."""
     if not site.line or not Path(site.file).is_file():
         return ()
     first = max(1, site.line - AROUND)
@@ -35,7 +35,7 @@ def source(site: Site) -> tuple[SourceLine, ...]:
 
 
 def same(site: Site, lines: list[SourceLine]) -> bool:
-    """Return whether the call that was told begins on its line, whatever the spaces."""
-    told = "".join(site.code.split())[:20]
+    """Return whether the site's call begins on its line; spaces are ignored."""
+    call = "".join(site.code.split())[:20]
     after = "".join("".join(line.text.split()) for line in lines if line.number >= site.line)
-    return bool(told) and told in after
+    return bool(call) and call in after

@@ -1,4 +1,4 @@
-"""A plot's SVG made fit to stand inline: no styles but attributes, colours by name, no lost ids."""
+"""Makes a plot's SVG fit for inlining: attributes for styles, named colours, only used ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIABLES = {stand_in: f"var(--{name})" for name, stand_in in COLORS.items()}
 LEFT_OUT = {"metadata", "style"}
 FONT = re.compile(r"(?P<size>[\d.]+)px ")
 FRACTION = re.compile(r"-?\d+\.\d+")
-UPRIGHT = "rotate(-0 "  # about its own place: says nothing
+UPRIGHT = "rotate(-0 "  # has no effect
 REFERENCE = re.compile(r"#([\w.-]+)")
 
 
@@ -29,9 +29,9 @@ def inline(text: str, label: str, kind: str, titles: Mapping[str, str]) -> str:
     """Return an SVG document as an element of an HTML page.
 
     Args:
-        label: what it shows, for those who do not see it.
+        label: what it shows, for screen readers.
         kind: its CSS classes.
-        titles: what is said of the parts with these ids, to who points at them.
+        titles: tooltips of the parts, by id.
     """
     root = ElementTree.fromstring(text)
     found = {"class": kind, "viewBox": root.attrib["viewBox"], "role": "img", "aria-label": label}
@@ -77,7 +77,7 @@ def attributes(node: Element, wanted: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def styles(text: str) -> Iterator[tuple[str, str]]:
-    """Return the declarations of a style attribute, which a strict page allows nobody."""
+    """Return the declarations of a style attribute: the page's policy forbids such attributes."""
     for declaration in text.split(";"):
         name, _, value = declaration.strip().partition(": ")
         if name == "font" and (found := FONT.search(value)):

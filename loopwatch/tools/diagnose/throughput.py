@@ -1,4 +1,4 @@
-"""What one process served, what it could at most, and where a ramp bends."""
+"""What one process served, the most it could serve, and the knee of a ramp."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from loopwatch.tools.diagnose.report_records import BusyRoute, Knee, Throughput
 BUSIEST = 8
 WINDOWS = 20  # of a ramp
 FEWEST = 5  # requests of a window
-BASE = 4  # windows at the beginning that say what latency is like on the ground
-FACTOR, MARGIN = 3.0, 0.005  # the median must exceed the base's so many times, and by s
+BASE = 4  # first windows, which give the base latency
+FACTOR, MARGIN = 3.0, 0.005  # the median must exceed FACTOR times the base plus MARGIN s
 RULE = (
     f"A ramp is cut into {WINDOWS} windows; the base is the median of the medians of the first "
     f"{BASE}. The knee is the rate of the first window from which on each window's median latency "
@@ -60,7 +60,7 @@ def busiest(change: Snapshot) -> tuple[BusyRoute, ...]:
 
 
 def knee(sent: Sent) -> Knee | None:
-    """Return where latency left the ground, None if the rate did not rise or nobody can say."""
+    """Return the knee of a ramp; None if the rate did not rise or a window has too few requests."""
     plan, tally = sent.plan, sent.tally
     if plan.rate_end <= plan.rate or tally.elapsed <= 0:
         return None

@@ -1,4 +1,4 @@
-"""What it was like from reading to reading, and when the loop was held."""
+"""The timeline: one moment for each interval between readings, and the stalls."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def latencies(change: Snapshot) -> Histogram | None:
 
 
 def due_rate(sent: Sent, begin: float, end: float) -> float:
-    """Return the requests a second that were due on average; none are due after the last."""
+    """Return the average rate of due requests; none are due after the last."""
     last = sent.tally.elapsed
     covered = max(0.0, min(end, last) - max(begin, 0.0))
     middle = (min(end, last) + max(begin, 0.0)) / 2
@@ -76,7 +76,7 @@ def due_rate(sent: Sent, begin: float, end: float) -> float:
 
 
 def marks(measured: Measurement) -> tuple[StallMark, ...]:
-    """Return the latest stalls where they stand on the timeline."""
+    """Return the latest stalls with their places on the timeline."""
     shift = measured.to_unix + measured.began
     return tuple(
         StallMark(

@@ -1,18 +1,18 @@
-"""The verdict: what limits the app. Pure rules over what was measured, first match wins.
+"""The verdict: what limits the app. Pure rules over the measurement; the first match wins.
 
 1. Fewer than 20 requests or less than 2 s: nothing is claimed.
-2. At least half of the requests failed, or were refused (status 400 to 499): latency is that of
-   failures.
-3. At least half of the time the loop was held, the process had no CPU, for 2 % of the time measured
-   or felt by a route as in 4. If the generator complains of itself, it is told in place of that.
+2. At least half of the requests failed, or were refused (status 400 to 499): the latency is that
+   of failures.
+3. The process had no CPU for at least half of the time the loop was held, and for 2 % of the time
+   measured or felt by a route as in 4. If the generator has complaints, they are the verdict.
 4. In the slowest 1 % of some route's requests, at least a quarter of the latency, and 10 ms, is
    waiting for stalls: of such routes, the one that lost most, with the site it waited for most.
-   The server counts this, so it holds whatever the load generator was like.
-5. The generator complains of itself: clients' latency is its own.
-6. Stalls that nobody waited for to speak of: the site of most seconds.
+   The server counts this, so it holds even with a bad load generator.
+5. The generator has complaints: it made the clients' latency.
+6. Stalls for which requests hardly waited: the site of most seconds.
 7. The loop is busy for at least 85 % of the time: what requests cost it is the limit.
-8. Of the latency of all requests, at least half: waiting for a worker thread, or own steps and the
-   line before them; else it is waiting for something outside the loop.
+8. What takes at least half of the latency of all requests: waiting for a worker thread, or own
+   steps and the queue before them; otherwise waiting for something outside the loop.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from loopwatch.tools.diagnose.wording import counted, ms, percent, route_name, r
 FEWEST, SHORTEST = 20, 2.0  # requests, s
 FAILED = 0.5
 HELD, HELD_SECONDS = 0.25, 0.010  # of a tail's latency; and s of it
-WORTH = 0.05  # of a route's p99, that a prediction must take back to be told of it
+WORTH = 0.05  # least share of a route's p99 that a shown prediction gains
 STARVED = 0.5  # of all seconds of stalls
-STARVED_TIME = 0.02  # of the time measured; or some route's slowest requests felt stalls
+STARVED_TIME = 0.02  # of the time measured, unless a route's slowest requests felt stalls
 SATURATED = 0.85  # utilization
-GOOD = ("loop_cost", "thread_pool", "waiting")  # kinds that accuse no line
+GOOD = ("loop_cost", "thread_pool", "waiting")  # kinds that blame no line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What the rules look at."""
+    """The input of the rules."""
 
     seconds: float
     routes: Sequence[RouteReport]
@@ -59,7 +59,7 @@ class Findings:
 
 
 def verdict(found: Findings) -> Verdict:
-    """Return what limits the app, as far as the measurement says."""
+    """Return what limits the app, according to the measurement."""
     rules = (not_enough_data, errors, starved, blocked, generator, unfelt, saturated)
     return next((v for v in (rule(found) for rule in rules) if v is not None), None) or mean(found)
 
@@ -84,9 +84,9 @@ def errors(found: Findings) -> Verdict | None:
     refused = sum(count for status, count in load.by_status.items() if status.startswith("4"))
     if load.errors < FAILED * load.sent and refused < FAILED * load.sent:
         return None
-    many, what, cure = load.errors, "failed", "put that right first"
+    many, what, cure = load.errors, "failed", "fix that first"
     if refused > load.errors:
-        many, what, cure = refused, "were refused", "look at their paths, headers and bodies first"
+        many, what, cure = refused, "were refused", "check their paths, headers and bodies first"
     outcomes = ", ".join(f"{name}: {count}" for name, count in load.by_status.items())
     return Verdict(
         kind="errors",
@@ -102,14 +102,14 @@ def starved(found: Findings) -> Verdict | None:
     if not held or without_cpu < STARVED * held:
         return None
     if found.generator is not None and found.generator.complaints:
-        return generator(found)  # it may well be who took the CPU
+        return generator(found)  # it may have taken the CPU
     if without_cpu < STARVED_TIME * found.seconds and not any(map(felt_most, found.routes)):
         return None
     return Verdict(
         kind="starved",
-        text=f"The process had no CPU: {percent(without_cpu / held)} of the time the loop was held "
-        f"({without_cpu:.1f} s of {held:.1f} s) it was ready to run and was not let. Give it more "
-        "CPU (quota, cores), or run less beside it.",
+        text=f"The process had no CPU: for {percent(without_cpu / held)} of the time the loop was "
+        f"held ({without_cpu:.1f} s of {held:.1f} s), it was ready to run but got no CPU. Give it "
+        "more CPU (quota, cores), or run less beside it.",
         share=without_cpu / held,
     )
 
@@ -149,10 +149,10 @@ def whose_stall(blame: TailBlame) -> str:
 def held_share(
     route: RouteReport, blame: TailBlame, now: float | None, then: float | None
 ) -> float:
-    """Return which share of a route's p99 one site takes, by prediction, or of its slowest 1 %.
+    """Return the share of a route's p99 that one site takes, by prediction, or of its slowest 1 %.
 
-    What the slowest requests are known to have waited is an expectation where the moment they
-    were ready is not known, and may so be more than what a prediction takes back.
+    If it is unknown when the slowest requests became ready, their waiting is an expected value. It
+    can then exceed the predicted gain.
     """
     if now is not None and then is not None:
         return (now - then) / now
@@ -167,7 +167,7 @@ def waits_for_others(route: RouteReport) -> bool:
 
 
 def felt_most(route: RouteReport) -> TailBlame | None:
-    """Return what a route's slowest requests waited for most, if they felt stalls at all."""
+    """Return what a route's slowest requests waited for most, if stalls matter to them."""
     if route.slowest is None or not route.slowest.blames:
         return None
     held = sum(blame.seconds for blame in route.slowest.blames)
@@ -181,13 +181,13 @@ def named(culprits: Sequence[Culprit], blame: TailBlame) -> Culprit | None:
 
 
 def p99s(culprit: Culprit | None, route: RouteReport) -> tuple[float | None, float | None]:
-    """Return a route's p99 now and without a culprit; None if nobody predicts that it falls.
+    """Return a route's p99 now and without a culprit; None if it is not predicted to fall.
 
-    Fewer than 1 % of the requests may have met a stall, and so it be beyond the p99.
+    If fewer than 1 % of the requests met a stall, it is beyond the p99.
     """
-    for told in culprit.predictions if culprit is not None else ():
-        if (told.route, told.method) == (route.route, route.method):
-            now, then = told.now.p99, told.then.p99
+    for one in culprit.predictions if culprit is not None else ():
+        if (one.route, one.method) == (route.route, route.method):
+            now, then = one.now.p99, one.then.p99
             return (now, then) if now - then >= WORTH * now > 0 else (None, None)
     return None, None
 
@@ -198,13 +198,13 @@ def generator(found: Findings) -> Verdict | None:
     return Verdict(
         kind="generator",
         text=f"The load generator was the bottleneck: {'; '.join(found.generator.complaints)}. "
-        "So clients' latencies are its own; the server's are not touched. Ask for a lower rate, or "
-        "use a faster load tool with --attach.",
+        "So it made the clients' latencies; the server's are still valid. Use a lower --rate, or a "
+        "faster load tool with --attach.",
     )
 
 
 def unfelt(found: Findings) -> Verdict | None:
-    """Return the site of most seconds where no tail shows it: nobody came meanwhile."""
+    """Return the site of most seconds if no tail shows it: no request came during its stalls."""
     if not found.culprits:
         return None
     worst = max(found.culprits, key=lambda culprit: culprit.seconds)
@@ -213,7 +213,7 @@ def unfelt(found: Findings) -> Verdict | None:
         kind="blocked",
         text=f"{where} held the loop {counted(worst.count, 'time')}, {worst.longest:.2f} s at "
         f"most, in {site_name(worst, worst.site.function)}. These requests hardly waited for it; "
-        "with more of them at once, or longer a measurement, some will.",
+        "with more concurrent requests, or in a longer measurement, some will.",
         route=worst.route,
         method=worst.method,
         site=worst.site.function,
@@ -224,8 +224,8 @@ def saturated(found: Findings) -> Verdict | None:
     use = found.throughput.utilization
     if use is None or use < SATURATED:
         return None
-    most = found.throughput.served / use  # what is not in routes' own steps is the server's
-    limit = f", and about {most:.0f} requests/s are the most it can serve of this mix"
+    most = found.throughput.served / use  # time outside the routes' own steps is the server's
+    limit = f", and it can serve about {most:.0f} requests/s of this mix at most"
     return Verdict(
         kind="loop_cost",
         text=f"No stalls; you are limited by what requests cost the loop: it is busy for "
@@ -236,13 +236,13 @@ def saturated(found: Findings) -> Verdict | None:
 
 def busy_text(throughput: Throughput) -> str:
     if not throughput.busiest:
-        return "Its time is not spent in requests' own steps."
+        return "Its busy time is not in requests' own steps."
     shares = ", ".join(f"`{routed(b.route)}` {percent(b.share)}" for b in throughput.busiest[:3])
-    return f"Of its time take most: {shares}."
+    return f"The largest shares of its time: {shares}."
 
 
 def mean(found: Findings) -> Verdict:
-    """Return which part of the mean latency is most, where nothing stands out."""
+    """Return the largest part of the mean latency, if no other rule matched."""
     whole = sum(route.parts.total * route.requests for route in found.routes)
     pool = sum(route.threadpool * route.requests for route in found.routes)
     own = sum((route.parts.running + route.parts.queued) * route.requests for route in found.routes)

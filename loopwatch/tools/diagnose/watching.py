@@ -1,4 +1,4 @@
-"""Reading a live page again and again meanwhile, on a thread: the first, the last, and between."""
+"""Reads a live page periodically, on a thread, during a measurement."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.reading import read
 
 PERIOD = 1.0  # s between two readings
-STALLS = 1024  # remembered, the longest of each culprit before others
-MOMENTS = 3600  # then every second one is left out, and the period doubled
+STALLS = 1024  # kept; the longest of each culprit are dropped last
+MOMENTS = 3600  # beyond this, every second one is dropped and the period doubled
 
-Ask = Callable[[str], Any]  # what lies beside a live page, by name, as plain data
+Ask = Callable[[str], Any]  # returns a file beside the live page, by name, as plain data
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a live page said."""
+    """One reading of a live page."""
 
-    at: float  # on time.monotonic's clock: when it was asked
-    snapshot: Snapshot  # its stalls only if it is the first
+    at: float  # when it was read, on time.monotonic's clock
+    snapshot: Snapshot  # with stalls only in the first reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailsReading:
-    """What `tails.json` said."""
+    """The content of `tails.json`."""
 
     python: str
     at: tuple[float, ...]
@@ -38,11 +38,11 @@ class TailsReading:
 
 
 class Watching:
-    """Readings of one live page. An answer that does not come is left out and counted.
+    """Readings of one live page. Missing answers are skipped and counted.
 
     Args:
-        ask: what asks the page; what it raises at the first reading is the caller's to tell.
-        failure: what it raises.
+        ask: reads from the page; its error at the first reading reaches the caller.
+        failure: the exception it raises.
         period: s between two readings.
     """
 
@@ -58,7 +58,7 @@ class Watching:
         self._known: set[tuple[float, float]] = set()
 
     def start(self) -> None:
-        """Begin anew, from now on: what came before is left out."""
+        """Start the measurement now; earlier data does not count."""
         self.first = self._take()
         self.readings = [self.first]
         self._known = {key(stall) for stall in self.first.snapshot.stalls}
@@ -80,17 +80,17 @@ class Watching:
         return tuple(stall for _, stall in sorted(self._stalls.items()))
 
     def tails(self) -> TailsReading | None:
-        """Return what the requests since `start` tell; None where the page does not know how."""
+        """Return the tails of the requests since `start`; None if the page has no tails.json."""
         try:
-            told = self._ask(f"tails.json?since={self.first.snapshot.taken_at}")
+            found = self._ask(f"tails.json?since={self.first.snapshot.taken_at}")
         except self._failure:
             return None
-        return read(TailsReading, told, "tails.json must be loopwatch's")
+        return read(TailsReading, found, "tails.json must be from loopwatch")
 
     def _take(self) -> Reading:
-        told = self._ask("snapshot.json")
+        found = self._ask("snapshot.json")
         at = time.monotonic()
-        return Reading(at, read(Snapshot, told, "snapshot.json must be loopwatch's"))
+        return Reading(at, read(Snapshot, found, "snapshot.json must be from loopwatch"))
 
     def _go_on(self) -> None:
         while not self._stopped.wait(self._period):
@@ -116,10 +116,10 @@ class Watching:
 
     def _remember(self, stall: Stall) -> None:
         self._stalls[key(stall)] = stall
-        whose = stall.site.function, stall.route
-        longest = self._longest.get(whose)
+        culprit = stall.site.function, stall.route
+        longest = self._longest.get(culprit)
         if longest is None or stall.duration >= longest[1]:
-            self._longest[whose] = key(stall)
+            self._longest[culprit] = key(stall)
 
 
 def key(stall: Stall) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How numbers and names read in sentences and tables."""
+"""Formats numbers and names for sentences and tables."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ def routed(label: str) -> str:
 
 
 def place(culprit: Culprit) -> str:
-    """Return where a culprit is, `app.py:23`; its function where no line is known."""
+    """Return a culprit's place, `app.py:23`, or its function if no line is known."""
     if not culprit.site.line:
-        return culprit.site.function if culprit.site.function != NONE else "a place nobody saw"
+        return culprit.site.function if culprit.site.function != NONE else "an unknown place"
     return f"{PurePath(culprit.site.file).name}:{culprit.site.line}"
 
 
 def site_name(culprit: Culprit | None, site: str) -> str:
-    """Return the call and the line of a culprit, as far as they are known."""
+    """Return the call and the line of a culprit, if known."""
     if culprit is None or not culprit.site.line:
-        return f"`{site}`" if site != NONE else "something that nobody saw"
+        return f"`{site}`" if site != NONE else "an unknown line"
     near = "at" if culprit.site.exact else "near"
     code = call(culprit)
     return f"`{code}` {near} {place(culprit)}" if code else f"code {near} {place(culprit)}"
 
 
 def call(culprit: Culprit) -> str:
-    """Return the source text of a culprit's call in one short line; empty if not known."""
+    """Return the source text of a culprit's call in one short line; empty if unknown."""
     code = " ".join(culprit.site.code.split()).replace("`", "'")
     return code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
 
 
 def printable(text: str) -> str:
-    """Return text that hides nothing and moves nothing: it may come from an app elsewhere."""
+    """Return text without control characters: it may come from another app."""
     return "".join(c if c.isprintable() else " " for c in text)

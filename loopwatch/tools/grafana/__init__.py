@@ -1,1 +1,1 @@
-"""Dashboards, alert rules and runbooks, and what makes Grafana and Prometheus load them."""
+"""Dashboards, alert rules and runbooks, and the configuration that loads them."""

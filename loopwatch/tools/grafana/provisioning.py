@@ -1,6 +1,6 @@
-"""What Grafana and Prometheus read when they start.
+"""The configuration that Grafana and Prometheus read when they start.
 
-Text is quoted as JSON, which is YAML as well; Grafana takes `$` for a variable, and `$$` for `$`.
+Text is quoted as JSON, which is also YAML. Grafana reads `$` as a variable, and `$$` as `$`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ SCRAPED = "15s"
 
 
 def datasource(prometheus: str, traces: str | None) -> str:
-    """Return Grafana's data source; `traces` is the uid of another one, or a URL."""
+    """Return Grafana's data source; `traces` is the uid of another data source, or a URL."""
     return f"""\
-# For Grafana's folder provisioning/datasources. Not needed where Grafana knows Prometheus already.
+# For Grafana's folder provisioning/datasources. Not needed if Grafana already has Prometheus.
 apiVersion: 1
 datasources:
   - name: loopwatch
@@ -28,7 +28,7 @@ datasources:
 
 
 def exemplars(traces: str | None) -> str:
-    """Return where the points in histograms lead, by their label trace_id."""
+    """Return the links from points in histograms to traces, by the label trace_id."""
     if traces is None:
         return "      # points in histograms lead to traces: loopwatch grafana DIR --traces UID\n"
     kind = "url" if "://" in traces else "datasourceUid"
@@ -40,7 +40,7 @@ def exemplars(traces: str | None) -> str:
 
 
 def dashboards(folder: str) -> str:
-    """Return where Grafana finds the dashboards: in `folder`."""
+    """Return the configuration with which Grafana finds the dashboards in `folder`."""
     return f"""\
 # For Grafana's folder provisioning/dashboards.
 apiVersion: 1
@@ -55,9 +55,9 @@ providers:
 
 
 def scraping(target: str) -> str:
-    """Return an example of Prometheus's own configuration; `target` is the app's host and port."""
+    """Return an example configuration for Prometheus; `target` is the app's host and port."""
     return f"""\
-# An example, enough for a Prometheus of its own; else take over its two sections.
+# A complete example for a new Prometheus; for an existing one, copy the last two sections.
 global:
   scrape_interval: {SCRAPED}
   evaluation_interval: {SCRAPED}
@@ -66,7 +66,7 @@ rule_files:
 scrape_configs:
   - job_name: app
     static_configs:
-      - targets: [{json.dumps(target)}] # /metrics is asked there
+      - targets: [{json.dumps(target)}] # serves /metrics
 """
 
 

@@ -10,7 +10,7 @@ RUNBOOK = re.compile(r"(\brunbook_url: *[\"']?)(?=runbooks/)")
 
 
 def shipped() -> dict[str, str]:
-    """Return their texts by path, such as `dashboards/loopwatch-overview.json`."""
+    """Return the texts by path, such as `dashboards/loopwatch-overview.json`."""
     return {
         f"{kind}/{file.name}": file.read_text("utf-8")
         for kind, ending in KINDS.items()
@@ -21,5 +21,5 @@ def shipped() -> dict[str, str]:
 
 
 def with_runbooks_at(base: str, rules: str) -> str:
-    """Return alert rules whose runbooks have addresses under a base URL."""
+    """Return alert rules with links to runbooks under a base URL."""
     return RUNBOOK.sub(lambda found: f"{found[1]}{base}/", rules)

@@ -1,4 +1,4 @@
-"""The live page: what a watch has recorded, over HTTP, where the user mounts it."""
+"""The live page: the data of a watch over HTTP, at the path where the user mounts it."""
 
 from loopwatch.web.page.app import page
 

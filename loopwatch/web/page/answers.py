@@ -1,4 +1,4 @@
-"""What the page's paths answer, from a watch. Called in one thread at a time."""
+"""The answers for the page's paths, from a watch. One thread at a time calls them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Answers:
     def snapshot(self) -> Body:
         """Return `snapshot().to_dict()` and `what_if` as JSON.
 
-        A dump keeps the GIL but where it asks for a record's members, which it does for each row.
+        A dump keeps the GIL, except when it reads a record's members; it does so for each row.
         """
         snapshot = self._watch.snapshot()
         parts = {
@@ -47,7 +47,7 @@ class Answers:
         return Body(dumped(self._watch.speedscope()).encode(), JSON)
 
     def _array(self, stalls: tuple[Stall, ...]) -> str:
-        """Return stalls as JSON. One never changes, so it is dumped once while it is kept."""
+        """Return stalls as JSON. A stall never changes, so each is dumped only once."""
         known = self._texts
         self._texts = {
             id(stall): known.get(id(stall)) or (stall, dumped(stall)) for stall in stalls
@@ -56,10 +56,10 @@ class Answers:
 
 
 def dumped(value: Any) -> str:
-    """Return ASCII JSON, of records too; raises ValueError rather than write NaN or Infinity."""
+    """Return ASCII JSON, also of records; raises ValueError for NaN and Infinity."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"), default=members)
 
 
 def json_object(parts: dict[str, str]) -> bytes:
-    """Return a JSON object of values that are JSON already."""
+    """Return a JSON object from values that are already JSON."""
     return "{{{}}}".format(",".join(f"{dumped(k)}:{v}" for k, v in parts.items())).encode()

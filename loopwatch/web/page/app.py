@@ -1,4 +1,4 @@
-"""The page as a pure ASGI app: which path gives what."""
+"""The page as a pure ASGI app: its paths and their answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from loopwatch.watch.watch import Watch
-from loopwatch.web.answering import Answer, Answering, App, Body, Scope, told
+from loopwatch.web.answering import Answer, Answering, App, Body, Scope, text_answer
 from loopwatch.web.page.answers import Answers
 from loopwatch.web.page.html_page import DOCUMENT, POLICY
 from loopwatch.web.page.tails_json import Tails, since
@@ -52,24 +52,24 @@ class Page(Answering):
         maker = self._makers.get(path.removeprefix("/").removesuffix("/"))
         if maker is None:
             return None
-        if not path:  # the page asks for what lies beside it, so it needs its slash
-            return lambda: told(307, "", ("location", with_slash(scope)))
+        if not path:  # the page loads files relative to itself, so its URL needs the slash
+            return lambda: text_answer(307, "", ("location", with_slash(scope)))
         try:
             make = partial(maker, since(scope)) if maker == self._tails.body else maker
         except ValueError as error:
-            return partial(told, 400, str(error))
+            return partial(text_answer, 400, str(error))
         return lambda: Answer(200, make())
 
     def missing(self) -> Answer:
         names = " ".join(name or "/" for name in self._makers)
-        return told(404, f"not found; there is: {names}")
+        return text_answer(404, f"not found; there is: {names}")
 
 
 def relative_path(scope: Scope) -> str:
     """Return the path below where the page is mounted: empty, or with its leading slash.
 
-    Frameworks differ in whether a mounted app's path still has the mount in it, and whether the
-    root path that a proxy took away does.
+    Frameworks differ: a mounted app's path may or may not contain the mount, and the root path that
+    a proxy removed.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
@@ -81,6 +81,6 @@ def relative_path(scope: Scope) -> str:
 
 
 def with_slash(scope: Scope) -> str:
-    """Return where the page is, relative to the same without its slash: right behind any proxy."""
+    """Return the page's address relative to its URL without the slash: valid behind any proxy."""
     path: str = scope["path"] or scope.get("root_path", "")
     return f"./{path.rpartition('/')[2]}/"

@@ -1,11 +1,11 @@
-// Who held the loop: the stalls that are kept, by site and route, and the sentence on top.
+// The culprits: the kept stalls by site and route, and the verdict on top.
 
-const VICTIMS = 8; // routes named that waited for a site
+const VICTIMS = 8; // victim routes shown for a site
 const QUANTILES = ["p50", "p99"];
 const FIGURES = [
-  ["lost", "request-seconds: what requests waited for it, added up"],
+  ["lost", "lost request-seconds: the waiting of all requests for it, added up"],
   ["waited", "requests that waited; one that waited twice counts twice"],
-  ["held", "how long it held the loop, in all"],
+  ["held", "how long it held the loop, in total"],
   ["stalls", "how often it held the loop"],
 ];
 
@@ -28,7 +28,7 @@ function culpritsOf(stalls) {
   return [...found.values()].sort((a, b) => b.lost - a.lost || b.seconds - a.seconds);
 }
 
-// Adds to each culprit whom its site made wait, and what latency would be without that site.
+// Adds to each culprit the victims of its site, and the latency predicted without that site.
 function addPaid(culprits, { blames, what_if: whatIf }) {
   const sites = new Map(whatIf.map(({ site, routes }) => [site, routes]));
   for (const culprit of culprits) {
@@ -40,13 +40,13 @@ function addPaid(culprits, { blames, what_if: whatIf }) {
 }
 
 function fall(row) {
-  return row ? row.now.p99 - row.then.p99 : 0.001; // less is not worth a line
+  return row ? row.now.p99 - row.then.p99 : 0.001; // smaller gains are not shown
 }
 
 function makePaid() {
-  const body = el("tbody"), names = ["Made to wait", "Requests", "Waited", ...QUANTILES.map(q => `${q} now → without it`)];
+  const body = el("tbody"), names = ["Victims", "Requests", "Waited", ...QUANTILES.map(q => `${q} now → without it`)];
   const heads = names.map(name => Object.assign(el("th", "", name), { scope: "col" }));
-  for (const head of heads.slice(3)) head.title = "of the route's latest requests; without it: if this site had not stalled";
+  for (const head of heads.slice(3)) head.title = "of the route's latest requests; without it: predicted without this site's stalls";
   heads[2].title = "since the watch began, for all stalls of this function and route";
   return Object.assign(el("table", "paid", el("thead", "", el("tr", "", ...heads)), body), { body });
 }
@@ -95,7 +95,7 @@ function showCulprits(data) {
   addPaid(shown, data);
   sync($("culprits"), shown, c => c.key, makeCulprit, updateCulprit);
   show($("no-culprits"), !found.length);
-  put($("no-culprits"), culprits.length ? "None is like that." : "Nobody has held the loop.");
+  put($("no-culprits"), culprits.length ? "Nothing matches the filter." : "Nothing has held the loop.");
   put($("culprits-note"), !culprits.length ? "" : count > stalls.length ? `in the latest ${stalls.length} stalls of ${number(count)}` : lost ? "by how long requests waited for them" : "by how long they held the loop");
   showVerdict(culprits, lost, stalls.length, count);
 }
@@ -104,19 +104,19 @@ function showVerdict(culprits, lost, kept, count) {
   const verdict = $("verdict"), key = `${count} ${lost} ${culprits[0]?.key}`;
   if (verdict.key === key) return;
   verdict.key = key;
-  if (!culprits.length) return verdict.replaceChildren("No stalls. Nobody has held the loop.");
+  if (!culprits.length) return verdict.replaceChildren("No stalls. Nothing has held the loop.");
   const [first] = culprits, all = total(culprits.map(c => c.seconds)), { stall } = first;
   const stalls = kept === 1 ? "one stall" : count > kept ? `the latest ${kept} stalls` : `${kept} stalls`;
   const share = culprits.length > 1 ? percent(lost ? first.lost / lost : first.seconds / all) : "all";
   const what = lost
-    ? ["While ", stalls, ` held the loop for ${time(all)}, requests waited `, el("b", "", time(lost)), ` in all: ${share} of it for `]
+    ? ["While ", stalls, ` held the loop for ${time(all)}, requests waited `, el("b", "", time(lost)), ` in total: ${share} of it for `]
     : ["The loop was held for ", el("b", "", time(all)), ` in ${stalls}, ${share} of it by `];
   verdict.replaceChildren(...what,
-    stall.site.function === "_NONE" ? "somebody not seen in time" : el("code", "", callText(stall.site)),
+    stall.site.function === "_NONE" ? "an unknown line" : el("code", "", callText(stall.site)),
     ...stall.route === null ? ["."] : [" in ", el("code", "", routeText(stall)), "."]);
 }
 
-// Opens the first culprit with that function and route, if one of its stalls is still kept.
+// Opens the first culprit with this function and route, if one of its stalls is still kept.
 function openCulprit(site, route) {
   unfilter();
   const culprits = culpritsOf(latest.stalls);

@@ -1,5 +1,5 @@
-// The flame graph of held time, outermost frame on top. Frames that always come together are one bar, named by the
-// last of them; a site stands alone, for it is what one looks for.
+// The flame graph of held time, outermost frame on top. Frames that always come together are one bar, named after the
+// last of them. A site has a bar of its own, so that it is easy to find.
 
 const BARS = 1500, NARROWEST = 0.003, BAR_HEIGHT = 23; // drawn at most; share of the width; px
 const FLAME_EVERY = 6000; // ms between two readings of the profile
@@ -23,7 +23,7 @@ function growTree(folded) {
   return root;
 }
 
-// Returns the bar of a frame and those below it; unless every frame is wanted, a run without a fork is one bar.
+// Returns the bar of a frame and the bars below it. Frames without a fork are one bar, unless every frame is wanted.
 function barOf(frame, parent, sites, every) {
   const names = [frame.name];
   for (let next; !every && parent && !sites.has(frame.name); frame = next) {
@@ -47,7 +47,7 @@ function findBar(bar, key) {
   return null;
 }
 
-// Returns what is drawn, row by row: the bars above the zoomed one, it, and those below.
+// Returns the bars to draw, row by row: those above the zoomed bar, the zoomed bar, those below.
 function laidOut(zoomed) {
   const above = [];
   for (let bar = zoomed.parent; bar; bar = bar.parent) above.unshift(bar);
@@ -79,10 +79,10 @@ function makeBar() {
   const node = el("div", "", el("span"));
   node.role = "treeitem";
   node.addEventListener("click", () => zoomTo(node.bar));
-  node.addEventListener("pointerenter", () => put($("flame-told"), barText(node.bar)));
+  node.addEventListener("pointerenter", () => put($("flame-bar-text"), barText(node.bar)));
   node.addEventListener("focus", () => {
     flame.cursor = node.bar.key;
-    put($("flame-told"), barText(node.bar));
+    put($("flame-bar-text"), barText(node.bar));
     for (const other of $("flame").children) other.tabIndex = other === node ? 0 : -1;
   });
   return node;
@@ -106,7 +106,7 @@ function drawFlame() {
   const bars = [...$("flame").children];
   (bars.find(node => node.bar.key === flame.cursor) ?? bars[0]).tabIndex = 0;
   show($("zoom-out"), zoomed.parent !== null);
-  if (!$("flame").matches(":hover, :focus-within")) put($("flame-told"), barText(zoomed));
+  if (!$("flame").matches(":hover, :focus-within")) put($("flame-bar-text"), barText(zoomed));
 }
 
 function zoomTo(bar) {
@@ -124,12 +124,12 @@ function compressFlame() {
 function showFlame(folded) {
   flame.root = growTree(folded);
   const some = flame.root.weight > 0;
-  for (const id of ["flame", "flame-told", "every-frame"]) show($(id), some);
+  for (const id of ["flame", "flame-bar-text", "every-frame"]) show($(id), some);
   show($("no-flame"), !some);
   if (some) compressFlame();
 }
 
-// Reads the profile if somebody may see it and there was a stall since.
+// Reads the profile if it may be visible and there was a stall since the last reading.
 async function readFlame({ stall_count: count }) {
   if (!flame.near || flame.asking || count === flame.count || Date.now() < flame.due) return;
   flame.asking = true;

@@ -1,5 +1,5 @@
-// How busy each loop was and how long its lag, over the last minutes: the differences of successive readings.
-// A tab keeps them over a reload. The difference over the time away is as true, only coarser.
+// The utilization and lag of each loop over the last minutes: the differences of successive readings.
+// A tab keeps them over a reload. The difference over the time away is just as correct, only coarser.
 
 const SPAN = 300, KEPT = 300; // s, and readings
 const MEMORY = `loopwatch ${location.pathname}`;
@@ -9,17 +9,17 @@ function restored() {
   try {
     return new Map(JSON.parse(sessionStorage.getItem(MEMORY) ?? "[]"));
   } catch {
-    return new Map(); // there may be no storage to be had
+    return new Map(); // storage may be unavailable
   }
 }
 
 function remember() {
   try {
     sessionStorage.setItem(MEMORY, JSON.stringify([...histories]));
-  } catch {} // then a reload begins afresh
+  } catch {} // then a reload starts empty
 }
 
-// Notes a loop's reading, and returns all that is kept of it, oldest first.
+// Adds a loop's reading, and returns all kept ones of that loop, oldest first.
 function noted({ key, loop, at }) {
   const history = histories.get(key) ?? { points: [] };
   histories.set(key, history);
@@ -28,7 +28,7 @@ function noted({ key, loop, at }) {
 }
 
 function note(history, { busy, idle, lag: { edges, counts } }, at) {
-  const told = busy !== null && idle !== null, whole = told ? busy - history.busy + idle - history.idle : 0;
+  const measured = busy !== null && idle !== null, whole = measured ? busy - history.busy + idle - history.idle : 0;
   const waits = counts.map((n, i) => n - (history.counts?.[i] ?? 0)), known = history.counts !== undefined;
   if (known && (whole < 0 || total(waits) < 0 || at < history.at)) history.points = []; // another process answers now
   else if (known) {

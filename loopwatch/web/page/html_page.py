@@ -1,4 +1,4 @@
-"""The HTML document, put together, and the policy that lets it do no more than it needs to."""
+"""The assembled HTML document, and the policy that limits it to what it needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def part(name: str) -> str:
 
 
 def assembled() -> str:
-    """Return the one document: its styles and scripts are parts, in the order they are to have."""
+    """Return the whole document, with the parts of its style and script in order."""
     style = "".join(map(part, STYLES))
     script = "".join(('"use strict";\n', *map(part, SCRIPTS)))
     script = script.replace("const CAUSES = {};", f"const CAUSES = {json.dumps(labels())};")
@@ -32,7 +32,7 @@ def assembled() -> str:
 
 
 def source_hash(tag: str) -> str:
-    """Return the policy's name for the document's one inline `tag`."""
+    """Return the policy's hash of the document's one inline `tag`."""
     inline = re.search(rf"<{tag}>(.*?)</{tag}>", HTML, re.DOTALL)
     digest = hashlib.sha256(inline[1].encode() if inline else b"").digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,7 +1,7 @@
-// The loops: how busy, how late, and when they were held.
+// The loops: their utilization, lag and stalls.
 
-const SLOWEST = 4; // decades above 1 ms that the lag's scale has
-const NEAR = 5; // s that a click may miss a stall by
+const SLOWEST = 4; // decades above 1 ms on the scale of the lag
+const NEAR = 5; // s by which a click may miss a stall
 
 function makeLoop() {
   const parts = { name: el("p", "name"), big: el("p", "big"), under: el("p", "under"), facts: el("dl", "facts") };
@@ -61,7 +61,7 @@ function showPoint(node) {
   Object.assign(parts.plot, { ariaValueMax: Math.max(0, points.length - 1), ariaValueNow: chosen < 0 ? Math.max(0, points.length - 1) : chosen, ariaValueText: parts.readout.textContent });
 }
 
-// Lets pointer and keys go over the chart; its cursor is a moment, null while nobody looks.
+// Moves the chart's cursor with pointer and keys; the cursor is a moment, or null.
 function inspect(node) {
   const { plot } = node.parts, look = moment => {
     node.cursor = moment;
@@ -92,18 +92,18 @@ function inspect(node) {
 }
 
 function updateLoop(node, item) {
-  const { parts } = node, { loop, at } = item, told = loop.busy !== null && loop.idle !== null, points = noted(item);
-  const whole = told && loop.busy + loop.idle ? loop.busy / (loop.busy + loop.idle) : 0, last = points.at(-1)?.share ?? whole;
+  const { parts } = node, { loop, at } = item, measured = loop.busy !== null && loop.idle !== null, points = noted(item);
+  const whole = measured && loop.busy + loop.idle ? loop.busy / (loop.busy + loop.idle) : 0, last = points.at(-1)?.share ?? whole;
   const stalls = latest.stalls.filter(s => s.thread === loop.thread && s.started_at + s.duration > at - SPAN);
   Object.assign(node, { points, stalls, now: at });
   put(parts.name, `${loop.loop} loop · ${loop.thread}`);
-  put(parts.big, told ? percent(last) : "–");
-  put(parts.under, told ? `busy now; ${percent(whole)} in all` : "this loop does not tell how busy it is");
-  parts.plot.classList.toggle("untold", !told);
+  put(parts.big, measured ? percent(last) : "–");
+  put(parts.under, measured ? `busy now; ${percent(whole)} in total` : "this loop does not report how busy it is");
+  parts.plot.classList.toggle("unmeasured", !measured);
   drawChart(parts, points, stalls, at);
   showPoint(node);
   const facts = definitions("facts", [
-    ["Lag in all", `p50 ${quantileText(quantile(loop.lag, 0.5))}, p99 ${quantileText(quantile(loop.lag, 0.99))}`],
+    ["Total lag", `p50 ${quantileText(quantile(loop.lag, 0.5))}, p99 ${quantileText(quantile(loop.lag, 0.99))}`],
     ["Tasks", number(loop.tasks)],
     ["Sees", loop.layers.join(", ") || "nothing"],
     ["Blind to", loop.blind.join("; ") || "nothing known"],

@@ -1,4 +1,4 @@
-// Nodes of the document. Whatever comes from the app is set as text, never as markup.
+// Nodes of the document. Text from the app is set as text, never as markup.
 
 const $ = id => document.getElementById(id);
 
@@ -24,7 +24,7 @@ function show(node, wanted) {
   if (node.hidden === wanted) node.hidden = !wanted;
 }
 
-// Makes the children of `parent` those of `items`, keeping the nodes of those that stay, and so what is open or focused.
+// Updates the children of `parent` to match `items`. Nodes of items that stay are kept, and so stay open and focused.
 function sync(parent, items, key, make, update) {
   const wanted = new Map(), old = new Map(), focused = document.activeElement;
   for (const item of items) {
@@ -57,7 +57,7 @@ function place({ file, line }) {
   return node;
 }
 
-// A button under a list of many: `take` returns as many items as are to be shown, `reach` lets the nth be one of them.
+// A button under a long list: `take` returns the items to show, `reach` extends them to the nth.
 function pager(id, first, step, again) {
   const button = $(id);
   let limit = first, count = 0;
@@ -76,7 +76,7 @@ function pager(id, first, step, again) {
   };
 }
 
-// Up and down go from row to row of a list; a row is what `selector` finds.
+// The up and down keys move between the rows of a list; `selector` finds the rows.
 function arrows(list, selector) {
   list.addEventListener("keydown", event => {
     const rows = [...list.querySelectorAll(selector)], at = rows.indexOf(document.activeElement);

@@ -1,10 +1,10 @@
-// Reads the snapshot again and again, and shows it.
+// Reads the snapshot periodically, and shows it.
 
 const EVERY = 2000, PATIENCE = 15000; // ms between two readings, and for one answer
 
 let paused = false, reading = false, timer = 0, latest = null, words = [];
 
-// Says whether a text has all words of the filter.
+// Returns whether a text has all words of the filter.
 function matches(text) {
   if (!words.length) return true;
   const low = text.toLowerCase();
@@ -56,26 +56,26 @@ function again() {
   drawFlame();
 }
 
-function tell(kind, text) {
+function showState(kind, text) {
   put($("state"), text);
   $("state").className = `state ${kind}`;
 }
 
-function tellAge(kind, text) {
-  tell(kind, latest ? `${text}, ${clockText(latest.taken_at)}` : text);
+function showStateAt(kind, text) {
+  showState(kind, latest ? `${text}, ${clockText(latest.taken_at)}` : text);
 }
 
 async function read() {
   const asked = Date.now();
-  const asking = setInterval(() => tell("lost", `no answer for ${Math.round((Date.now() - asked) / 1000)} s`), 1000);
+  const asking = setInterval(() => showState("lost", `no answer for ${Math.round((Date.now() - asked) / 1000)} s`), 1000);
   try {
     const answer = await fetch("snapshot.json", { signal: AbortSignal.timeout(PATIENCE) });
     if (answer.ok) render(await answer.json());
-    tellAge(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
+    showStateAt(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
     if (answer.ok) readFlame(latest);
   } catch (error) {
     console.warn(error);
-    tellAge("lost", "no answer; last");
+    showStateAt("lost", "no answer; last");
   } finally {
     clearInterval(asking);
   }
@@ -87,7 +87,7 @@ async function poll() {
   reading = true;
   if (!document.hidden) await read();
   reading = false;
-  if (paused) tellAge("", "paused");
+  if (paused) showStateAt("", "paused");
   else timer = setTimeout(poll, EVERY);
 }
 
@@ -98,7 +98,7 @@ $("pause").addEventListener("click", () => {
   if (!paused) poll();
   else if (!reading) {
     clearTimeout(timer);
-    tellAge("", "paused");
+    showStateAt("", "paused");
   }
 });
 document.addEventListener("visibilitychange", () => {

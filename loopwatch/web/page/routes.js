@@ -1,8 +1,8 @@
-// Routes, and what their latency is made of.
+// The routes, and the parts of their latency.
 
-const PARTS = [ // of a request's latency; each sorts by all of it
+const PARTS = [ // of a request's latency; each can sort the table
   { name: "Queued", value: r => r.queued, hint: "in the socket before the app began" },
-  { name: "Stalled", value: r => r.stalled, hint: "ready to run, but held by somebody else's stall" },
+  { name: "Stalled", value: r => r.stalled, hint: "ready to run, but another's stall held the loop" },
   { name: "Running", value: r => r.running, hint: "its own steps on the loop" },
   { name: "Waiting", value: r => r.waiting, hint: "everything else" },
 ];
@@ -46,7 +46,7 @@ function updateLatency(cell, row, column) {
   cell.title = label;
   cell.parts.ariaLabel = label;
   column.parts.forEach((part, i) => {
-    cell.bars[i].style.flexGrow = 1e6 * part.value(row); // below 1 in all they would not fill the bar
+    cell.bars[i].style.flexGrow = 1e6 * part.value(row); // factors that sum to less than 1 would not fill the bar
     show(cell.bars[i], part.value(row) > 0);
   });
 }
@@ -72,7 +72,7 @@ function showRoutes({ requests }) {
   sync($("routes"), routePages.take(rows), r => `${r.method} ${r.route}`, makeRoute, updateRoute);
   show($("routes-table"), rows.length > 0);
   show($("no-routes"), !rows.length);
-  put($("no-routes"), requests.length ? "None is like that." : "No request has come yet.");
+  put($("no-routes"), requests.length ? "Nothing matches the filter." : "No request has come yet.");
   for (const head of $("columns").children) head.removeAttribute("aria-sort");
   for (const [column, button] of sorters) {
     if (column !== sort.by) delete button.dataset.sort;

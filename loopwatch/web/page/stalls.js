@@ -1,4 +1,4 @@
-// One stall with all that is known of it, and the list of the latest.
+// The list of the latest stalls, and the details of one.
 
 const CAUSES = {}; // cause to label: filled in as the page is put together
 
@@ -16,7 +16,7 @@ function stallWords({ site, route, method, cause }) {
   return `${site.code} ${site.function} ${site.file}:${site.line} ${method ?? ""} ${route ?? ""} ${CAUSES[cause] ?? cause}`;
 }
 
-// Where the stall's time went, as the system counted it for the loop's thread.
+// The parts of the stall's time, as the system counted them for the loop's thread.
 function evidence(stall) {
   const { cpu_seconds: cpu, run_queue_seconds: queue, throttled_seconds: throttled, gc_seconds: gc, duration } = stall;
   const rest = cpu === null ? null : Math.max(0, duration - cpu - (queue ?? 0) - (throttled ?? 0));
@@ -36,17 +36,17 @@ function among(rows, text) {
 function detailOf(stall, ...more) {
   const site = stall.site, node = el("div", "detail", definitions("", [
     ["Advice", stall.advice],
-    ["Site", el("span", "", el("code", "", named(site.function, "unknown")), " ", place(site), site.exact ? "" : " (the best that can be known)")],
+    ["Site", el("span", "", el("code", "", named(site.function, "unknown")), " ", place(site), site.exact ? "" : " (near: the exact line is unknown)")],
     ["Coroutine", stall.coroutine && el("code", "", stall.coroutine)],
     ["Held", `${time(stall.duration)} from ${clockText(stall.started_at)}, thread ${stall.thread}`],
-    ["Waited", stall.victims ? `${number(stall.victims)} requests, ${time(stall.lost_request_seconds)} in all` : "nobody"],
+    ["Waited", stall.victims ? `${number(stall.victims)} requests, ${time(stall.lost_request_seconds)} in total` : "none"],
     ["Evidence", evidence(stall)],
     ["Took part", among(stall.contributors, c => [el("code", "", c.coroutine), ` ${time(c.seconds)}${c.count === null ? "" : ` in ${number(c.count)} steps`}`])],
     ["Had the GIL", among(stall.gil_holders, h => [`${h.thread}: `, el("code", "", callText(h.site)), " ", place(h.site)])],
     ["Trace", stall.trace_id && el("code", "", stall.trace_id)],
   ]));
   node.append(...more);
-  if (!stall.stack.length) node.append(el("p", "soft", "No stack: the step was over before it could be photographed."));
+  if (!stall.stack.length) node.append(el("p", "soft", "No stack: the step ended before a stack sample could be taken."));
   else {
     const at = stall.stack.findLastIndex(f => f.function === site.function && f.file === site.file && f.line === site.line);
     node.append(el("ol", "stack", ...stall.stack.map((frame, i) => el("li", i === at ? "site" : "", el("code", "", frame.function), place(frame)))));
@@ -54,7 +54,7 @@ function detailOf(stall, ...more) {
   return node;
 }
 
-// A row that opens to show a stall, and goes on showing that one while it is open.
+// A row that opens to show a stall; while open, it keeps showing that stall.
 function openingRow(name, summary, stallOf, ...more) {
   const details = el("details", "", summary);
   details.addEventListener("toggle", () => {
@@ -78,7 +78,7 @@ function showStalls(data) {
   const recent = recentStalls(data);
   sync($("stalls"), stallPages.take(recent), stallKey, makeStall, () => {});
   show($("no-stalls"), !recent.length);
-  put($("no-stalls"), data.stalls.length ? "None is like that." : "None yet.");
+  put($("no-stalls"), data.stalls.length ? "Nothing matches the filter." : "None yet.");
   put($("stalls-note"), recent.length ? "newest first" : "");
 }
 

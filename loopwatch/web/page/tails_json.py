@@ -1,9 +1,8 @@
-"""`tails.json`: how the latest requests' latency divides, an answer of bounded work.
+"""`tails.json`: the parts of the latest requests' latency, with bounded work.
 
-As `what_if`, it costs the interpreter's lock some microseconds for each request looked at: for each
-of the routes, the latest 1024 requests once for each of the sites. So the routes that waited most
-for stalls are told, then those with most requests, and an answer to the same question is kept for
-as long as making it must be paid for.
+Like `what_if`, it holds the GIL for some microseconds for each request looked at: for each route,
+the latest 1024 requests, once for each site. So the answer has only the routes that waited most for
+stalls, then those with most requests. It is kept for so long that `SHARE` holds.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from loopwatch.web.answering import Body
 from loopwatch.web.page.answers import JSON, dumped
 
 ROUTES = 12  # routes and methods
-SHARE = 0.05  # of the time, at most, goes into making answers to one question
+SHARE = 0.05  # of the time, at most, goes into answers to one query
 
 
 class Tails:
-    """Answers of `tails.json`; asked in one thread at a time."""
+    """Answers of `tails.json`; one thread at a time calls it."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -36,7 +35,7 @@ class Tails:
         self._due = 0.0  # on time.monotonic's clock
 
     def body(self, since: float = 0.0) -> Body:
-        """Return what the requests that arrived after `since` (Unix time, s) tell."""
+        """Return the tails of the requests that arrived after `since` (Unix time, s)."""
         if since != self._since or time.monotonic() >= self._due:
             began = time.thread_time()
             self._told = Body(dumped(tails(self._watch.snapshot(), since)).encode(), JSON)
@@ -46,7 +45,7 @@ class Tails:
 
 
 def since(scope: Any) -> float:
-    """Return the query's `since`, 0 without one; raises ValueError for what is no time."""
+    """Return the query's `since`, by default 0; raises ValueError if it is not a time."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     text = query.get("since", ["0"])[-1]
     try:
@@ -59,14 +58,14 @@ def since(scope: Any) -> float:
 
 
 def tails(snapshot: Snapshot, since: float) -> dict[str, Any]:
-    """Return the `RouteTails` of each route, and as `at` the quantiles of its latencies."""
+    """Return the `RouteTails` of each route, and the quantiles of its latencies as `at`."""
     found = (row_tails(row, since) for row in chosen(snapshot))
     return {
         "taken_at": snapshot.taken_at,
         "since": since,
         "python": platform.python_version(),
         "at": AT,
-        "routes": [plain(told) for told in found if told is not None],
+        "routes": [plain(tails) for tails in found if tails is not None],
     }
 
 
@@ -76,7 +75,7 @@ def row_tails(row: RequestReading, since: float) -> RouteTails | None:
 
 
 def chosen(snapshot: Snapshot) -> list[RequestReading]:
-    """Return the rows that waited most for stalls; behind them those with most requests."""
+    """Return the rows that waited most for stalls, then those with most requests."""
     waited: defaultdict[str, float] = defaultdict(float)
     for blame in snapshot.blames:
         waited[blame.victim_route] += blame.seconds

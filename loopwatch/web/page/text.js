@@ -1,4 +1,4 @@
-// How numbers, times and names are written.
+// Formats numbers, times and names.
 
 function total(numbers) {
   return numbers.reduce((a, b) => a + b, 0);
@@ -24,7 +24,7 @@ function percent(share) {
   return p > 0 && p < 0.1 ? "< 0.1\u202f%" : `${p.toFixed(p > 0 && p < 9.95 ? 1 : 0)}\u202f%`;
 }
 
-// As Histogram.quantile does; `below` where no more than the first edge is known, `beyond` the last.
+// Like Histogram.quantile; `below` means below the first edge, `beyond` above the last.
 function quantile({ edges, counts }, q) {
   const rank = q * total(counts);
   let seen = 0, low = 0;
@@ -58,7 +58,7 @@ function shortFile(file) {
 }
 
 function callText(site) {
-  return site.code || named(site.function, "not seen in time");
+  return site.code || named(site.function, "unknown line");
 }
 
 function routeText({ method, route }) {

@@ -1,9 +1,8 @@
-"""Latency now, and if one of the dearest sites had not stalled: an answer of bounded work.
+"""Latency now, and without the stalls of one of the most expensive sites, with bounded work.
 
-Each request looked at costs some microseconds of the interpreter's lock, which the loop wants too,
-and the latest 1024 of every route are kept. So only the routes that waited most for the sites that
-cost most are asked about (0.5 s where all of them are full), and an answer is kept for as long as
-making it must be paid for.
+Each request looked at holds the GIL, which the loop needs too, for some microseconds, and the
+latest 1024 of every route are kept. So the answer covers only the routes that waited most for the
+sites that cost most (0.5 s if all of them are full). It is kept for so long that `SHARE` holds.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from typing import Any
 from loopwatch.core.plain import plain
 from loopwatch.core.record_types import NONE, RequestReading, Snapshot, Stall
 
-SITES = 3  # with most lost request-seconds among the stalls that are kept
-ROUTES = 8  # with most seconds waited for one of them
+SITES = 3  # those with most lost request-seconds among the kept stalls
+ROUTES = 8  # those that waited longest for one of the sites
 SHARE = 0.02  # of the time, at most, goes into making answers
 
 
 class WhatIfs:
-    """Answers of `what_if`, made anew as often as `SHARE` of the time allows."""
+    """Answers of `what_if`, renewed as often as `SHARE` allows."""
 
     def __init__(self) -> None:
         self._told: list[dict[str, Any]] = []
@@ -39,12 +38,12 @@ class WhatIfs:
 
 
 def what_if(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return for each of the dearest sites, most lost request-seconds first, its name as `site`,
-    and as `routes` the fields of `WhatIf` for the routes whose latest requests waited for it."""
-    return [{"site": site, "routes": routes(snapshot, site)} for site in dearest(snapshot.stalls)]
+    """Return the sites with most lost request-seconds: each has its name as `site`, and as
+    `routes` the fields of `WhatIf` for the routes whose latest requests waited for it."""
+    return [{"site": site, "routes": routes(snapshot, site)} for site in costliest(snapshot.stalls)]
 
 
-def dearest(stalls: Iterable[Stall]) -> list[str]:
+def costliest(stalls: Iterable[Stall]) -> list[str]:
     lost: defaultdict[str, float] = defaultdict(float)
     for stall in stalls:
         if stall.site.function != NONE and stall.lost_request_seconds > 0:
@@ -59,7 +58,7 @@ def routes(snapshot: Snapshot, site: str) -> list[dict[str, Any]]:
 
 
 def most_held(snapshot: Snapshot, site: str) -> set[str]:
-    """Return the routes that waited most for a site: `blames` has most seconds first."""
+    """Return the routes that waited most for a site; `blames` has most seconds first."""
     found = dict.fromkeys(b.victim_route for b in snapshot.blames if b.site == site)
     return {*islice(found, ROUTES)}
 

@@ -158,7 +158,7 @@ def test_plan_file_with_bodies_and_errors(tmp_path: Path) -> None:
         *("--fail-on", "errors>0.1"),
     )
     assert done.returncode == 1, done.stderr
-    assert "GET /nowhere went to no route" in done.stdout
+    assert "GET /nowhere matches no route" in done.stdout
     told = report(written)
     assert (told["load"]["rate"], told["load"]["rate_end"], told["load"]["sent"]) == (10, 30, 40)
     assert [r["route"] for r in told["load"]["requests"]] == ["/users/{id}", "/users/{id}", None]
@@ -236,4 +236,4 @@ def test_app_that_ends_meanwhile_is_told_and_the_report_is_not_lost() -> None:
         *("--rate", "40", "--duration", "5", "--warm-up", "0"),
     )
     assert done.returncode == 0, done.stderr
-    assert "The app ended meanwhile: exit code 3 - " in " ".join(done.stdout.split())
+    assert "The app ended during the measurement: exit code 3 - " in " ".join(done.stdout.split())

@@ -36,7 +36,7 @@ def test_verdict_comes_first_then_who_held_who_paid_and_the_limits() -> None:
         "without it, p99 of GET /good: 500 ms -> 10 ms",
         "GET /bad: 10 stalls, 5.00 s held",
         "Knee: at 120 requests/s",
-        "at most 1000 requests/s a process",
+        "one process serves at most 1000 requests/s",
         "loopwatch could not keep 3 labels.",
         "did not answer 2 times",
     ):

@@ -60,7 +60,7 @@ def test_route_that_the_report_does_not_have() -> None:
 
 
 def test_what_the_report_does_not_tell() -> None:
-    with pytest.raises(DiagnosisError, match="does not tell errors"):
+    with pytest.raises(DiagnosisError, match="has no errors"):
         parse("errors>0.01").met(report(load=None))
-    with pytest.raises(DiagnosisError, match="does not tell utilization"):
+    with pytest.raises(DiagnosisError, match="has no utilization"):
         parse("utilization>0.9").met(report(throughput=throughput(utilization=None)))

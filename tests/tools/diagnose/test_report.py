@@ -74,7 +74,7 @@ def test_path_that_is_no_route_has_a_row_of_its_own() -> None:
     made = report(measurement(change=snapshot(), sent=load, tails=tails(0)))
     [row] = made.routes
     assert (row.route, row.requests, row.server) == ("/nowhere", 0, None)
-    assert made.notes == ("GET /nowhere went to no route that the app tells of.",)
+    assert made.notes == ("GET /nowhere matches no route that the app reports.",)
 
 
 def test_percentiles_are_of_the_histogram_where_too_few_requests_are_remembered() -> None:
@@ -86,7 +86,7 @@ def test_percentiles_are_of_the_histogram_where_too_few_requests_are_remembered(
     made = report(measurement(change=enough, tails=tails(RECENT, 0.4)))
     assert made.routes[0].server is not None
     assert made.routes[0].server.p99 == 0.4
-    assert f"its latest {RECENT} of {int(RECENT / ENOUGH)} requests" in made.notes[0]
+    assert f"latest {RECENT} of {int(RECENT / ENOUGH)} requests" in made.notes[0]
 
 
 def test_notes_say_what_is_missing() -> None:
@@ -96,4 +96,4 @@ def test_notes_say_what_is_missing() -> None:
         assert words in told
     assert (old.target.attached, old.target.python) == (False, None)
     ended = report(measurement(ended="exit code 3"))
-    assert ended.notes == ("The app ended meanwhile: exit code 3",)
+    assert ended.notes == ("The app ended during the measurement: exit code 3",)

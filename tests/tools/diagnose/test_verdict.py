@@ -118,7 +118,7 @@ def test_a_quarter_of_the_tail_and_10_ms_are_felt(latency: float, held: float, f
 
 def test_site_that_nobody_saw() -> None:
     mine = route(slowest=tail(0.5, 0.45, "_NONE"))
-    assert "held by something that nobody saw" in verdict(findings(routes=(mine,))).text
+    assert "held by an unknown line" in verdict(findings(routes=(mine,))).text
 
 
 def test_stalls_that_nobody_waited_for() -> None:
@@ -178,7 +178,7 @@ def test_a_busy_loop_is_limited_by_what_requests_cost(use: float, kind: str) -> 
     told = verdict(findings(throughput=throughput(utilization=use, busiest=busiest)))
     assert told.kind == kind
     if kind == "loop_cost":
-        assert "busy for 85 % of the time, and about 47 requests/s are the most" in told.text
+        assert "busy for 85 % of the time, and it can serve about 47 requests/s" in told.text
         assert "`/good` 80 %" in told.text
 
 

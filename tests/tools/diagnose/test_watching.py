@@ -59,7 +59,7 @@ def test_an_answer_that_does_not_come_is_counted_and_the_first_must_come() -> No
 
 
 def test_what_is_no_snapshot_is_told_by_its_wrong_field() -> None:
-    with pytest.raises(DiagnosisError, match=r"snapshot.json must be loopwatch's: taken_at: "):
+    with pytest.raises(DiagnosisError, match=r"snapshot.json must be from loopwatch: taken_at: "):
         Watching(lambda name: plain(snapshot()) | {"taken_at": "soon"}, GoneError, NEVER)
 
 

@@ -137,7 +137,7 @@ def test_culprits_rank_by_what_requests_waited_for_them(tab: Tab) -> None:
         assert "shop.dear" in first
         for figure in ("7.50\u202fslost", "12waited", "250\u202fmsheld", "1stalls"):
             assert figure in first
-        assert "requests waited 8.00\u202fs in all: 94\u202f% of it" in text(tab, "#verdict")
+        assert "requests waited 8.00\u202fs in total: 94\u202f% of it" in text(tab, "#verdict")
         line = "Without it, p99 of GET /good 900\u202fms → 500\u202fms"
         assert text(tab, "#culprits .without") == line
         assert tab.run("document.querySelectorAll('#culprits .without')[1].hidden")
@@ -262,7 +262,7 @@ def test_filter_leaves_what_has_all_its_words(tab: Tab) -> None:
         assert tab.run("document.querySelectorAll('#stalls > li').length") == len(wanted)
         assert tab.run("document.querySelectorAll('#waits > tr').length") > 0
         tab.call("Input.insertText", text=" nowhere")
-        assert text(tab, "#no-routes") == "None is like that."
+        assert text(tab, "#no-routes") == "Nothing matches the filter."
         assert not tab.run("document.querySelector('#no-culprits').hidden")
 
 
@@ -276,7 +276,7 @@ def test_who_waited_for_whom(tab: Tab) -> None:
             tab.run(f"JSON.stringify({rows}.map(r => [...r.children].map(c => c.textContent)))")
         )
         assert cells == [
-            ["Culprit", "in all", "/good", "/old", "others"],
+            ["Culprit", "total", "/good", "/old", "others"],
             ["shop.dear/bad/{id}", "7.50\u202fs", "5.00\u202fs", "2.50\u202fs", ""],
             ["shop.long/bad/{id}", "1.00\u202fs", "1.00\u202fs", "", ""],
         ]
@@ -284,7 +284,7 @@ def test_who_waited_for_whom(tab: Tab) -> None:
         tab.wait_for("document.querySelector('#culprits > li details').open")
         assert "shop.dear" in tab.run("document.activeElement.textContent")
         watch.readings["blames"] = (blame("/new", 9.0, "shop.long"),)
-        tab.wait_for("document.querySelector('#victims').textContent === 'Culpritin all/newothers'")
+        tab.wait_for("document.querySelector('#victims').textContent === 'Culprittotal/newothers'")
         assert tab.run(f"{rows}[1].children.length") == 4
 
 
@@ -308,7 +308,7 @@ def test_stall_shows_where_its_time_went(tab: Tab) -> None:
         assert lines.startswith("100 mson the CPU; 350 mswaiting, off the CPU; 50 msrun queue")
         assert "not knownthrottled" in lines
         detail = text(tab, "#stalls .detail").replace("\u202f", " ")
-        assert "3 requests, 750 ms in all" in detail
+        assert "3 requests, 750 ms in total" in detail
         assert "Use await asyncio.sleep(...)." in detail
         assert "shop.bad" in text(tab, "#stalls .stack .site")
 
