@@ -18,10 +18,19 @@ from deploy.dashboards.queries import (
     quantile,
     rate,
     selector,
+    series,
     utilization,
 )
 from deploy.dashboards.tables import Column, rows
-from loopwatch.exporters.metrics import LOOP_LAG, LOST, REQUEST, REQUEST_TIME, STALL, TASKS
+from loopwatch.exporters.metrics import (
+    IN_PROGRESS,
+    LOOP_LAG,
+    LOST,
+    REQUEST,
+    REQUEST_TIME,
+    STALL,
+    TASKS,
+)
 
 DESCRIPTION = (
     "Is an event loop held, where, and which requests wait? Red numbers and the instances at the "
@@ -125,6 +134,7 @@ def loop() -> list[AnyPanel]:
             description="Share of time each loop is in callbacks, busy / (busy + idle). Near 100 % "
             "the process cannot serve more; if only one process is there, balance the load.",
             limit=0.95,
+            width=QUARTER,
         ),
         lines(
             "Loop lag",
@@ -134,6 +144,19 @@ def loop() -> list[AnyPanel]:
             description="How long a callback that becomes ready at a random moment waits for the "
             "loop, over all instances. Users notice a p99 above the dashed line (100 ms).",
             limit=SLOW,
+            width=QUARTER,
+        ),
+        lines(
+            "Held at this moment",
+            "s",
+            query(
+                f"max by (instance, route, site) ({series(IN_PROGRESS)})",
+                "{{site}} ({{route}}), {{instance}}",
+            ),
+            description="For how long a loop had been held when it was scraped, and by what. A "
+            "line that only rises is a loop that may never come back. Needs metrics_port or the admin "
+            "port: the app cannot answer while its loop is held.",
+            width=QUARTER,
         ),
         lines(
             "Tasks",
@@ -141,6 +164,7 @@ def loop() -> list[AnyPanel]:
             query(f"sum by (instance) ({selector(TASKS.prometheus_name)})", "{{instance}}"),
             description="Tasks that are not done yet. If the number keeps growing, tasks are never "
             "awaited or cancelled, or there are more requests than the loop can serve.",
+            width=QUARTER,
         ),
     ]
 

@@ -218,7 +218,7 @@ class Watch:
         self._reporter.explain(loops)
         self._reporter.settle()
         own = self._own_cost.seconds(self._reporter.delivery)
-        dropped = Counter(samples=self._own_cost.lost_samples())
+        dropped = Counter(log=0, samples=self._own_cost.lost_samples())
         for lost in (self._reporter.dropped(), self._exporters.dropped()):
             dropped.update(lost)
         table, now = self._reporter.table, self.in_progress

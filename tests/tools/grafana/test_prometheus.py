@@ -17,6 +17,7 @@ from tests.tools.grafana.scene import JOB, Scene, scene
 
 EMPTY: dict[str, str] = {  # expressions that may have no data, and why
     "LoopStarved": "nothing starves the app, unless the machine does",
+    "Held at this moment": "no scrape falls into a hold, unless by chance",
 }
 RAISED = {"LoopLagHigh", "SingleSiteDominates", "ThreadPoolExhausted"}  # as bad as the app is
 TIMES = {"__rate_interval": "10s", "__interval": "5s", "__range": "30s"}
