@@ -92,10 +92,10 @@ def test_a_spare_object_that_somebody_holds_is_used_like_any(name: str) -> None:
     """It is taken for the next one, given back, and freed, in whatever order they let go."""
     made = [MORE[name]() for _ in range(3 * KEPT)]
     del made
-    held = kept(name.split()[-1])
+    held = kept(name.rsplit(maxsplit=1)[-1])
     made = [MORE[name]() for _ in range(3 * KEPT)]
     held.clear()
-    held = kept(name.split()[-1])
+    held = kept(name.rsplit(maxsplit=1)[-1])
     del made
     gc.collect()
     made = [MORE[name]() for _ in range(3 * KEPT)]
