@@ -97,6 +97,7 @@ def test_what_is_left_out_of_a_short_tick_is_no_loss() -> None:
     loop.close()
 
 
+@in_calm
 def test_short_steps_of_a_short_busy_tick_are_filed_as_ever(
     loop: str, make_watch: MakeWatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_an_object_that_is_found_as_it_ends_can_be_kept(room: bool) -> None:
     assert all(each.scope == {"type": "http"} for each in [a_request() for _ in range(2 * KEPT)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
 def test_collections_at_any_moment_harm_nothing(name: str) -> None:
     """Also one that debugs, saves what it finds, and sees every object."""
