@@ -2,19 +2,35 @@
 
 Linux counts, thread by thread, how long it was ready to run but did not; a virtual machine counts
 what its host took away. A test of exact times that fails while that is close to nothing has found
-a fault, and fails at once. Only one that fails in a disturbed round is begun again.
+a fault, and fails at once. Only one that fails in a disturbed round is begun again. tests/tally.py
+counts how often.
 """
 
 import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
+
+import pytest
 
 P = ParamSpec("P")
 
 ROUNDS = 5
 CALM = 0.010  # s that our threads may wait for a CPU, all together, in a calm round
+BUSY = "the machine is too busy"
+DISTURBED: list[str] = []  # rounds of the test that runs now which are begun again
+
+
+def begin_again(why: str) -> None:
+    """Note that a test, or a part of it, is begun again because the machine was busy."""
+    DISTURBED.append(why)
+    print(f"disturbed: {why}")
+
+
+def too_busy(why: str) -> NoReturn:
+    """Skip a test that the machine left no room for."""
+    pytest.skip(f"{BUSY}: {why}")
 
 
 def in_calm(test: Callable[P, None]) -> Callable[P, None]:
@@ -34,7 +50,7 @@ def in_calm(test: Callable[P, None]) -> Callable[P, None]:
                 waited = waited_for_cpu() - before  # not a number: unknown
                 if waited < CALM or not rounds_left:
                     raise
-                print(f"disturbed: threads waited {waited:.3f} s for a CPU; {failure}")
+                begin_again(f"threads waited {waited:.3f} s for a CPU; {failure}")
 
     return repeated
 

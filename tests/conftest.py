@@ -19,12 +19,18 @@ from prometheus_client import CollectorRegistry
 
 from loopwatch import Watch
 
+from .tally import Tally
+
 T = TypeVar("T")
 MakeWatch = Callable[..., Watch]
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOOPS = ("asyncio", "uvloop")
 TOLERANCE = 0.010  # s: how far from the truth a duration may be
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Tally(config), "tally")
 
 
 def spin_for(seconds: float) -> float:

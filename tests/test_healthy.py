@@ -43,6 +43,7 @@ def test_a_collection_is_what_the_app_itself_saw(collection: list[float], right:
     assert told(one, collections=(collection,)).false() == ([] if right else [one])
 
 
+@pytest.mark.slow
 def test_good_routes_on_a_busy_loop_are_no_stalls(loop: str) -> None:
     shown = healthy(REQUESTS, loop)
     assert [summary(one) for one in shown.false()] == []
@@ -50,6 +51,7 @@ def test_good_routes_on_a_busy_loop_are_no_stalls(loop: str) -> None:
     assert shown.utilisation > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="CPUs are shared out by Linux's own calls")
 def test_without_a_cpu_no_good_route_is_blamed(loop: str) -> None:
     """The cause itself may be hidden now and then: a host's other guests take CPU time unseen."""

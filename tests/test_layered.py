@@ -16,6 +16,7 @@ from .calm import in_calm
 from .conftest import CHECKOUT
 from .serving import Server, Visitor, serve
 
+pytestmark = pytest.mark.slow
 HOLDS = 12  # of each of two sizes
 BESIDE = 3  # requests that wait for each of them
 EXACT = 0.005  # s

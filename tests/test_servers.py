@@ -14,6 +14,7 @@ from .conftest import CHECKOUT, TOLERANCE
 from .ports import HOST
 from .serving import Server, Visitor, serve
 
+pytestmark = pytest.mark.slow
 APP = CHECKOUT / "tests/apps/blocking.py"
 SLEEP = "time.sleep(0.15)"
 LOADED = {"unknown", "starved", "gil_contention"}  # what a crowded machine may make of a cause

@@ -191,6 +191,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(nav) == sorted(site_pages())
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     missing = [
         name

@@ -6,6 +6,8 @@ import pytest
 
 from .conftest import run_to_its_end
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 def test_nothing_crashes_hangs_or_grows(loop: str) -> None:

@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from .ports import HOST
 from .serving import Server, serve
 
+pytestmark = pytest.mark.slow
 END = b"host: test\r\nconnection: close\r\n\r\n"
 UPGRADE = (
     b"host: test\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from tests.calm import too_busy
 from tests.victims.judging import judge
 from tests.victims.plan import Bad, plan
 from tests.victims.recount import Loss, Ready, Recount, Request, Span, apart
@@ -14,7 +15,6 @@ from tests.victims.trial import run
 from tests.victims.what_if import predictions
 
 TRIES = 1
-BUSY = "the machine is too busy: no calm trial"
 
 
 def request(
@@ -72,6 +72,7 @@ def test_plan_is_the_same_for_the_same_seed() -> None:
     assert plan(1, 100, 5.0, bad) == plan(1, 100, 5.0, bad) != plan(2, 100, 5.0, bad)
 
 
+@pytest.mark.slow
 def test_victims_are_told_as_client_and_app_saw_them(loop: str) -> None:
     for _ in range(TRIES):
         trial = run(loop, plan(3, 150, 7.0, Bad(7, 100, 800)))
@@ -81,9 +82,10 @@ def test_victims_are_told_as_client_and_app_saw_them(loop: str) -> None:
         assert not wrong, "\n".join(wrong)
         if all(row.holds for row in rows):
             return
-    pytest.skip(BUSY)
+    too_busy("no calm trial")
 
 
+@pytest.mark.slow
 def test_latency_without_a_site_is_as_measured_with_its_good_twin() -> None:
     load = plan(4, 120, 6.0, Bad(5, 200, 400))
     for _ in range(TRIES):
@@ -92,4 +94,4 @@ def test_latency_without_a_site_is_as_measured_with_its_good_twin() -> None:
         if not wrong:
             return
         assert not (bad.calm and good.calm), "\n".join(wrong)
-    pytest.skip(BUSY)
+    too_busy("no calm trial")

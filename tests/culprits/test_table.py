@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.calm import in_calm
+from tests.calm import begin_again, in_calm, too_busy
 
 from .judging import judge
 from .marks import marks
@@ -13,6 +13,7 @@ from .rows import GOOD, ROWS, Row
 from .serving import Table, serve_table
 from .usable import unusable
 
+pytestmark = pytest.mark.slow
 STARTS = 3  # of a server, for the row that is its start: no round of it can be begun again
 SIGNALS = 10  # each comes at another moment of libuv's millisecond
 EAGER = ("endpoint", "deep", "dependency", "asgi_before", "create_task", "regex")
@@ -27,9 +28,10 @@ def table(loop: str) -> Iterator[Table]:
 
 def check(table: Table, row: Row) -> None:
     outcome, disturbed = judge(table, row)
-    print(*disturbed, sep="\n")
+    for why in disturbed:
+        begin_again(why)
     if outcome.verdict == "starved":
-        pytest.skip("the machine is too busy: no calm round")
+        too_busy("no calm round")
     assert outcome.holds, outcome.fault
 
 
@@ -40,8 +42,8 @@ def test_culprit_is_named(table: Table, row: Row, loop: str) -> None:
     for _ in range(STARTS - 1):
         if row.trigger != "STARTUP" or judge(table, row)[0].verdict != "missing":
             break
-        with serve_table(loop) as table:
-            pass
+        with serve_table(loop) as another:
+            table = another
     check(table, row)
 
 

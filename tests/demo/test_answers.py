@@ -10,6 +10,7 @@ from examples.demo.document import PAGES
 
 from .running import Demo
 
+pytestmark = pytest.mark.slow
 ERROR = {"message": "please [error]"}
 
 

@@ -14,6 +14,7 @@ import pytest
 from ..ports import HOST, free_port
 from .running import CHECKOUT, clean_environment
 
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "examples.demo"]
 
 

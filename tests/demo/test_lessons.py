@@ -11,6 +11,7 @@ import pytest
 from ..ports import HOST, free_port
 from .running import CHECKOUT, clean_environment
 
+pytestmark = pytest.mark.slow
 EXPECTED = re.compile(r"^# Expected output.*?:\n#\n(?P<lines>(?:#.*\n)+)", re.M | re.S)
 
 

@@ -9,6 +9,8 @@ import pytest
 from .postgres import PostgresMissingError, running_postgres
 from .running import running_demo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:

@@ -12,6 +12,8 @@ from examples.demo.traffic import VISITS, Visit
 
 from .running import CHECKOUT, Demo, running_demo
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Culprit:

@@ -100,6 +100,7 @@ def test_the_image_copies_what_is_there_and_not_ignored() -> None:
     assert "USER app" in lines
 
 
+@pytest.mark.slow
 def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
     """Its rules are another test's: they are made, not kept here."""
     promtool = shutil.which("promtool")

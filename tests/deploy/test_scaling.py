@@ -22,6 +22,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.S)
 PER_HISTOGRAM = len(SECONDS_EDGES) + 3  # +Inf, count, sum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "example"), [("config", EXAMPLES[0]), ("rules", EXAMPLES[1])])
 def test_examples_are_accepted(kind: str, example: str, tmp_path: Path) -> None:
     promtool = shutil.which("promtool")

@@ -353,7 +353,10 @@ CALLS: dict[str, tuple[Callable[[int], object], str]] = {
         "asyncio.wrap_future",
     ),
     "thread": (join, "Do not wait for the thread"),
-    "subprocess": (lambda port: subprocess.run(["sleep", str(WAIT)]), "create_subprocess_exec"),
+    "subprocess": (
+        lambda port: subprocess.run(["sleep", str(WAIT)], check=True),
+        "create_subprocess_exec",
+    ),
     "logging": (log_slowly, "QueueHandler"),
 }
 

@@ -217,6 +217,7 @@ def wait_for_targets(prom: Prometheus) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @in_calm
 def test_prometheus_finds_the_trace_of_a_slow_request() -> None:
     """A real one, with exemplar storage, which scrapes an app with OpenTelemetry's SDK."""

@@ -484,6 +484,7 @@ GUNICORN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "server",
     [[*UVICORN, "asyncio"], [*UVICORN, "uvloop"], GUNICORN],

@@ -48,6 +48,7 @@ def stall_spans(server: Server, route: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_stall_span_is_a_child_of_the_culprit_s_own(server: Server) -> None:
     """Though that span ended in the very step that blocked, before the stall was known."""
     spans = {span["id"]: span for span in server.read("spans")}
@@ -60,6 +61,7 @@ def test_stall_span_is_a_child_of_the_culprit_s_own(server: Server) -> None:
         assert stall["trace"] == parent["trace"]
 
 
+@pytest.mark.slow
 def test_stall_span_joins_the_span_fastapi_makes(server: Server) -> None:
     """The request's trace is the stall's: no second server span beside it."""
     spans = {span["id"]: span for span in server.read("spans")}
@@ -73,6 +75,7 @@ def test_stall_span_joins_the_span_fastapi_makes(server: Server) -> None:
     assert names.count("loopwatch.stall") == 1
 
 
+@pytest.mark.slow
 @in_calm
 def test_stall_span_is_back_dated_and_says_where(server: Server) -> None:
     server.get("/blocks/9")
@@ -94,6 +97,7 @@ def test_stall_span_is_back_dated_and_says_where(server: Server) -> None:
     assert attributes["loopwatch.lost_request_seconds"] == 0.0
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_the_scrape(server: Server) -> None:
     """Same names, labels, counts, sums and buckets; read while nothing is going on."""
     time.sleep(0.7)  # a reading may serve several readers for half a second

@@ -14,6 +14,7 @@ from loopwatch.exporters.metrics import METRICS, Metric
 from ..serving import Server, Visitor, serve
 from .receiver import PROTOCOLS, Receiver, attributes, receiving
 
+pytestmark = pytest.mark.slow
 TYPES = {  # of a stall's attributes, as OTLP has them
     "code.function.name": str,
     "code.file.path": str,

@@ -111,6 +111,7 @@ def sleep_until(moment: float) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
+@pytest.mark.slow
 @in_calm
 def test_queued_is_the_time_from_sent_to_seen(server: Server) -> None:
     """On connections kept alive, on new ones, and for a WebSocket's handshake."""
@@ -133,6 +134,7 @@ def test_queued_is_the_time_from_sent_to_seen(server: Server) -> None:
         assert min(queued for queued, _ in answers[:3]) > BLOCK / 2
 
 
+@pytest.mark.slow
 @in_calm
 def test_the_second_in_a_pipeline_is_not_known(server: Server) -> None:
     """It waited for the first, whether it was sent with that or while that ran."""
@@ -147,6 +149,7 @@ def test_the_second_in_a_pipeline_is_not_known(server: Server) -> None:
         assert client.read().queued is None
 
 
+@pytest.mark.slow
 @in_calm
 def test_connection_is_right_again_after_a_pipeline(server: Server) -> None:
     with connected(server) as blocker, connected(server) as client:
@@ -159,6 +162,7 @@ def test_connection_is_right_again_after_a_pipeline(server: Server) -> None:
         assert client.wait()[0] > 0.1
 
 
+@pytest.mark.slow
 @in_calm
 def test_body_still_arriving_makes_it_the_age_of_the_last_part(server: Server) -> None:
     with connected(server) as blocker, connected(server) as client:
@@ -184,6 +188,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return key, own
 
 
+@pytest.mark.slow
 @in_calm
 def test_tls_is_right_or_not_known(loop: str, certificate: tuple[Path, Path]) -> None:
     """Also where the handshake itself had to wait: the request came after it."""

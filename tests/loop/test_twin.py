@@ -4,11 +4,12 @@ import pytest
 
 from tests.conftest import CHECKOUT, run_script
 
-BOTH = (
-    *("loop/test_step_timing.py", "loop/test_loop_state.py", "loop/test_loops.py"),
-    *("loop/test_response.py", "loop/test_uvloop_loop.py", "web/test_middleware.py"),
+SHORT = (
+    *("loop/test_step_timing.py", "loop/test_loop_state.py", "loop/test_response.py"),
     "test_request_in_process.py",
 )
+LONG = ("loop/test_loops.py", "loop/test_uvloop_loop.py", "web/test_middleware.py")
+BOTH = [*SHORT, *(pytest.param(file, marks=pytest.mark.slow) for file in LONG)]
 
 
 @pytest.mark.parametrize("file", BOTH)

@@ -92,10 +92,10 @@ def test_a_spare_object_that_somebody_holds_is_used_like_any(name: str) -> None:
     """It is taken for the next one, given back, and freed, in whatever order they let go."""
     made = [MORE[name]() for _ in range(3 * KEPT)]
     del made
-    held = kept(name.split()[-1])
+    held = kept(name.rsplit(maxsplit=1)[-1])
     made = [MORE[name]() for _ in range(3 * KEPT)]
     held.clear()
-    held = kept(name.split()[-1])
+    held = kept(name.rsplit(maxsplit=1)[-1])
     del made
     gc.collect()
     made = [MORE[name]() for _ in range(3 * KEPT)]
@@ -126,6 +126,7 @@ def test_an_object_that_is_found_as_it_ends_can_be_kept(room: bool) -> None:
     assert all(each.scope == {"type": "http"} for each in [a_request() for _ in range(2 * KEPT)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
 def test_collections_at_any_moment_harm_nothing(name: str) -> None:
     """Also one that debugs, saves what it finds, and sees every object."""

@@ -91,6 +91,7 @@ def test_an_idle_process_is_left_alone(loop: str, make_watch: MakeWatch) -> None
     assert cpu < 0.002
 
 
+@pytest.mark.slow
 @linux
 def test_many_idle_loops_in_as_many_threads_are_too(loop: str, make_watch: MakeWatch) -> None:
     watch, loops, ended = make_watch(), 20, threading.Event()
@@ -116,6 +117,7 @@ def test_many_idle_loops_in_as_many_threads_are_too(loop: str, make_watch: MakeW
     assert count <= 2 * 2
 
 
+@pytest.mark.slow
 @linux
 def test_a_loop_that_wakes_often_costs_no_look_each(loop: str, make_watch: MakeWatch) -> None:
     """The watchdog glances about each period, and wakes Python now and then."""
@@ -238,6 +240,7 @@ def test_c_code_that_keeps_the_gil_right_after_a_long_sleep_is_known(
     assert stall.duration > 0.2
 
 
+@pytest.mark.slow
 def test_a_loop_kept_from_leaving_its_poll_after_a_long_sleep_is_seen(loop: str) -> None:
     """Its timer is due while another thread's C code keeps the GIL. Who it was is told unless the
     watchdog gets the GIL last."""
@@ -358,6 +361,7 @@ def test_a_watch_that_is_over_leaves_no_state_behind(loop: str) -> None:
     assert states() <= before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @in_calm
 def test_a_fork_from_a_deep_sleep_leaves_both_whole(loop: str) -> None:

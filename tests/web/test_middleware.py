@@ -114,7 +114,6 @@ def test_steps_are_counted_by_endpoint(loop: str, make_watch: MakeWatch) -> None
 
 
 @in_calm
-@in_calm
 def test_the_very_first_request_is_seen_from_its_first_step(
     loop: str, make_watch: MakeWatch
 ) -> None:

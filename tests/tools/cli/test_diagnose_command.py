@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import LOOPS
 from tests.tools.cli.running import APPS, command, environment, loopwatch, running
 
+pytestmark = pytest.mark.slow
 CALL = "time.sleep(0.15)"
 LINE = next(
     n for n, text in enumerate((APPS / "slow.py").read_text().splitlines(), 1) if CALL in text

@@ -26,6 +26,7 @@ def test_app_that_cannot_be_had(target: str, words: str) -> None:
     assert words in complaint("diagnose", target, *GET)
 
 
+@pytest.mark.slow
 def test_port_that_is_taken() -> None:
     with running("shop:app") as run:
         port = run.app.rpartition(":")[2]
@@ -115,6 +116,7 @@ def test_malformed_report(
         assert words in line
 
 
+@pytest.mark.slow
 def test_url_that_is_no_live_page() -> None:
     with running("shop:app") as run:
         assert "must be a live page of loopwatch" in complaint("diagnose", "--attach", run.app)

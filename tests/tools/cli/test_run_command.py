@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from loopwatch.core.version import __version__
 from tests.tools.cli.running import APPS, Run, command, environment, loopwatch, running
 
+pytestmark = pytest.mark.slow
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 

@@ -22,6 +22,7 @@ from loopwatch.tools.cli.remote import Remote
 from tests.tools.cli.running import APPS, command, environment, loopwatch, running
 from tests.tools.cli.snapshots import Said, request, saying, site, snapshot, stall
 
+pytestmark = pytest.mark.slow
 OWN = (  # makes the terminal the one that Ctrl-C counts in
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "os.execv(sys.argv[1], sys.argv[1:])"

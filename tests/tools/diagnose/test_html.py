@@ -291,6 +291,7 @@ def tab() -> Iterator[Tab]:
         yield opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", ["hostile", "crowd"])
 def test_in_a_browser(tab: Tab, edge: str, tmp_path: Path) -> None:
     """From a file, without a complaint or a request, as narrow as a phone, light and dark."""

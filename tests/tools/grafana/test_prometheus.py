@@ -15,6 +15,7 @@ from tests.tools.grafana.facts import FACTS
 from tests.tools.grafana.rulebook import RUNBOOKS, rules
 from tests.tools.grafana.scene import JOB, Scene, scene
 
+pytestmark = pytest.mark.slow
 EMPTY: dict[str, str] = {  # expressions that may have no data, and why
     "LoopStarved": "nothing starves the app, unless the machine does",
     "Held at this moment": "no scrape falls into a hold, unless by chance",

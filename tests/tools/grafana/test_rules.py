@@ -42,10 +42,12 @@ def by_name(path: Path) -> str:
     return path.name
 
 
+@pytest.mark.slow
 def test_promtool_finds_no_fault() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TESTS, ids=by_name)
 def test_rules_do_what_they_say(path: Path) -> None:
     """Values of the recorded ones; and when alerts are pending, fire, end, and do none of it."""

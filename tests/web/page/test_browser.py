@@ -29,6 +29,7 @@ from tests.web.page.told import (
     stall,
 )
 
+pytestmark = pytest.mark.slow
 BARS = "[...document.querySelectorAll('#flame > *')]"
 DASH = "\u2013"  # nothing is known
 READ = "document.querySelector('#state')?.className === 'state live'"
