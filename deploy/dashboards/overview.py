@@ -154,8 +154,8 @@ def loop() -> list[AnyPanel]:
                 "{{site}} ({{route}}), {{instance}}",
             ),
             description="For how long a loop had been held when it was scraped, and by what. A "
-            "line that only rises is a loop that may never come back. Needs metrics_port or the admin "
-            "port: the app cannot answer while its loop is held.",
+            "line that only rises is a loop that may never come back. Needs metrics_port or the "
+            "admin port: the app cannot answer while its loop is held.",
             width=QUARTER,
         ),
         lines(

@@ -102,7 +102,7 @@ class Watch:
             Adviser(options.sentences("advice", advice)),
             self.site_rules,
             self._exporters.write,
-            lambda: self._loops.values(),
+            lambda: self._loops.values(),  # noqa: PLW0108, since the dict is replaced
         )
         self._started = self._adopting = False
         self._begin_counting()
