@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.holds import Hold, Linking
@@ -28,6 +29,7 @@ from loopwatch.loop.loop_state import clock
 
 PATIENCE = 2.0  # s that one instrument may take for one stall
 HANGS = 3  # of an instrument, after which it is removed
+TURNS = 4  # of whoever waits for the end: in each, one that hangs is left behind
 ENDING = 2.0  # s that whoever stops a watch waits for the instruments
 UNDELIVERED = 1024  # stalls; more are dropped and counted
 
@@ -64,6 +66,7 @@ class Delivery:
         self._waiting: deque[threading.Event] = deque()  # of those who wait for the end
         self._lock = threading.Lock()  # held for the change of shifts, never over a call
         self._shift: Shift | None = None
+        self._threads: WeakSet[threading.Thread] = WeakSet()  # of all shifts
         self._hanging: set[int] = set()  # ids of what does not return
         self._hangs: Counter[int] = Counter()
         self._seconds = 0.0  # CPU time of the shifts before
@@ -79,9 +82,8 @@ class Delivery:
         return bool(self._parcels)
 
     def is_here(self) -> bool:
-        """Whether this is the thread that delivers now."""
-        shift = self._shift
-        return shift is not None and shift.thread is threading.current_thread()
+        """Whether this is a thread that delivers."""
+        return threading.current_thread() in self._threads
 
     def add(self, instrument: Instrument) -> None:
         """Deliver to it as well; TypeError if it has no `stalled`."""
@@ -116,6 +118,7 @@ class Delivery:
             target=self._run, args=(shift,), name="loopwatch-delivery", daemon=True
         )
         try:
+            self._threads.add(shift.thread)
             shift.thread.start()
         except RuntimeError:  # the process may have no more threads
             log_once("loopwatch.watch.delivery")
@@ -150,23 +153,31 @@ class Delivery:
     def finish(self, within: float = ENDING) -> None:
         """Deliver everything and end the thread; wait for so many s at most.
 
-        What hangs for half of that time keeps nothing from the others. An instrument that calls
-        this does not wait.
+        What hangs for a part of that time keeps nothing from the others. An instrument that calls
+        this does not wait: what is left is delivered once it has returned.
         """
+        if self.is_here():
+            with self._lock:
+                self._end_shift(done=True)
+            return
         if self._shift is None and not self._parcels:
             return
         self.begin()
+        done = self._wait_until_done(within / TURNS)
+        with self._lock:
+            thread = self._end_shift(done)
+        if done and thread is not None:
+            thread.join(within)
+
+    def _wait_until_done(self, patience: float) -> bool:
         done = threading.Event()
         self._waiting.append(done)
         self.ring()
-        here = self.is_here()
-        if not here and not done.wait(within / 2):
-            self.supervise(clock(), patience=within / 2)
-            done.wait(within / 2)
-        with self._lock:
-            thread = self._end_shift(here or done.is_set())
-        if not here and done.is_set() and thread is not None:
-            thread.join(within)
+        for _ in range(TURNS):
+            if done.wait(patience):
+                return True
+            self.supervise(clock(), patience)
+        return False
 
     def _end_shift(self, done: bool) -> threading.Thread | None:
         """Have the thread end, and return it; what it has not delivered is lost."""

@@ -57,8 +57,18 @@ def eventually(is_so: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def deliverers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name == "loopwatch-delivery"]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    eventually(lambda: not deliverers())
+
+
 @pytest.fixture
-def hanging() -> Iterator[Hanging]:
+def hanging(no_thread_is_left: None) -> Iterator[Hanging]:
     instrument = Hanging()
     yield instrument
     instrument.let_go.set()
@@ -217,6 +227,23 @@ def test_an_instrument_may_stop_the_watch_and_read_it(loop: str, make_watch: Mak
     run_on(loop, main())
     eventually(lambda: len(seen) == 1)
     assert seen[0][0] == 1
+
+
+def test_what_is_left_is_delivered_after_an_instrument_has_ended_the_delivery(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Recorder()
+
+    class Ending:
+        def stalled(self, stall: Stall) -> None:
+            for _ in range(2):
+                made.finish()
+
+    made = delivery(Ending(), recorder)
+    send(made, 3)
+    eventually(lambda: len(recorder.told) == 3)
+    eventually(lambda: not made)
+    assert (made.lost, caplog.records) == (0, [])
 
 
 @pytest.mark.parametrize("how", ["raises", "hangs"])
