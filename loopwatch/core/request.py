@@ -46,7 +46,7 @@ if TYPE_CHECKING or speedups is None:
         """What the loop thread knows of one request; plain numbers, no locks. Times are clock, s.
 
         There is no `__init__`: its call would cost more than everything else about a request.
-        `begin` sets the fields marked (1); the ledger sets those marked (2) as the request ends.
+        `begin` sets the fields marked (1); the ledger sets those marked (2).
         """
 
         __slots__ = (
@@ -54,13 +54,13 @@ if TYPE_CHECKING or speedups is None:
             *("settled", "started", "stepped", "steps", "taken", "times"),
         )
 
-        scope: Any  # (1) the ASGI scope; (2) None: `row` names its route from then on
+        scope: Any  # (1) the ASGI scope; (2) None: it has ended, and `row` names its route
         door: Any  # (1) the middleware that it came through, which leads to the tree of routes
         outer: Request | None  # (1) the request in whose context it began, if still in flight
         started: float  # (1)
         steps: int  # (1) short ones, since the row last took them
         seconds: float  # (1) of these
-        row: Any  # (2) of the ledger
+        row: Any  # (2) of the ledger; the last that took from it, if it has not ended
         stepped: float  # (1) the end of its last step
         ended: float  # (2)
         queued: float  # (1) s in its socket before it began

@@ -109,8 +109,10 @@ def _flat(routes: Iterable[Any]) -> Iterable[Any]:
 def lone(scope: Any, door: Any) -> bool:
     """Return whether the endpoint in a scope serves one route with one method (beside HEAD)."""
     endpoint = scope.get("endpoint")
+    if endpoint is None:
+        return False
     uses = [methods for other, methods in _leaves(_routes(door)) if other is endpoint]
-    return endpoint is not None and len(uses) == 1 and len(set(uses[0]) - {"HEAD"}) == 1
+    return len(uses) == 1 and len(set(uses[0]) - {"HEAD"}) == 1
 
 
 def _leaves(routes: Iterable[Any]) -> Iterable[tuple[Any, Iterable[str]]]:

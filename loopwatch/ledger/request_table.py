@@ -62,14 +62,20 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
         row.note(request)
 
 
-def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:
-    """`add_request` to the row of its endpoint; does nothing and returns False without a row."""
+def known_row(rows: dict[Any, RequestRow], request: Request) -> RequestRow | None:
+    """Return the row of a request's endpoint, if that has only one and is known."""
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
-        if row.method != scope["method"] or row.door is not request.door:
-            return False
+        return row if row.method == scope["method"] and row.door is request.door else None
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
+        return None
+
+
+def add_to_known(rows: dict[Any, RequestRow], request: Request, now: float, step: float) -> bool:
+    """`add_request` to the row of its endpoint; False, and nothing done, if there is none."""
+    row = known_row(rows, request)
+    if row is None:
         return False
     add_request(row, request, now, step)
     return True
@@ -143,6 +149,7 @@ class RequestTable:
         self.waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None] | None = None
         self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
         self.rows: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
+        self._shared: set[int] = set()  # ids of endpoints that have many rows; bounded likewise
 
     def _waited(self, times: Callable[[], RecentRequest], holds: Iterable[Hold]) -> None:
         if self.waited is not None:
@@ -156,9 +163,17 @@ class RequestTable:
         return self._table.overflow
 
     def row(self, request: Request) -> RequestRow:
-        """Return the row of a request in flight, by its routing so far."""
+        """Return the row of a request in flight, as far as it has been routed by now."""
+        known: RequestRow | None = getattr(request, "row", None)
+        endpoint = request.scope.get("endpoint")
+        if known is None or endpoint is None or known.endpoint is not endpoint:
+            known = known_row(self.rows, request) or self._found(request, endpoint)
+            request.row = known
+        return known
+
+    def _found(self, request: Request, endpoint: Any) -> RequestRow:
         scope = request.scope
-        route, endpoint = self._template(scope, request.door), scope.get("endpoint")
+        route = self._template(scope, request.door)
         method = scope.get("method", WEBSOCKET)
         label = method if method in METHODS or method is WEBSOCKET else OTHER
         row = self._table.get(
@@ -167,10 +182,18 @@ class RequestTable:
                 route, label, endpoint, self._steps.of_endpoint(endpoint), self._waited
             ),
         )
-        if len(self.rows) < ENDPOINTS and self._lone(scope, request.door):
+        self._remember(request, endpoint, row)
+        return row
+
+    def _remember(self, request: Request, endpoint: Any, row: RequestRow) -> None:
+        """Have the row found by its endpoint from now on, if that has no other; ask that once."""
+        if max(len(self.rows), len(self._shared)) >= ENDPOINTS or id(endpoint) in self._shared:
+            return
+        if self._lone(request.scope, request.door):
             row.door = request.door
             self.rows[endpoint] = row
-        return row
+        elif endpoint is not None:
+            self._shared.add(id(endpoint))
 
     def finish(self, request: Request, now: float, step: float) -> None:
         """Count a request that ends now, and release its scope.
@@ -196,11 +219,10 @@ class RequestTable:
         request.charged, request.charged_background = age, background
         request.charged_stalled = request.stalled
 
-    def charge(self, requests: Iterable[Request], now: float) -> None:
-        """Call `take` for each request that has not ended."""
-        for request in requests:
-            if request.scope is not None:
-                self.take(request, now)
+    def charge(self, request: Request) -> None:
+        """`take` a request, unless it has ended."""
+        if request.scope is not None:
+            self.take(request, clock())
 
     def readings(self, recent: bool) -> list[RequestReading]:
         return [row.reading(recent) for row in self._table]

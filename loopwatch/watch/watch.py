@@ -214,7 +214,7 @@ class Watch:
         watching, past = self._loops, self._past  # no call between these: they agree
         loops = list(watching.values())
         for watched in loops:
-            watched.charge_soon()
+            watched.charging.soon()
         self._reporter.explain(loops)
         self._reporter.settle()
         own = self._own_cost.seconds(self._reporter.delivery)

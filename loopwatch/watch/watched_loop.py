@@ -8,7 +8,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -33,11 +32,8 @@ from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
 from loopwatch.loop.thread_pools import ThreadPool
-from loopwatch.watch.in_flight import requests_in_flight
+from loopwatch.watch.in_flight import Charging
 from loopwatch.watchdog.clocks import Clocks
-
-LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
-CHUNK = 500  # requests in flight charged in one callback
 
 
 class WatchedLoop:
@@ -56,6 +52,7 @@ class WatchedLoop:
         self._lag_told, self._busy_told = Histogram.empty(SECONDS_EDGES), 0.0
         self.steps = StepTable()
         self.requests = RequestTable(self.steps, template, lone)
+        self.charging = Charging(loop, self.requests.charge)
         self.timed = LabelTable()
         self.state = LoopState(
             loop, threshold, self._long_step, self._many_steps, self.steps.of_task
@@ -211,21 +208,6 @@ class WatchedLoop:
         slow.outside = self.clocks.sightings(slow.started, slow.ended)
         slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
         return slow
-
-    def charge_soon(self) -> None:
-        """Have requests in flight charged for what they have used so far, by the loop itself."""
-        if self.loop.is_closed():
-            return
-        requests = list(requests_in_flight(self.loop, LONG_REQUEST))
-        if requests:
-            with suppress(RuntimeError):  # closed meanwhile
-                self.loop.call_soon_threadsafe(self._charge_chunk, requests)
-
-    @guarded
-    def _charge_chunk(self, requests: list[Request]) -> None:
-        self.requests.charge(requests[:CHUNK], clock())
-        if len(requests) > CHUNK:
-            self.loop.call_soon(self._charge_chunk, requests[CHUNK:])
 
     def reading(self, now: float) -> LoopReading:
         busy, idle = self.times(now)

@@ -219,7 +219,7 @@ def test_a_stream_is_charged_while_it_lasts() -> None:
     reading = only(requests)
     assert (reading.queued, reading.running, reading.waiting) == (0.5, 0.75, 3.25)
     assert (reading.latency.count, reading.latency.sum) == (1, 4.5)
-    requests.charge([request], 15.0)  # it has ended: nothing more
+    requests.charge(request)  # it has ended: nothing more
     assert only(requests).waiting == 3.25
 
 
@@ -360,6 +360,28 @@ def test_a_known_endpoint_needs_no_template_but_its_own_method_and_door() -> Non
     requests._lone = lambda scope, door: False
     requests.finish(unhashable, 2.0, 0.0)
     assert len(asked) == 3
+
+
+def test_a_request_in_flight_is_looked_up_once_until_it_is_routed_further() -> None:
+    asked: list[Any] = []
+
+    def template(scope: Any, door: Any) -> str:
+        asked.append(scope)
+        return "/row"
+
+    def lone(scope: Any, door: Any) -> bool:
+        asked.append(scope)
+        return False
+
+    requests, request = RequestTable(StepTable(), template, lone), begun(1.0)
+    for now in (2.0, 3.0, 4.0):
+        requests.take(request, now)
+    assert len(asked) == 2
+    request.scope["endpoint"] = "inner"
+    requests.take(request, 5.0)
+    assert len(asked) == 4
+    requests.take(begun(1.0), 5.0)  # its endpoint is known to be shared
+    assert len(asked) == 5
 
 
 @pytest.mark.skipif(speedups is None, reason="the compiled twin was not built")
