@@ -16,6 +16,7 @@ from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
 from loopwatch.core.record_types import OTHER, RequestReading
 from loopwatch.core.request import Request, clock
+from loopwatch.core.safe_text import label
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.request_row import RequestRow
@@ -160,17 +161,21 @@ class RequestTable:
         scope = request.scope
         route, endpoint = self._template(scope, request.door), scope.get("endpoint")
         method = scope.get("method", WEBSOCKET)
-        label = method if method in METHODS or method is WEBSOCKET else OTHER
-        row = self._table.get(
-            (route, label),
-            lambda: RequestRow(
-                route, label, endpoint, self._steps.of_endpoint(endpoint), self._waited
-            ),
-        )
+        known = method if method in METHODS or method is WEBSOCKET else OTHER
+        row = self._table.find((route, known)) or self._new_row(route, known, endpoint)
         if len(self.rows) < ENDPOINTS and self._lone(scope, request.door):
             row.door = request.door
             self.rows[endpoint] = row
         return row
+
+    def _new_row(self, route: str | None, method: str, endpoint: Any) -> RequestRow:
+        kept = None if route is None else label(route)
+        return self._table.get(
+            (kept, method),
+            lambda: RequestRow(
+                kept, method, endpoint, self._steps.of_endpoint(endpoint), self._waited
+            ),
+        )
 
     def finish(self, request: Request, now: float, step: float) -> None:
         """Count a request that ends now; its scope is let go.
