@@ -9,6 +9,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from loopwatch.core.safe_text import safe
+
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 VARIABLES = {  # the options that an environment variable can set
@@ -151,7 +153,7 @@ def unknown(variable: str, names: Iterable[str]) -> str:
     bare = {name.removeprefix(PREFIX): name for name in names}
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), list(bare), n=1)
     cure = f"did you mean {bare[close[0]]}? Known" if close else "known"
-    return f"{variable} is no option of loopwatch; {cure} are: {', '.join(sorted(names))}"
+    return f"{safe(variable)} is no option of loopwatch; {cure} are: {', '.join(sorted(names))}"
 
 
 def _list(variable: str, text: str) -> tuple[str, ...]:

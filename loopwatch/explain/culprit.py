@@ -31,6 +31,7 @@ from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import Place, place
+from loopwatch.explain.safe_stall import safe_stall
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
 
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
@@ -47,7 +48,7 @@ class Explanation(NamedTuple):
 def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     """Explain a slow callback; `now` is of the clock its times are of."""
     culprit = Culprit(slow, rules)
-    stall = culprit.stall(time.time() - (now - slow.started))
+    stall = safe_stall(culprit.stall(time.time() - (now - slow.started)))
     suspects = () if stall.site.exact else tuple(culprit.suspects())
     return Explanation(stall, culprit.gil_released(), suspects)
 

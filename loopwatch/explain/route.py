@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from loopwatch.core.request import Request
+from loopwatch.explain.safe_stall import known
 
 
 class Place(NamedTuple):
@@ -26,7 +27,7 @@ def place(request: Request) -> Place:
     scope = request.scope
     if scope is None:  # it has ended, and `row` was set before
         return Place(request.row.route, request.row.method, request.row.endpoint)
-    route = template(scope, request.door)
+    route = known(template(scope, request.door))
     return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
 
 

@@ -60,7 +60,7 @@ class Families(NamedTuple):
 
 def render(registry: Collector, accept: str = "") -> tuple[bytes, str]:
     """Return what a scrape with that header `Accept` gets, and its content type."""
-    encode, kind = choose_encoder(accept)
+    encode, kind = encoder(accept)
     openmetrics = kind.startswith("application/openmetrics-text")
     unchanged = getattr(encode, "keywords", {}).get("escaping") in UNCHANGED
     parts: list[str] = []
@@ -71,6 +71,14 @@ def render(registry: Collector, accept: str = "") -> tuple[bytes, str]:
         else:
             parts.append(encode(Families(families)).decode().removesuffix(END))
     return "".join([*parts, END if openmetrics else ""]).encode(), kind
+
+
+def encoder(accept: str) -> tuple[Any, str]:
+    """Return what writes the format that is accepted; the usual one if nobody can read that."""
+    try:
+        return choose_encoder(accept)
+    except Exception:  # such as a version that is no number
+        return choose_encoder("")
 
 
 def written(family: Any, openmetrics: bool) -> list[str]:

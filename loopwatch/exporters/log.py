@@ -100,7 +100,7 @@ def waits(stall: Stall) -> str:
 
 def short(advice: str) -> str:
     """Return the first sentence of an advice, without its full stop."""
-    first = SENTENCE_END.split(advice.strip(), maxsplit=1)[0].removesuffix(".")
+    first = SENTENCE_END.split(" ".join(advice.split()), maxsplit=1)[0].removesuffix(".")
     return first if len(first) <= ADVICE else f"{first[:ADVICE].rstrip()}..."
 
 

@@ -29,7 +29,7 @@ from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
 from loopwatch.core.fork import no_fork_while
-from loopwatch.core.guard import guarded, say
+from loopwatch.core.guard import guarded, is_due, say
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import SiteReading, Source
 from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
@@ -45,7 +45,6 @@ Row: TypeAlias = tuple[Metric, Labels, Value]
 _writing = threading.Lock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
 _sharing: set[ref[Sharing]] = set()
-_said: set[str] = set()  # what was complained of, once a process
 
 
 def active() -> bool:
@@ -241,6 +240,5 @@ def alive(process: int) -> bool:
 
 
 def say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
+    if is_due(text):
         say(logging.ERROR, "%s; the app is not affected", text)

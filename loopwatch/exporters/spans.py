@@ -22,6 +22,7 @@ from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
 from loopwatch.core.record_types import NONE, Source, Stall
 from loopwatch.core.request import unix_time
+from loopwatch.core.safe_text import safe
 from loopwatch.core.version import __version__
 from loopwatch.exporters import otel
 
@@ -155,6 +156,6 @@ def attributes(stall: Stall) -> dict[str, Any]:
         found["code.line.number"] = stall.site.line
     if stall.stack:
         found["code.stacktrace"] = "\n".join(
-            f'File "{f.file}", line {f.line}, in {f.function}' for f in stall.stack
+            f'File "{safe(f.file)}", line {f.line}, in {f.function}' for f in stall.stack
         )
     return {name: value for name, value in found.items() if value is not None}

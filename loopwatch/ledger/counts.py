@@ -56,6 +56,10 @@ class Table(Generic[Key, Row]):
             self._rest = self._rest_maker()
         return self._rest
 
+    def find(self, key: Key) -> Row | None:
+        """Return the row of `key`, None if it has none of its own."""
+        return self._rows.get(key)
+
     def __iter__(self) -> Iterator[Row]:
         rows = list(self._rows.values())
         return iter(rows if self._rest is None else [*rows, self._rest])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import OTHER
+from loopwatch.core.safe_text import label
 from loopwatch.ledger.counts import Counts, Table
 
 LABELS = 256
@@ -19,8 +20,12 @@ class LabelTable:
     def overflow(self) -> int:
         return self._rows.overflow
 
-    def add(self, label: str, seconds: float) -> None:
-        self._rows.get(label, lambda: (label, Counts()))[1].add(seconds)
+    def add(self, name: str, seconds: float) -> None:
+        row = self._rows.find(name)
+        if row is None:
+            kept = label(name)
+            row = self._rows.get(kept, lambda: (kept, Counts()))
+        row[1].add(seconds)
 
     def readings(self) -> dict[str, Histogram]:
-        return {label: counts.reading() for label, counts in self._rows}
+        return {name: counts.reading() for name, counts in self._rows}

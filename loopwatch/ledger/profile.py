@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from loopwatch.core.record_types import OTHER, Frame, Stall
+from loopwatch.core.safe_text import safe
 from loopwatch.core.version import __version__
 from loopwatch.ledger.counts import Table
 
@@ -103,8 +104,4 @@ def entry(frame: Frame) -> dict[str, Any]:
 
 def escaped(name: str) -> str:
     """Return a name without the separators of frames and lines."""
-    if name.isprintable() and ";" not in name:
-        return name
-    return "".join(
-        c if c.isprintable() and c != ";" else f"\\x{ord(c):02x}" for c in name
-    )  # a lone surrogate is not printable either, so the text can always be encoded
+    return safe(name).replace(";", "\\x3b")

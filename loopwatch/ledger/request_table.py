@@ -16,6 +16,7 @@ from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
 from loopwatch.core.record_types import OTHER, RequestReading
 from loopwatch.core.request import Request, clock
+from loopwatch.core.safe_text import label
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.counts import Table
 from loopwatch.ledger.request_row import RequestRow
@@ -175,15 +176,19 @@ class RequestTable:
         scope = request.scope
         route = self._template(scope, request.door)
         method = scope.get("method", WEBSOCKET)
-        label = method if method in METHODS or method is WEBSOCKET else OTHER
-        row = self._table.get(
-            (route, label),
-            lambda: RequestRow(
-                route, label, endpoint, self._steps.of_endpoint(endpoint), self._waited
-            ),
-        )
+        known = method if method in METHODS or method is WEBSOCKET else OTHER
+        row = self._table.find((route, known)) or self._new_row(route, known, endpoint)
         self._remember(request, endpoint, row)
         return row
+
+    def _new_row(self, route: str | None, method: str, endpoint: Any) -> RequestRow:
+        kept = None if route is None else label(route)
+        return self._table.get(
+            (kept, method),
+            lambda: RequestRow(
+                kept, method, endpoint, self._steps.of_endpoint(endpoint), self._waited
+            ),
+        )
 
     def _remember(self, request: Request, endpoint: Any, row: RequestRow) -> None:
         """Have the row found by its endpoint from now on, if that has no other; ask that once."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.core.record_types import NONE, OTHER
+from loopwatch.core.safe_text import label
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.counts import Table
 
@@ -73,8 +74,9 @@ class StepTable:
     def overflow(self) -> int:
         return self._rows.overflow
 
-    def of_label(self, label: str) -> StepRow:
-        return self._rows.get(label, lambda: StepRow(label))
+    def of_label(self, name: str) -> StepRow:
+        kept = label(name)
+        return self._rows.get(kept, lambda: StepRow(kept))
 
     def of_endpoint(self, endpoint: Any) -> StepRow:
         return self.none if endpoint is None else self.of_label(callable_name(endpoint))

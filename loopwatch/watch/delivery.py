@@ -195,7 +195,7 @@ class Delivery:
 
     def _run(self, shift: Shift) -> None:
         if shift.hangs is not None:
-            self._say(shift, "%r does not return; stalls go to the others meanwhile", shift.hangs)
+            self._say(shift, "%s does not return; stalls go to the others meanwhile", shift.hangs)
             shift.hangs = None
         while not shift.over and shift.bell.get():
             waiting = [*self._waiting]
@@ -250,9 +250,9 @@ class Delivery:
             shift.calling = None
             self._hanging.discard(id(called))
         if raised is not None:
-            self._remove(shift, called, "instrument %r raised and was removed", raised)
+            self._remove(shift, called, "instrument %s raised and was removed", raised)
         elif self._hangs[id(called)] >= HANGS:
-            self._remove(shift, called, "instrument %r was too slow too often and was removed")
+            self._remove(shift, called, "instrument %s was too slow too often and was removed")
 
     def _remove(
         self, shift: Shift, instrument: Any, why: str, error: BaseException | None = None
@@ -264,4 +264,13 @@ class Delivery:
 
     def _say(self, shift: Shift, text: str, what: Any, error: BaseException | None = None) -> None:
         if id(say) not in self._hanging:
-            self._call(shift, say, partial(say, logging.ERROR, text, what, exc_info=error))
+            self._call(shift, say, partial(say_of, text, what, error))
+
+
+def say_of(text: str, what: Any, error: BaseException | None) -> None:
+    """Log what is wrong with an instrument; its `repr` is its own code, as the rest of it is."""
+    try:
+        name = repr(what)
+    except Exception:
+        name = object.__repr__(what)
+    say(logging.ERROR, text, name, exc_info=error)

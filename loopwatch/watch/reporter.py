@@ -21,6 +21,7 @@ from loopwatch.core.guard import log_once
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import Instrument, SiteReading, Stall
 from loopwatch.core.request import unix_time
+from loopwatch.core.safe_text import encodable
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
 from loopwatch.explain.site import DEFAULT, SiteRules
@@ -128,13 +129,15 @@ class Reporter:
         except Exception:
             log_once("loopwatch.explain")
             started = unix_time(slow.started)
-            return Stall(started_at=started, duration=slow.duration, thread=slow.thread)
+            thread = encodable(slow.thread)
+            return Stall(started_at=started, duration=slow.duration, thread=thread)
         return self._advised(explanation)
 
     def _advised(self, explanation: Explanation) -> Stall:
         stall = explanation.stall
         try:
-            return replace(stall, advice=self._adviser.advise(stall, explanation.gil_released))
+            advice = self._adviser.advise(stall, explanation.gil_released)
+            return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")
             return stall

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from loopwatch.core.record_types import Snapshot, Stall, ThreadPoolReading
+from loopwatch.core.safe_text import label
 from loopwatch.core.version import __version__
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.stall_table import StallTable
@@ -68,4 +69,4 @@ def every(*counts: Counter[str]) -> dict[str, int]:
     whole = Counter(dict.fromkeys(OF_LOOPS, 0))
     for some in counts:
         whole.update(some)
-    return dict(whole)
+    return {label(reason): count for reason, count in whole.items()}

@@ -18,6 +18,7 @@ from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.holds import Wait
 from loopwatch.core.record_types import LoopReading
 from loopwatch.core.request import REQUEST, Request
+from loopwatch.core.safe_text import encodable, label
 from loopwatch.core.version import __version__
 from loopwatch.explain.route import lone, template
 from loopwatch.ledger.label_table import LabelTable
@@ -212,8 +213,8 @@ class WatchedLoop:
     def reading(self, now: float) -> LoopReading:
         busy, idle = self.times(now)
         return LoopReading(
-            loop=self.probe.kind,
-            thread=self.state.thread_name,
+            loop=label(self.probe.kind),
+            thread=encodable(self.state.thread_name),
             layers=self.layers(),
             blind=self.probe.blind,
             busy=busy,

@@ -12,7 +12,7 @@ from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopwatch.core.guard import log_once, say
+from loopwatch.core.guard import is_due, log_once, say
 from loopwatch.core.request import REQUEST, Request, begin
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.request_table import finish
@@ -27,7 +27,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _default: Watch | None = None
-_warned = False
 
 
 def default_watch() -> Watch:
@@ -167,9 +166,7 @@ class LoopWatchMiddleware(Front):
 
 
 def warn_once() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
+    if is_due(__name__):
         say(
             logging.WARNING,
             "loopwatch watches asyncio loops, and there is none here (trio?): it has no effect",

@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The directory of the mode, which is on meanwhile: as a fresh process has it."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue())  # type: ignore[no-untyped-call]
-    monkeypatch.setattr(multiprocess, "_said", set())
+    monkeypatch.setattr("loopwatch.core.guard._told", {})
     yield tmp_path
     multiprocess._places.clear()
 

@@ -28,7 +28,7 @@ def test_what_is_watched_does_the_same(kind: str, play: str, slow: float) -> Non
         pytest.skip(why)
     if speedups is None:
         pytest.skip("Python's twin shows in tracebacks, and in what wrong arguments raise")
-    told = {*guard._told}
+    told = {**guard._told}
     assert differences(PLAYS[play], kind, range(SEEDS[play]), slow) == []
     assert guard._told == told
 

@@ -69,8 +69,8 @@ def test_weight_is_never_nothing() -> None:
         ("a;b", r"a\x3bb"),
         ("a\nb 7", r"a\x0ab 7"),
         ("a\rb", r"a\x0db"),
-        ("a\u2028b", r"a\x2028b"),
-        ("\ud800", r"\xd800"),
+        ("a\u2028b", r"a\u2028b"),
+        ("\ud800", r"\ud800"),
         ("größe.<locals>.<lambda>", "größe.<locals>.<lambda>"),
     ],
 )

@@ -224,7 +224,10 @@ def test_without_the_compiled_twin_everything_works() -> None:
     assert printed.split() == ["False", "/one", "3"]
 
 
-def test_the_variable_is_the_one_that_everybody_asks(twin: Any) -> None:
+def test_the_variable_is_the_one_that_everybody_asks(
+    twin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_told", {})
     context = Context()
     request = context.run(begin, "door", "scope")
     assert context[REQUEST] is request
@@ -233,4 +236,4 @@ def test_the_variable_is_the_one_that_everybody_asks(twin: Any) -> None:
     assert inner.outer is request
     inner.scope = None
     assert context.run(begin, "door", "scope").outer is None
-    assert not guard._told & {"loopwatch.loop.slow_steps"}
+    assert not guard._told

@@ -127,7 +127,7 @@ def test_the_loop_is_not_held_meanwhile(loop: str, make_watch: MakeWatch) -> Non
 def test_a_collector_that_raises_is_an_answer_and_is_logged_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopwatch.core.guard._told", set())
+    monkeypatch.setattr("loopwatch.core.guard._told", {})
     registry = CollectorRegistry()
     registry.register(Broken())
     app = metrics(registry)

@@ -1,0 +1,52 @@
+"""A stall whose names come from code that may be hostile, made safe as it is made.
+
+Names are labels too, so they are the same in both. What is only shown (a file's path, source text,
+a thread's name) is kept as it is, but can always be encoded; whoever shows it escapes the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
+from loopwatch.core.safe_text import encodable, label
+
+
+def safe_stall(stall: Stall) -> Stall:
+    """Return a stall with the same numbers, and names that can be counted and encoded."""
+    return replace(
+        stall,
+        route=known(stall.route),
+        method=known(stall.method),
+        coroutine=known(stall.coroutine),
+        site=safe_site(stall.site),
+        stack=tuple(map(safe_frame, stall.stack)),
+        thread=encodable(stall.thread),
+        contributors=tuple(map(safe_contributor, stall.contributors)),
+        gil_holders=tuple(map(safe_holder, stall.gil_holders)),
+    )
+
+
+def known(name: str | None) -> str | None:
+    return None if name is None else label(name)
+
+
+def safe_site(site: Site) -> Site:
+    return replace(
+        site,
+        function=label(site.function),
+        file=encodable(site.file),
+        code=encodable(site.code),
+    )
+
+
+def safe_frame(frame: Frame) -> Frame:
+    return Frame(label(frame.function), encodable(frame.file), frame.line)
+
+
+def safe_contributor(part: Contributor) -> Contributor:
+    return replace(part, coroutine=label(part.coroutine))
+
+
+def safe_holder(holder: GilHolder) -> GilHolder:
+    return replace(holder, thread=encodable(holder.thread), site=safe_site(holder.site))
