@@ -38,13 +38,13 @@ def _patch() -> None:
     if _patched is None and _states:
         _original = _patched = asyncio.Handle._run
     if asyncio.Handle._run is not _patched:
+        _patched.forget()  # it would keep the loop that was the only one; the others it looks up
         if not _states:
             say(
                 logging.WARNING,
                 "asyncio.Handle._run was wrapped by somebody else after loopwatch, so loopwatch's "
                 "own wrapper stays beneath it and only passes through",
             )
-            _patched.forget()
         return
     if _states:
         _patched = timed_run(_original, _states, _eager)
@@ -71,7 +71,7 @@ class AsyncioProbe(Probe):
         ready = getattr(self.loop, "_ready", None)
         self.state.victim_search.line = lambda: in_line(ready or ())
         timed = timed_select(self.state, self.selector.select, ready)
-        self._replaced_select = Replaced(self.selector, "select", timed)
+        self._replaced.append(Replaced(self.selector, "select", timed))
         _states[self.loop] = self.state
         _patch()
         self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
@@ -79,7 +79,6 @@ class AsyncioProbe(Probe):
 
     def uninstall(self) -> None:
         super().uninstall()
-        self._replaced_select.put_back()
         if _states.pop(self.loop, None) is not None:
             _patch()
 

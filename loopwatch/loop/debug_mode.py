@@ -24,6 +24,7 @@ class DebugMode(logging.Filter):
     def __init__(self, probe: Probe) -> None:
         super().__init__()
         self.probe = probe
+        self._before: tuple[bool, float] | None = None
 
     def install(self) -> None:
         loop = self.probe.loop
@@ -35,6 +36,8 @@ class DebugMode(logging.Filter):
     def uninstall(self) -> None:
         ASYNCIO.removeFilter(self)
         loop = self.probe.loop
+        if self._before is None:
+            return
         debug, loop.slow_callback_duration = self._before
         if not loop.is_closed():
             loop.set_debug(debug)

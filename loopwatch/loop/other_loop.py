@@ -53,6 +53,11 @@ class HeartbeatProbe(Probe):
         self._schedule()
         self.glance()
 
+    def enter(self) -> None:
+        super().enter()
+        if not self.loop.is_running():
+            self.due = max(self.due, clock())
+
     def uninstall(self) -> None:
         self._scheduling.uninstall()
         if self._timer is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import CodeType
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from loopwatch.loop.loop_state import LoopState
-from loopwatch.loop.replaced import Replaced
+from loopwatch.loop.loop_state import LoopState, clock
+from loopwatch.loop.replaced import Replaced, of_instance
 
 LAYERS = ("requests", "watchdog", "gc")
 
@@ -32,17 +33,49 @@ class Probe:
         self.floor: frozenset[CodeType] = frozenset()  # stack samples end at this code
         self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
         self._closed: Callable[[], None] | None = None
+        self.entered: Callable[[], None] = self.enter  # called before each run but the first
+        self._replaced: list[Replaced] = []
+        self._turns_at_entry = state.turns
 
     def install(self, closed: Callable[[], None]) -> None:
         """Hook in; `closed` is called just before the loop closes."""
         self._closed = closed
         self._original_close = self.loop.close
-        self._replaced_close = Replaced(self.loop, "close", self._close)
+        self._original_run = of_instance(self.loop, "run_forever")
+        self._replaced.append(Replaced(self.loop, "close", self._close))
+        with suppress(AttributeError):
+            self._replaced.append(Replaced(self.loop, "run_forever", self._run))
 
     def uninstall(self) -> None:
-        """Restore what was replaced."""
+        """Restore what was replaced; also after an `install` that failed halfway."""
         self.state.closed = True
-        self._replaced_close.put_back()
+        while self._replaced:
+            self._replaced.pop().put_back()
+
+    def _run(self) -> Any:
+        """Replace the loop's own `run_forever`."""
+        self.entered()
+        if self._original_run is not None:
+            return self._original_run()
+        return type(self.loop).run_forever(self.loop)
+
+    def enter(self) -> None:
+        """The loop begins to run, again perhaps: what lies between two runs is no time of its."""
+        state = self.state
+        if self.loop.is_running():
+            return
+        now = clock()
+        state.installed += now - state.mark
+        state.mark = state.tick = now
+        self._turns_at_entry = state.turns
+
+    def rests(self) -> bool:
+        """Whether the loop has run, and does not run now."""
+        return self.state.turns != self._turns_at_entry and not self.loop.is_running()
+
+    def until(self, now: float) -> float:
+        """Return until when the loop's time counts: `now`, or its last run's end (clock, s)."""
+        return now if self.loop.is_running() else min(now, self.state.mark)
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""

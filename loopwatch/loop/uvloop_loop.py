@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import CodeType
+from typing import Any
 
 from loopwatch.loop.floor import below_current_task, parked_code
 from loopwatch.loop.libuv import Libuv
@@ -34,6 +35,7 @@ class UvloopProbe(Probe):
     def __init__(self, state: LoopState) -> None:
         super().__init__(state)
         self._libuv = Libuv(self.loop)
+        self._poll: Any = None
         self._scheduling = Scheduling(state, METHODS | TIME)
         self._runners: list[CodeType] = []
         self._learn(below_current_task())
@@ -46,7 +48,8 @@ class UvloopProbe(Probe):
 
     def uninstall(self) -> None:
         self._scheduling.uninstall()
-        self._poll.detach()
+        if self._poll is not None:
+            self._poll.detach()
         if self.loop.is_running() and threading.get_ident() != self.state.thread_id:
             self.state.closed = True
             self._scheduling.originals["call_soon_threadsafe"](self._give_back)
@@ -55,7 +58,8 @@ class UvloopProbe(Probe):
 
     def _give_back(self) -> None:
         """Close libuv's handles, on the loop's thread; until then, `close` must stay ours."""
-        self._poll.close()
+        if self._poll is not None:
+            self._poll.close()
         super().uninstall()
 
     def abandon(self) -> None:

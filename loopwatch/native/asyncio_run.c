@@ -183,10 +183,9 @@ run_with(TimedRun *self, LoopState *state, PyObject *const *args, size_t count, 
     done = PyObject_Vectorcall(self->run, args, count, names);
     state->owner = NULL;
     Raised aside = set_aside(done == NULL);
-    if (find_owner_of(args[0], &owner) < 0) {
-        PyErr_WriteUnraisable(args[0]);
+    if (put_back(aside, find_owner_of(args[0], &owner) < 0 ? drop_error(args[0]) : 0) < 0) {
+        Py_CLEAR(done);
     }
-    put_back(aside, 0);
     if (end_run(state, args[0], owner, done == NULL) < 0) {
         Py_CLEAR(done);
     }

@@ -95,13 +95,14 @@ begin_exchange(Exchange *self)
 static int
 end_request(Exchange *self, Request *request, int raised)
 {
-    PyObject *done = Py_None;
     Raised aside = set_aside(raised);
-    if (!finish_request(self->state, self->rows, request)) {
-        done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
+    int known = finish_request(self->state, self->rows, request);
+    if (known == 0) {
+        PyObject *done = PyObject_CallMethodOneArg(self->watched, str_finish, (PyObject *)request);
         Py_XDECREF(done);
+        known = done == NULL ? -1 : 1;
     }
-    return put_back(aside, done == NULL ? -1 : 0);
+    return put_back(aside, known);
 }
 
 /* Ends the request as the app has ended. An exception that is set stays set. */

@@ -139,7 +139,8 @@ add_to_known(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return failed < 0 ? NULL : Py_NewRef(Py_True);
 }
 
-/* Counts a request that ends within a step; 0, with nothing done, if Python has to do it. */
+/* Counts a request that ends within a step; 0, with nothing done, if Python has to do it; -1 with
+   an exception that has to reach the app. */
 int
 finish_request(LoopState *state, PyObject *rows, Request *request)
 {
@@ -150,9 +151,7 @@ finish_request(LoopState *state, PyObject *rows, Request *request)
     Py_INCREF(row);
     double now = read_clock();
     double began = state->mark > request->started ? state->mark : request->started;
-    if (add_to_row(row, request, now, now - began) < 0) {
-        PyErr_WriteUnraisable((PyObject *)row);
-    }
+    int failed = add_to_row(row, request, now, now - began) < 0 && drop_error((PyObject *)row) < 0;
     Py_DECREF(row);
-    return 1;
+    return failed ? -1 : 1;
 }

@@ -146,14 +146,39 @@ write_ends(LoopState *state)
     __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
 }
 
+static int
+raise_again(void *exception)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE((PyObject *)exception), (PyObject *)exception);
+    Py_DECREF((PyObject *)exception);
+    return -1;
+}
+
+/* Has the main thread raise the exception that is set in the next code that it runs: a Ctrl-C must
+   not be lost, and libuv, which called us, cannot pass it on. */
+static void
+raise_later(PyObject *where)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (value == NULL || Py_AddPendingCall(raise_again, value) < 0) {
+        PyErr_Restore(type, value, trace);
+        PyErr_WriteUnraisable(where);
+        return;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+}
+
 /* Calls a function of the loop state with the GIL; its exception is reported and dropped. */
 static void
 with_gil(LoopState *state, int (*function)(LoopState *, double), double at)
 {
     PyGILState_STATE gil = PyGILState_Ensure();
     Py_INCREF(state);
-    if (function(state, at) < 0) {
-        PyErr_WriteUnraisable((PyObject *)state);
+    if (function(state, at) < 0 && drop_error((PyObject *)state) < 0) {
+        raise_later((PyObject *)state);
     }
     Py_DECREF(state);
     PyGILState_Release(gil);

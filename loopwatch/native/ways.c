@@ -64,3 +64,13 @@ floats_of(const double *values)
     }
     return floats;
 }
+
+int
+drop_error(PyObject *where)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return -1;
+    }
+    PyErr_WriteUnraisable(where);
+    return 0;
+}

@@ -110,6 +110,10 @@ PyObject *counts_of(const Buckets *buckets); /* as a tuple */
 PyObject *floats_of(const double *values);   /* one a bucket, as a tuple */
 int to_float(PyObject *object, double *value); /* 0, or -1 with an exception set; ways.c */
 
+/* Reports the exception that is set, and drops it: 0. -1, with it still set, for one that has to
+   reach the app, such as a KeyboardInterrupt; ways.c. */
+int drop_error(PyObject *where);
+
 /* Calls a Python function for the slow way, with `took` as the last argument; -1 if it raised.
    `third` may be NULL. */
 int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *third, double took);

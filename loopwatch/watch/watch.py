@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -15,7 +14,6 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from loopwatch.core import options
 from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
-from loopwatch.core.guard import guarded
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
@@ -25,20 +23,16 @@ from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
-from loopwatch.loop.loop_state import clock
+from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
 from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
-from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
+from loopwatch.watch.watched_loop import LOOPS
 from loopwatch.watchdog.gc_pauses import GcPauses
-from loopwatch.watchdog.watchdog import Watchdog
-
-_watchdog = Watchdog()
-_attaching = threading.RLock()
 
 
-class Watch:
+class Watch(Attaching):
     """Watches event loops and records what holds them.
 
     `with Watch() as watch: asyncio.run(main())` watches every loop that begins to run meanwhile;
@@ -83,6 +77,7 @@ class Watch:
         live_after: float = 30.0,
         otel: bool = True,
     ) -> None:
+        super().__init__()
         self.slow_callback_duration = options.seconds(
             "slow_callback_duration", slow_callback_duration
         )
@@ -95,7 +90,6 @@ class Watch:
         exporters = default_exporters(log, otel, registry, metrics_host, metrics_port)
         self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
-        self._loops: dict[Any, WatchedLoop] = {}
         self._reporter = Reporter(
             (e for e in self._exporters if hasattr(e, "stalled")),
             options.site_patterns("allow", allow),
@@ -111,8 +105,8 @@ class Watch:
         self._reporter = self._reporter.afresh()
         self._past = Totals()
         self._pauses = PauseTable()
-        self._gc = GcPauses(self._pauses.add)
-        self._own_cost = OwnCost(_watchdog)
+        self._gc = GcPauses(self._pauses.add, self._rest)
+        self._own_cost = OwnCost(WATCHDOG)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -145,11 +139,10 @@ class Watch:
     def stop(self) -> None:
         """Put back what was there before; deliver what is left, but wait 2 s for that at most."""
         self.stopped = True
-        with _attaching:
+        with TURN:
             if self._adopting:
                 stop_adopting(self._adopt)
-            for loop in list(self._loops):
-                self._detach(loop)
+            self._stop_loops()
             self._gc.uninstall()
             self._started = self._adopting = False
         self._reporter.lines.stop()
@@ -233,64 +226,12 @@ class Watch:
         on_fork(self._after_fork)
         self._gc.install()
 
-    def _attach(self, loop: Any) -> WatchedLoop:
-        """Watch a loop; called in its thread."""
-        with _attaching:
-            if loop not in self._loops:
-                self._begin()
-                given = self.debug, self.trust_request_start, self.server_timing
-                watched = WatchedLoop(loop, self.slow_callback_duration, *given)
-                if (spans := self._exporters.spans()) is not None:
-                    watched.trace(spans.waited, spans.current)
-                watched.install(lambda: self._detach(loop))
-                self._loops = {**self._loops, loop: watched}
-                LOOPS[loop] = watched
-                self._reporter.delivery.begin()
-                _watchdog.add(watched.probe, watched.clocks, self._attend, self.native)
-                watched.begin()
-            return self._loops[loop]
-
-    def _adopt(self, loop: Any) -> None:
-        if loop not in LOOPS and not loop.is_closed():
-            self._attach(loop)
-
-    @guarded
-    def _detach(self, loop: Any) -> None:
-        """Watch a loop no more; what it counted stays."""
-        with _attaching:
-            watched = self._loops.get(loop)
-            if watched is None:
-                return
-            _watchdog.remove(watched.probe)
-            watched.probe.glance()
-            self._reporter.explain([watched])
-            totals = watched.totals(clock())
-            watched.uninstall()
-            left = {other: w for other, w in self._loops.items() if other is not loop}
-            self._loops, self._past = left, self._past + totals  # at once, for snapshots
-            LOOPS.pop(loop, None)
-            self._reporter.in_progress.forget(watched)
-        self._reporter.settle(all_of_them=not self._loops)
-        self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
-        self._exporters.flush()
-
-    def _attend(self) -> float | None:
-        """What the watchdog does at each look: nothing that may take long."""
-        loops = self._loops.values()
-        for watched in loops:
-            watched.threads.glance()
-        return self._reporter.attend(loops, clock(), self._exporters.due_in())
-
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""
-        global _attaching
-        _attaching = threading.RLock()
-        _watchdog.forget_thread()
+        TURN.anew()
+        WATCHDOG.forget_thread()
         STILL.abandon()
-        for loop, watched in self._loops.items():
-            watched.abandon()
-            LOOPS.pop(loop, None)
-        self._loops = {}
+        self._abandon_loops()
         self._reporter.lines.abandon()
         self._exporters.after_fork()
         self._gc.uninstall()

@@ -228,7 +228,7 @@ class WatchedLoop:
 
     def times(self, now: float) -> tuple[float | None, float | None]:
         """Return seconds busy and idle. Neither falls, though uvloop's idle time is later's."""
-        idle = self.probe.idle(now)
+        idle = self.probe.idle(now := self.probe.until(now))
         if idle is None:
             return None, None
         busy = now - self.state.installed - idle
@@ -237,7 +237,7 @@ class WatchedLoop:
         return self._busy_told, idle
 
     def lag(self, now: float) -> Histogram:
-        ticking, wall = Ticks(), now - self.state.installed
+        ticking, wall = Ticks(), (now := self.probe.until(now)) - self.state.installed
         ticking.add(self.probe.ticking(now))
         reading = lag(wall, self.state, self.estimated_ticks, ticking)
         self._lag_told = never_less(self._lag_told, reading)

@@ -15,6 +15,7 @@ from loopwatch.loop.loop_state import clock
 
 LONG_PAUSE = 0.005  # s
 PAUSES = 256  # long ones remembered
+FULL = 2  # the generation of a collection of everything
 
 _long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # began, ended; clock, s
 
@@ -29,10 +30,15 @@ def collecting(started: float, ended: float) -> float:
 
 
 class GcPauses:
-    """Calls `paused(generation, seconds)` after every collection."""
+    """Calls `paused(generation, seconds)` after every collection, and `before()` each full one.
 
-    def __init__(self, paused: Callable[[int, float], None]) -> None:
-        self._paused = paused
+    Both run on whichever thread collects, in the middle of its code.
+    """
+
+    def __init__(
+        self, paused: Callable[[int, float], None], before: Callable[[], None] = lambda: None
+    ) -> None:
+        self._paused, self._before = paused, before
         self._began = 0.0
 
     def install(self) -> None:
@@ -45,6 +51,8 @@ class GcPauses:
 
     def __call__(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
+            if info["generation"] == FULL:
+                self._before()
             self._began = clock()
         elif self._began:
             now = clock()

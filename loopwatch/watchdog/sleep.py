@@ -35,7 +35,18 @@ class Wake(NamedTuple):
     samplers: Collection[Sampler]  # of the loops to look at
 
 
-class Nap:
+class Settling:
+    """A sleep says when it refers to no loop but those that it was given last."""
+
+    settled: threading.Event | None = None
+
+    def settle(self) -> None:
+        settled, self.settled = self.settled, None
+        if settled is not None:
+            settled.set()
+
+
+class Nap(Settling):
     """Sleep without the compiled part."""
 
     watcher: Any = None
@@ -62,6 +73,7 @@ class Nap:
         keep_alive: KeepAlive | None,
     ) -> Wake | None:
         """Sleep until `due` (clock, s); return None after `end`."""
+        self.settle()
         ended = self._bell.acquire(timeout=max(SHORTEST, due - clock()))
         COLLECTOR.hold()
         if ended:
@@ -71,7 +83,7 @@ class Nap:
         return Wake(due, now, None, now - due > LATE, samplers)
 
 
-class Sleep:
+class Sleep(Settling):
     """The compiled sleep."""
 
     def __init__(self) -> None:
@@ -95,6 +107,7 @@ class Sleep:
     def close(self) -> None:
         """Release everything; on the thread that slept, or in a forked child."""
         self.watcher.close()
+        self._samplers, self._seen, self._unseen = None, [], []
 
     def until(
         self,
@@ -108,6 +121,7 @@ class Sleep:
         The keep-alive beats whenever the sleep asks for the GIL.
         """
         self._prepare(samplers, reader, keep_alive)
+        self.settle()
         meant, asked, moved, wanted = self.watcher.wait(due)
         COLLECTOR.hold()
         now = clock()

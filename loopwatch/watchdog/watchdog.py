@@ -60,11 +60,12 @@ class Watchdog:
 
     def _begin_anew(self) -> None:
         self._samplers: tuple[Sampler, ...] = ()  # replaced, never changed: read without a lock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may stop a watch
         self._sleep: Sleep | Nap | None = None
         self._thread: threading.Thread | None = None
         self.seconds = 0.0  # CPU time of the thread
         self.outside_samples = OutsideSamples()
+        self._settled: threading.Event | None = None  # set as the thread has forgotten a loop
         self._attend_by = math.inf  # when `attend` needs its next call; clock, s
 
     def add(self, probe: Probe, clocks: Clocks, attend: Attend, native: bool = False) -> None:
@@ -76,11 +77,21 @@ class Watchdog:
             if self._sleep is not None:
                 self._sleep.alter()
                 return
-            self._sleep = Sleep() if COMPILED else Nap()
-            self._thread = threading.Thread(
-                target=self._run, args=(self._sleep,), name="loopwatch-watchdog", daemon=True
-            )
-            self._thread.start()
+            self._start()
+
+    def _start(self) -> None:
+        """Start the thread. Raises RuntimeError if the process may have no more of them."""
+        sleep = Sleep() if COMPILED else Nap()
+        thread = threading.Thread(
+            target=self._run, args=(sleep,), name="loopwatch-watchdog", daemon=True
+        )
+        try:
+            thread.start()
+        except BaseException:
+            self._samplers = ()
+            sleep.close()
+            raise
+        self._sleep, self._thread = sleep, thread
 
     def _look_from_outside(self, clocks: Clocks) -> None:
         try:
@@ -88,8 +99,9 @@ class Watchdog:
         except (RuntimeError, OSError) as reason:
             say(logging.WARNING, "native=True has no effect: %s", reason)
 
-    def remove(self, probe: Probe) -> None:
-        """Forget a loop; end the thread with the last one."""
+    def remove(self, probe: Probe, wait: bool = True) -> threading.Event | None:
+        """Forget a loop; end the thread with the last one. Without `wait` for that end, return what
+        is set once the thread refers to the loop no more."""
         with self._lock:
             for sampler in self._samplers:
                 if sampler.probe is probe:
@@ -97,14 +109,18 @@ class Watchdog:
             self._samplers = tuple(s for s in self._samplers if s.probe is not probe)
             sleep, thread = self._sleep, self._thread
             if sleep is None or thread is None:
-                return
+                return None
+            settled = threading.Event()
             if self._samplers:
+                self._settled = settled
                 sleep.alter()
-                return
+                return settled
             self._sleep = self._thread = None
+            sleep.settled = settled
             sleep.end()
-        if thread is not threading.current_thread():
+        if wait and thread is not threading.current_thread():
             thread.join(timeout=5.0)
+        return settled
 
     def forget_thread(self) -> None:
         """Start afresh after a fork: the child has no such thread, and the lock may stay held."""
@@ -116,15 +132,28 @@ class Watchdog:
 
     def _run(self, sleep: Sleep | Nap) -> None:
         reader, threads = ProcessReader(sleep.watcher), OtherThreads()
-        due, before = clock(), self.seconds
-        while (
-            wake := sleep.until(due, self._samplers, reader, self.outside_samples.keep_alive)
-        ) is not None:
-            reader.due = due = self._look(wake, reader, threads)
+        due: float | None = clock()
+        before = self.seconds
+        while due is not None:
+            due = self._turn(sleep, due, reader, threads)
             self.seconds = before + time.thread_time()
         self.outside_samples.rest()
         reader.close()
         sleep.close()
+        sleep.settle()
+
+    def _turn(
+        self, sleep: Sleep | Nap, due: float, reader: ProcessReader, threads: OtherThreads
+    ) -> float | None:
+        """Sleep, then look; return when to look next, None at the end. While it sleeps, this frame
+        refers to no loop: one that the app drops could not be collected."""
+        if self._settled is not None:  # read before the samplers, which were changed before it
+            sleep.settled, self._settled = self._settled, None
+        wake = sleep.until(due, self._samplers, reader, self.outside_samples.keep_alive)
+        if wake is None:
+            return None
+        reader.due = due = self._look(wake, reader, threads)
+        return due
 
     def _look(self, wake: Wake, reader: ProcessReader, threads: OtherThreads) -> float:
         """Look at the loops of a wake; return when to look next at the latest (clock, s).

@@ -1,0 +1,173 @@
+"""Loops come under a watch and leave it: dropped without close, at rest, or unwatchable."""
+
+import asyncio
+import gc
+import logging
+import selectors
+import threading
+import time
+import weakref
+from typing import Any
+
+import pytest
+
+from loopwatch import Watch
+from loopwatch.loop.thread_pools import ThreadPool
+from loopwatch.watch.delivery import Delivery
+from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
+from loopwatch.watchdog.clocks import Clocks
+from loopwatch.watchdog.watchdog import Watchdog
+from tests.conftest import MakeWatch, loop_factory, private_watch, run_on
+from tests.test_stop import loop_state, process_state
+
+
+def dropped(watch: Watch, inside: bool) -> "weakref.ref[Any]":
+    """Run a loop, and drop it without closing it."""
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        if inside:
+            watch.start()
+        await asyncio.sleep(0)
+
+    loop.run_until_complete(main())
+    return weakref.ref(loop)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("inside", [False, True])
+def test_dropped_loops_are_not_kept(inside: bool, make_watch: MakeWatch) -> None:
+    watch = make_watch()
+    if not inside:
+        watch.start()
+    loops = [dropped(watch, inside) for _ in range(20)]
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 20
+    assert not LOOPS
+    watch.stop()
+
+
+def test_a_loop_that_rested_is_watched_again(loop: str) -> None:
+    """A full collection lets go of it; its next run is watched, and nothing counted is lost."""
+    before = process_state()
+    with private_watch() as watch:
+        running = loop_factory(loop)()
+        bare = loop_state(running)
+        for _ in range(3):
+            running.run_until_complete(asyncio.sleep(0.01))
+            gc.collect()
+            assert running not in LOOPS
+            assert watch.snapshot().loops == ()
+        running.call_soon(time.sleep, 0.12)
+        running.run_until_complete(asyncio.sleep(0.01))
+        assert len(watch.snapshot().loops) == 1
+        assert len(watch.stalls) == 1
+        assert watch.snapshot().idle > 0.03
+        gc.collect()
+        watch.stop()
+        assert {**loop_state(running), "handler": None} == {**bare, "handler": None}
+        running.close()
+    assert process_state() == before
+
+
+def test_the_gap_between_two_runs_is_nobodys(loop: str) -> None:
+    with private_watch() as watch:
+        running = loop_factory(loop)()
+        running.run_until_complete(asyncio.sleep(0.01))
+        time.sleep(0.3)
+        between = watch.snapshot()
+        running.run_until_complete(asyncio.sleep(0.01))
+        after = watch.snapshot()
+        running.close()
+    assert watch.stalls == ()
+    for reading in (between, after):
+        assert reading.busy + reading.idle < 0.2
+        assert max(r.lag.quantile(0.99) or 0.0 for r in reading.loops) < 0.2
+
+
+PARTS = [
+    *((ThreadPool, "install"), (Clocks, "begin"), (Watchdog, "add"), (Delivery, "begin")),
+    (WatchedLoop, "begin"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), PARTS)
+def test_what_fails_halfway_leaves_nothing(
+    loop: str,
+    owner: type,
+    name: str,
+    make_watch: MakeWatch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = process_state()
+    watch = make_watch(debug=True)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("as planned")
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        of_loop = loop_state(running)
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            watch.start()
+        await asyncio.sleep(0)
+        assert loop_state(running) == of_loop
+        assert running not in LOOPS
+        assert watch.snapshot().loops == ()
+        watch.start()
+        assert len(watch.snapshot().loops) == 1
+
+    run_on(loop, main())
+    watch.stop()
+    assert process_state() == before
+    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == ["loopwatch cannot watch this loop, which runs as before: as planned"]
+
+
+def test_a_selector_of_slots_is_left_alone(make_watch: MakeWatch) -> None:
+    class Slots(selectors.DefaultSelector):
+        __slots__ = ()
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "select":
+                raise AttributeError("'Slots' object attribute 'select' is read-only")
+            super().__setattr__(name, value)
+
+    watch = make_watch()
+
+    async def main() -> None:
+        before = loop_state(asyncio.get_running_loop())
+        watch.start()
+        assert loop_state(asyncio.get_running_loop()) == before
+
+    running = asyncio.SelectorEventLoop(Slots())
+    running.run_until_complete(main())
+    running.close()
+    assert running.is_closed()
+
+
+def test_without_threads_the_app_runs_unwatched(
+    loop: str,
+    make_watch: MakeWatch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, watch = process_state(), make_watch()
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> str:
+        watch.start()
+        return "done"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        assert run_on(loop, main()) == "done"
+        watch.stop()
+    assert process_state() == before
+    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len([text for text in told if "cannot watch this loop" in text]) == 1
