@@ -105,7 +105,7 @@ def test_asking_again_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_an_error_ends_it_and_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("loopwatch.core.guard._told", set())
+    monkeypatch.setattr("loopwatch.core.guard._told", {})
     monkeypatch.setattr(module, "requests_in_flight", lambda loop, older_than: [1, 2])
 
     def charge(request: Any) -> None:
