@@ -11,7 +11,7 @@ import pytest
 
 from .calm import BUSY, DISTURBED
 
-BUDGET = 40  # repetitions of one run in CI: a calm machine needs few, one that lies busy needs them
+BUDGET = 40  # repetitions in CI, a run: 2 cores at rest needed 0 to 2, busy ones 12
 
 
 class Tally:
