@@ -27,9 +27,9 @@ def per_request(setup: Setup, requests: int, batches: int) -> list[float]:
     """One figure per batch, excluding start-up, warm-up and the marks between batches."""
     with TemporaryDirectory() as folder:
         out = Path(folder, "out")
-        with serving(setup, _callgrind(out), DILATION) as child:
-            _start_counting(child)
-            _drive(child, requests, batches)
+        with serving(setup, callgrind(out), DILATION) as child:
+            start_counting(child)
+            drive(child, requests, batches)
             return _figures(out, requests, batches)
 
 
@@ -39,21 +39,22 @@ def over(base: Setup, other: Setup, requests: int, batches: int) -> list[float]:
     return [mine / its for its, mine in zip(one, two, strict=True)]
 
 
-def _callgrind(out: Path) -> list[str]:
+def callgrind(out: Path, *more: str) -> list[str]:
     return [
         *("valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no"),
         *("--dump-before=getloadavg", f"--callgrind-out-file={out}"),
+        *more,
     ]
 
 
-def _start_counting(child: Child) -> None:
+def start_counting(child: Child) -> None:
     command = ["callgrind_control", "-i", "on", str(child.pid)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if "OK" not in done.stdout:
         raise RuntimeError(f"callgrind_control could not switch counting on: {done.stdout.strip()}")
 
 
-def _drive(child: Child, requests: int, batches: int) -> None:
+def drive(child: Child, requests: int, batches: int) -> None:
     def rest() -> None:
         _wait_until_idle(child.pid)
 

@@ -15,21 +15,28 @@ typedef void (*unref_function)(void *);
 
 #define LARGEST 4096 /* bytes that a handle of libuv may need */
 
+/* One holder less: libuv has no GIL as it releases a handle. */
+static void
+release_poll(LibuvPoll *poll)
+{
+    if (__atomic_sub_fetch(&poll->holders, 1, __ATOMIC_ACQ_REL) == 0) {
+        PyMem_RawFree(poll);
+    }
+}
+
 static void
 on_closed(void *handle)
 {
     LibuvPoll *poll = poll_of(handle);
     PyMem_RawFree((char *)handle - PREFIX);
-    if (--poll->open == 0 && poll->owner == NULL) {
-        PyMem_RawFree(poll);
-    }
+    release_poll(poll);
 }
 
 /* The loop state has ended. */
 void
 abandon_poll(LibuvPoll *poll)
 {
-    poll->state = NULL;
+    part_poll(poll);
 }
 
 static void
@@ -73,11 +80,8 @@ libuv_poll_dealloc(LibuvPollObject *self)
 {
     LibuvPoll *poll = self->poll;
     if (poll != NULL) {
-        poll->owner = NULL;
         part_poll(poll);
-        if (poll->open == 0) {
-            PyMem_RawFree(poll);
-        } /* else libuv still has our handles */
+        release_poll(poll);
     }
     Py_TYPE(self)->tp_free(self);
 }
@@ -98,7 +102,7 @@ open_handle(LibuvPoll *poll, Py_ssize_t size, int first, void (*function)(void *
         return NULL;
     }
     *(LibuvPoll **)memory = poll;
-    poll->open++;
+    poll->holders++;
     ((start_function)poll->functions[first + 1])(handle, function);
     ((unref_function)poll->functions[UNREF])(handle);
     return handle;
@@ -163,7 +167,7 @@ libuv_poll_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
-    poll->owner = (PyObject *)self;
+    poll->holders = 1;
     poll->loop = PyLong_AsVoidPtr(loop);
     if (poll->loop == NULL && !PyErr_Occurred()) {
         PyErr_SetString(PyExc_ValueError, "the address of a loop must not be 0");

@@ -18,11 +18,24 @@
    Readers on other threads find `loop` NULL once the handles are closed, since reading a closed
    loop would crash. A reader has the GIL, as the closing code does, or `guard`, which the closing
    code takes as well: the watchdog reads without the GIL. The guard is held for one such reading
-   only. */
+   only.
+
+   A watch may be stopped on another thread while libuv calls us. A callback says that it is `busy`
+   and then looks for `state`; who parts the two takes `state` away and then waits until nobody is
+   `busy`. A callback that needs the GIL is not busy meanwhile, since who parts them has the GIL. */
 
 #include "libuv_poll.h"
 
-static double
+#ifdef _WIN32
+#define YIELD() ((void)0) /* there is no uvloop */
+#else
+#include <sched.h>
+#define YIELD() sched_yield()
+#endif
+
+#define YIELDS 100000 /* in a forked child a callback of a thread that is gone may look busy */
+
+double
 idle_since(LibuvPoll *poll, uint64_t *idle)
 {
     *idle = ((time_function)poll->functions[IDLE_TIME])(poll->loop);
@@ -36,10 +49,10 @@ libuv_time(LibuvPoll *poll)
 }
 
 /* Returns the moment at which a poll that is over returned. */
-static double
-came_back(LibuvPoll *poll, double idle, double now)
+double
+came_back(LibuvPoll *poll, const LoopState *state, double idle, double now)
 {
-    double entered = poll->state->tick, back = entered + idle;
+    double entered = state->tick, back = entered + idle;
     double own = poll->seen != 0.0 ? poll->seen : libuv_time(poll);
     back = own > back ? own : back;
     return back < now ? back : now;
@@ -70,7 +83,7 @@ since_poll(LibuvPoll *poll, double now, int *waits)
         return now;
     }
     *waits = 0;
-    return came_back(poll, idle, now);
+    return came_back(poll, poll->state, idle, now);
 }
 
 static PyThread_type_lock guard, spare; /* made with the first poll; spare: for a forked child */
@@ -118,146 +131,18 @@ since_poll_of(LoopState *state, double now, int *waits)
     return since;
 }
 
-/* Separates a poll from its loop state, so that it is not read any more. */
+/* Separates a poll from its loop state: no reader and no callback uses either any more. */
 void
 part_poll(LibuvPoll *poll)
 {
     take_guard();
-    poll->loop = NULL;
     if (poll->state != NULL) {
         poll->state->poll = NULL;
-        poll->state = NULL;
+        __atomic_store_n(&poll->state, NULL, __ATOMIC_SEQ_CST);
     }
     give_guard();
-}
-
-/* ------------------------------------------------------ called by libuv, without the GIL */
-
-static void
-write_begins(LoopState *state)
-{
-    __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-static void
-write_ends(LoopState *state)
-{
-    __atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
-}
-
-static int
-raise_again(void *exception)
-{
-    PyErr_SetObject((PyObject *)Py_TYPE((PyObject *)exception), (PyObject *)exception);
-    Py_DECREF((PyObject *)exception);
-    return -1;
-}
-
-/* Has the main thread raise the exception that is set in the next code that it runs: a Ctrl-C must
-   not be lost, and libuv, which called us, cannot pass it on. */
-static void
-raise_later(PyObject *where)
-{
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (value == NULL || Py_AddPendingCall(raise_again, value) < 0) {
-        PyErr_Restore(type, value, trace);
-        PyErr_WriteUnraisable(where);
-        return;
+    for (int n = 0; n < YIELDS && __atomic_load_n(&poll->busy, __ATOMIC_SEQ_CST); n++) {
+        YIELD();
     }
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-}
-
-/* Calls a function of the loop state with the GIL; its exception is reported and dropped. */
-static void
-with_gil(LoopState *state, int (*function)(LoopState *, double), double at)
-{
-    PyGILState_STATE gil = PyGILState_Ensure();
-    Py_INCREF(state);
-    if (function(state, at) < 0 && drop_error((PyObject *)state) < 0) {
-        raise_later((PyObject *)state);
-    }
-    Py_DECREF(state);
-    PyGILState_Release(gil);
-}
-
-/* Has Python file what the poll phase ran, as a gap: it was long, or a request began in it. */
-static int
-end_callbacks(LoopState *state, double took)
-{
-    PyObject *entered = is_there(state->entered) ? state->entered : NULL;
-    if (entered != NULL) {
-        return slow_way(wired.share_step, (PyObject *)state, Py_None, Py_None, took);
-    }
-    PyObject *seconds = PyFloat_FromDouble(took);
-    PyObject *done = seconds == NULL ? NULL
-                                     : PyObject_CallFunctionObjArgs(wired.end_gap, state, seconds, NULL);
-    Py_XDECREF(seconds);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-static int
-end_gap_then_tick(LoopState *state, double ended)
-{
-    double gap = ended - state->mark;
-    int failed = 0;
-    state->mark = ended;
-    if (gap >= wired.first || is_there(state->entered)) {
-        failed = end_callbacks(state, gap);
-    }
-    return end_tick(state, ended) < 0 || failed < 0 ? -1 : 0;
-}
-
-void
-on_prepare(void *handle)
-{
-    LibuvPoll *poll = poll_of(handle);
-    LoopState *state = poll->state;
-    if (state == NULL) {
-        return;
-    }
-    double now = read_clock();
-    if (now - state->mark >= wired.first || state->noted || is_there(state->entered) ||
-        ends_slowly(state, now - state->tick)) {
-        with_gil(state, end_gap_then_tick, now);
-        now = read_clock();
-    }
-    else {
-        end_tick(state, now); /* needs no GIL here */
-    }
-    write_begins(state);
-    state->mark = state->tick = now;
-    idle_since(poll, &poll->idle_before);
-    poll->seen = 0.0;
-    state->polling = 1;
-    write_ends(state);
-}
-
-void
-on_check(void *handle)
-{
-    LibuvPoll *poll = poll_of(handle);
-    LoopState *state = poll->state;
-    if (state == NULL || !state->polling) {
-        return;
-    }
-    uint64_t unused;
-    double now = read_clock(), idle = idle_since(poll, &unused);
-    double back = clock_step != 0.0 ? now : came_back(poll, idle, now); /* libuv's is not even */
-    write_begins(state);
-    state->idle += back - state->tick;
-    state->tick = back;
-    state->mark = now;
-    state->polling = 0;
-    write_ends(state);
-    if (state->asleep) {
-        wake_watcher();
-    }
-    if (now - back >= wired.first || is_there(state->entered)) {
-        with_gil(state, end_callbacks, now - back);
-    }
+    poll->loop = NULL;
 }

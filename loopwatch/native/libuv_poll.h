@@ -17,8 +17,8 @@ struct LibuvPoll {
     LoopState *state;          /* borrowed: `abandon_poll` is called at its end */
     uint64_t idle_before;  /* ns, as the poll began */
     double seen;           /* the loop's own time before uvloop set it in this poll, s; or 0.0 */
-    int open;              /* handles that libuv has not released */
-    PyObject *owner;       /* borrowed: the LibuvPollObject; NULL once that has ended */
+    int busy;              /* a callback uses `state` and `loop`: see part_poll */
+    int holders;           /* handles that libuv has not released, and the LibuvPollObject */
 };
 
 typedef uint64_t (*time_function)(const void *);
@@ -31,8 +31,10 @@ poll_of(void *handle)
     return *(LibuvPoll **)((char *)handle - PREFIX);
 }
 
-void on_prepare(void *handle); /* libuv_poll.c */
+void on_prepare(void *handle); /* libuv_callbacks.c */
 void on_check(void *handle);
+double idle_since(LibuvPoll *poll, uint64_t *idle); /* libuv_poll.c */
+double came_back(LibuvPoll *poll, const LoopState *state, double idle, double now);
 int make_guards(void);
 void part_poll(LibuvPoll *poll);
 

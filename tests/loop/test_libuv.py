@@ -130,6 +130,49 @@ def test_the_loop_closes_once_its_handles_are_closed() -> None:
     assert printed.split() == ["closed"]
 
 
+@pytest.mark.skipif(speedups is None, reason="the compiled part was not built")
+def test_a_poll_is_parted_on_another_thread_while_libuv_calls_it() -> None:
+    """Nothing that a callback uses is taken away, or freed, while it runs."""
+    printed = run_script("""
+        import asyncio, sys, threading, time, uvloop
+        from loopwatch.loop.libuv import Libuv
+        from tests.loop.test_libuv import a_state
+
+        sys.setswitchinterval(1e-6)
+        polls, parted, over = [], 0, threading.Event()
+
+        def part():
+            while not over.is_set():
+                if polls:
+                    polls[-1].detach()
+                time.sleep(0)
+
+        async def main():
+            global parted
+            loop, until = asyncio.get_running_loop(), time.monotonic() + 2
+            threads = [threading.Thread(target=part) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            while time.monotonic() < until:
+                state = a_state(loop)
+                poll = Libuv(loop).open(state)
+                polls.append(poll)
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                polls.clear()
+                poll.close()
+                del poll, state
+                parted += 1
+            over.set()
+            for thread in threads:
+                thread.join()
+
+        uvloop.run(main())
+        print(parted > 100)
+    """)
+    assert printed.split() == ["True"]
+
+
 def test_a_loop_that_is_closed_past_us_says_so_and_lives() -> None:
     """Whoever calls the class's own `close` is told that a handle is open; nothing crashes."""
     printed = run_script("""

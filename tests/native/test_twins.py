@@ -144,6 +144,7 @@ CONSTANTS_ALONE = {
     "timed_soon.c FEW": "Python's own calls",
     "libuv_handles.c LARGEST": "the handles of C",
     "libuv_poll.h PREFIX": "the handles of C",
+    "libuv_poll.c YIELDS": "in Python the GIL is held throughout",
     "glance.c SETTLED": "the compiled sleep",
     "glance.c AT_ONCE": "the compiled sleep",
     "watcher.c OFTEN": "the compiled sleep",
