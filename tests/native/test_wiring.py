@@ -65,7 +65,8 @@ def test_only_the_main_interpreter_has_the_compiled_twin() -> None:
         except ImportError:
             import _interpreters as interpreters
             other = interpreters.create("legacy")
-        code = "import sys; sys.path[:0] = %r; import loopwatch.core.speedups as s; print(s.speedups)"
+        code = "import sys; sys.path[:0] = %r; from loopwatch.core import speedups as s; "
+        code += "print(s.speedups)"
         run = getattr(interpreters, "run_string", None) or interpreters.exec
         run(other, code % (sys.path,))
         interpreters.destroy(other)
