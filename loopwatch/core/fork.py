@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
+from typing import TypeAlias
 from weakref import WeakMethod
+
+Lock: TypeAlias = "threading.RLock"
 
 _tellers: list[WeakMethod[Callable[[], None]]] = []
 _armed = False
-_locks: list[threading.Lock] = []
-_held: list[threading.Lock] = []  # by the thread that forks
+_locks: list[Lock] = []
+_held: dict[int, list[Lock]] = {}  # by the id of the thread that forks: several may fork at once
 
-PATIENCE = 1.0  # s that a fork waits for a lock
+PATIENCE = 1.0  # s that a fork waits for all locks
 
 
 def on_fork(tell: Callable[[], None]) -> None:
@@ -33,18 +37,34 @@ def _tell() -> None:
             tell()
 
 
-def no_fork_while(lock: threading.Lock) -> None:
-    """Make forks wait while a lock is held: otherwise it would stay held in the child for ever."""
+def no_fork_while(lock: Lock) -> None:
+    """Make forks wait while a lock is held, which must be reentrant: otherwise it would stay held
+    in the child for ever. What holds it for longer than `PATIENCE` is not waited for, and the
+    child's lock is made anew."""
     if not _locks and hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go_in_child)
     if lock not in _locks:
         _locks.append(lock)
 
 
 def _hold() -> None:
-    _held.extend(lock for lock in _locks if lock.acquire(timeout=PATIENCE))
+    deadline = time.monotonic() + PATIENCE
+    taken = _held.setdefault(threading.get_ident(), [])
+    for lock in _locks:
+        if lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            taken.append(lock)
 
 
 def _let_go() -> None:
-    while _held:
-        _held.pop().release()
+    for lock in reversed(_held.pop(threading.get_ident(), [])):
+        lock.release()
+
+
+def _let_go_in_child() -> None:
+    _let_go()
+    _held.clear()  # of threads that do not exist here
+    for lock in _locks:
+        if lock.acquire(blocking=False):
+            lock.release()
+        else:
+            lock._at_fork_reinit()  # type: ignore[attr-defined]

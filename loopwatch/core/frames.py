@@ -23,7 +23,7 @@ class Still:
     """A context in which no garbage collection begins by itself; it may be entered many times."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may read a snapshot within
         self._inside = 0
         self._before = gc.get_threshold()
 
@@ -46,7 +46,7 @@ class Still:
         """Leave the context in a forked child, where the threads inside do not exist."""
         if self._inside:
             self._restore()
-        self._lock, self._inside = threading.Lock(), 0
+        self._lock, self._inside = threading.RLock(), 0
 
     def _restore(self) -> None:
         if not gc.get_threshold()[0]:  # else other code has set it meanwhile

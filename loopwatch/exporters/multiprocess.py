@@ -42,7 +42,7 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 Numbers: TypeAlias = tuple[float, ...]
 Row: TypeAlias = tuple[Metric, Labels, Value]
 
-_writing = threading.Lock()
+_writing = threading.RLock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
 _sharing: set[ref[Sharing]] = set()
 
@@ -62,7 +62,7 @@ class Sharing:
         self._rows: deque[Row] = deque()  # of that reading, not written yet
         self._told: dict[Metric, dict[Labels, Numbers]] = {metric: {} for metric in METRICS}
         self._checked = False
-        self._turn = threading.Lock()  # an older reading is not written after a newer one
+        self._turn = threading.RLock()  # an older reading is not written after a newer one
         _sharing.add(ref(self, _sharing.discard))
         no_fork_while(_writing)
 

@@ -20,6 +20,7 @@ from weakref import ref
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from loopwatch.core.fork import no_fork_while
 from loopwatch.core.guard import guarded
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import Source
@@ -38,6 +39,7 @@ class MetricBridge:
         self._ended: dict[ref[Source], Series] = {}  # what each had counted when it went
         self._past: Series = {}  # the same, added up, of those that cannot come back
         self._lock = threading.RLock()
+        no_fork_while(self._lock)
         self._read_at = float("-inf")
         self._series: Series = {}
         self._told: dict[tuple[str, Labels], Histogram] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -30,7 +30,8 @@ from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, 
 
 Bucket: TypeAlias = tuple[str, float] | tuple[str, float, Exemplar]
 
-_collectors: WeakKeyDictionary[CollectorRegistry, SnapshotCollector] = WeakKeyDictionary()
+# by the id of the registry, which keeps its collector; that knows watches, which know registries
+_collectors: WeakValueDictionary[int, SnapshotCollector] = WeakValueDictionary()
 
 
 class SnapshotCollector(Collector):
@@ -49,23 +50,23 @@ class SnapshotCollector(Collector):
 
 def register(registry: CollectorRegistry, source: Source) -> None:
     """Export a source through a registry; raises ValueError if a metric's name is taken."""
-    collector = _collectors.get(registry)
+    collector = _collectors.get(id(registry))
     if collector is None:
         collector = SnapshotCollector()
         registry.register(collector)
-        _collectors[registry] = collector
+        _collectors[id(registry)] = collector
     if source not in collector.sources:
         collector.sources = (*collector.sources, source)
 
 
 def unregister(registry: CollectorRegistry, source: Source) -> None:
     """Undo `register`; the last source takes the collector with it."""
-    collector = _collectors.get(registry)
+    collector = _collectors.get(id(registry))
     if collector is None:
         return
     collector.sources = tuple(s for s in collector.sources if s is not source)
     if not collector.sources:
-        del _collectors[registry]
+        del _collectors[id(registry)]
         registry.unregister(collector)
 
 

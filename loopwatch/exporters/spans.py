@@ -17,6 +17,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
+from loopwatch.core.fork import no_fork_while
 from loopwatch.core.guard import guarded, log_once
 from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
@@ -26,7 +27,8 @@ from loopwatch.core.safe_text import safe
 from loopwatch.core.version import __version__
 from loopwatch.exporters import otel
 
-_linking = threading.Lock()  # a stall may be told while a request that waited for it ends
+_linking = threading.RLock()  # a stall may be told while a request that waited for it ends
+no_fork_while(_linking)
 
 LINKS = 32  # of one stall's span to requests, and of one request's span to stalls
 

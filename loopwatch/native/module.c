@@ -171,12 +171,10 @@ ready_types(PyObject *module)
 static int
 execute(PyObject *module)
 {
-    static PyInterpreterState *owner = NULL;
-    if (owner != NULL && owner != PyInterpreterState_Get()) {
-        PyErr_SetString(PyExc_ImportError, "loopwatch._speedups serves one interpreter a process");
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "loopwatch._speedups serves the main interpreter only");
         return -1;
     }
-    owner = PyInterpreterState_Get();
     int agrees = clock_agrees();
     if (agrees <= 0) {
         if (agrees == 0) {

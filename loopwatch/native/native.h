@@ -31,8 +31,9 @@
    Python.
 
    The GIL guards everything, except what libuv_poll.c and the files of watcher.h say. There is one
-   wiring per process: a second interpreter is refused at import, and a build without the GIL does
-   not compile. Python does the work there. Types are static, so they cost nothing at each step. */
+   wiring per process: any but the main interpreter is refused at import, and a build without the
+   GIL does not compile. Python does the work there. Types are static, so they cost nothing at each
+   step. */
 
 #ifndef LOOPWATCH_NATIVE_H
 #define LOOPWATCH_NATIVE_H

@@ -64,7 +64,7 @@ class Delivery:
         self._parcels: deque[Parcel] = deque()
         self._bell: SimpleQueue[bool] = SimpleQueue()
         self._waiting: deque[threading.Event] = deque()  # of those who wait for the end
-        self._lock = threading.Lock()  # held for the change of shifts, never over a call
+        self._lock = threading.RLock()  # held for the change of shifts, never over a call
         self._shift: Shift | None = None
         self._threads: WeakSet[threading.Thread] = WeakSet()  # of all shifts
         self._hanging: set[int] = set()  # ids of what does not return

@@ -10,6 +10,7 @@ import gc
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from loopwatch.loop.loop_state import clock
 
@@ -40,14 +41,14 @@ class GcPauses:
     ) -> None:
         self._paused, self._before = paused, before
         self._began = 0.0
+        self._listener = Listener(self)
 
     def install(self) -> None:
-        if self not in gc.callbacks:
-            gc.callbacks.append(self)
+        if self._listener not in gc.callbacks:
+            gc.callbacks.append(self._listener)
 
     def uninstall(self) -> None:
-        if self in gc.callbacks:
-            gc.callbacks.remove(self)
+        self._listener.leave()
 
     def __call__(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
@@ -59,3 +60,20 @@ class GcPauses:
             if now - self._began >= LONG_PAUSE:
                 _long.append((self._began, now))
             self._paused(info["generation"], now - self._began)
+
+
+class Listener:
+    """What the collector calls. It does not keep what it tells, and goes with it: a watch may be
+    dropped without being stopped."""
+
+    def __init__(self, pauses: GcPauses) -> None:
+        self._pauses = ref(pauses, self.leave)
+
+    def leave(self, _: object = None) -> None:
+        if self in gc.callbacks:
+            gc.callbacks.remove(self)
+
+    def __call__(self, phase: str, info: dict[str, Any]) -> None:
+        pauses = self._pauses()
+        if pauses is not None:
+            pauses(phase, info)

@@ -37,7 +37,7 @@ class Outside:
 
     def __init__(self) -> None:
         self._py_spy = find_py_spy()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.keep_alive = KeepAlive()
         self._helper: Helper | None = None
         self._last_resort: weakref.finalize[..., Outside] | None = None
@@ -67,7 +67,7 @@ class Outside:
 
     def abandon(self) -> None:
         """`stop` for good in a forked child: process and keep-alive belong to the parent."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.keep_alive.abandon()
         helper, self._helper, self.ready = self._helper, None, False
         if helper is not None:

@@ -35,7 +35,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from loopwatch.core.guard import guarded, say
+from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 from loopwatch.watchdog.clocks import LONGEST, Clocks
@@ -45,6 +45,8 @@ from loopwatch.watchdog.outside_samples import OutsideSamples
 from loopwatch.watchdog.process_reading import ProcessReader
 from loopwatch.watchdog.sampler import Sampler
 from loopwatch.watchdog.sleep import COMPILED, Nap, Sleep, Wake
+
+AGAIN = 0.5  # s after which it goes on, if something of its own has failed
 
 Attend = Callable[[], float | None]
 
@@ -135,7 +137,12 @@ class Watchdog:
         due: float | None = clock()
         before = self.seconds
         while due is not None:
-            due = self._turn(sleep, due, reader, threads)
+            try:
+                due = self._turn(sleep, due, reader, threads)
+            except BaseException:  # SystemExit as well: without this thread nobody watches
+                log_once("loopwatch.watchdog, which goes on")
+                COLLECTOR.let_go()
+                time.sleep(AGAIN)
             self.seconds = before + time.thread_time()
         self.outside_samples.rest()
         reader.close()

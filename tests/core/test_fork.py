@@ -126,3 +126,48 @@ def test_a_fork_while_waiting_for_loops_has_both_wait(loop: str) -> None:
 def test_workers_forked_after_a_first_request_count_their_own(loop: str) -> None:
     """As with a server that loads the app first and forks then."""
     assert run_script(PREFORKED, loop).strip() == "[0, 0, 0]"
+
+
+def test_a_lock_is_free_in_the_child_whoever_held_it() -> None:
+    """Several threads fork while others hold the locks: no child waits for a lock for ever."""
+    printed = run_script("""
+        import os, threading, time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from loopwatch.core import fork
+        from tests.forking import fork as forked
+
+        fork.PATIENCE = 0.05
+        locks = [threading.RLock() for _ in range(3)]
+        for lock in locks:
+            fork.no_fork_while(lock)
+        ended = threading.Event()
+
+        def hold(lock, seconds):
+            while not ended.is_set():
+                with lock:
+                    time.sleep(seconds)
+                time.sleep(0)
+
+        def child():
+            for lock in locks:
+                assert lock.acquire(timeout=1.0), "held for ever"
+                lock.release()
+                threading.Thread(target=lock.acquire).start()
+
+        def parent():
+            for _ in range(10):
+                _, status = os.waitpid(forked(child), 0)
+                codes.append(os.waitstatus_to_exitcode(status))
+
+        codes = []
+        threads = [threading.Thread(target=hold, args=(locks[0], 0.0))]
+        threads += [threading.Thread(target=hold, args=(locks[2], 0.2))]
+        threads += (forkers := [threading.Thread(target=parent) for _ in range(3)])
+        for thread in threads:
+            thread.start()
+        for thread in forkers:
+            thread.join()
+        ended.set()
+        print(codes == [0] * 30 or codes)
+    """)
+    assert printed.strip() == "True"

@@ -53,3 +53,24 @@ def test_nothing_works_before_it_was_wired() -> None:
         "TypeError: edges must be a tuple of 1 to 16, got ()",
         "None (1,) (0,)",
     ]
+
+
+def test_only_the_main_interpreter_has_the_compiled_twin() -> None:
+    """A legacy subinterpreter takes the Python way, and its end takes nothing from the others."""
+    printed = run_script("""
+        import sys
+        try:
+            import _xxsubinterpreters as interpreters
+            other = interpreters.create(isolated=False)
+        except ImportError:
+            import _interpreters as interpreters
+            other = interpreters.create("legacy")
+        code = "import sys; sys.path[:0] = %r; from loopwatch.core import speedups as s; "
+        code += "print(s.speedups)"
+        run = getattr(interpreters, "run_string", None) or interpreters.exec
+        run(other, code % (sys.path,))
+        interpreters.destroy(other)
+        import loopwatch.core.speedups as twin
+        print(twin.speedups is not None)
+    """)
+    assert printed.split() == ["None", "True"]

@@ -10,8 +10,10 @@ import weakref
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from loopwatch import Watch
+from loopwatch.core import guard
 from loopwatch.loop.thread_pools import ThreadPool
 from loopwatch.watch.delivery import Delivery
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
@@ -171,3 +173,51 @@ def test_without_threads_the_app_runs_unwatched(
     assert process_state() == before
     told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len([text for text in told if "cannot watch this loop" in text]) == 1
+
+
+def test_a_watch_that_is_never_stopped_is_collected(loop: str) -> None:
+    listeners = len(gc.callbacks)
+
+    def use() -> "weakref.ref[Watch]":
+        watch = private_watch(registry=CollectorRegistry())
+
+        async def main() -> None:
+            watch.start()
+            await asyncio.sleep(0)
+
+        run_on(loop, main())
+        return weakref.ref(watch)
+
+    left = [use() for _ in range(3)]
+    gc.collect()
+    assert [watch() for watch in left] == [None] * 3
+    assert len(gc.callbacks) == listeners
+
+
+def test_the_watchdog_goes_on_after_an_error_of_its_own(
+    loop: str,
+    make_watch: MakeWatch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch, look, failed = make_watch(), Watchdog._look, list[int]()
+
+    def failing(self: Watchdog, *given: Any) -> float:
+        if not failed:
+            failed.append(1)
+            raise SystemExit
+        return look(self, *given)
+
+    async def main() -> None:
+        monkeypatch.setattr(Watchdog, "_look", failing)
+        monkeypatch.setattr(guard, "_told", set())
+        watch.start()
+        time.sleep(0.2)
+        await asyncio.sleep(1.0)
+        time.sleep(0.2)
+        await asyncio.sleep(0.05)
+
+    run_on(loop, main())
+    assert failed
+    assert watch.stalls[-1].stack
+    assert "loopwatch.watchdog, which goes on" in caplog.text
