@@ -67,4 +67,4 @@ def _let_go_in_child() -> None:
         if lock.acquire(blocking=False):
             lock.release()
         else:
-            lock._at_fork_reinit()  # type: ignore[attr-defined]
+            lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001, as threading does

@@ -140,8 +140,8 @@ class Watchdog:
             try:
                 due = self._turn(sleep, due, reader, threads)
             except BaseException:  # SystemExit as well: without this thread nobody watches
-                log_once("loopwatch.watchdog, which goes on")
                 COLLECTOR.let_go()
+                log_once("loopwatch.watchdog, which goes on")
                 time.sleep(AGAIN)
             self.seconds = before + time.thread_time()
         self.outside_samples.rest()

@@ -210,7 +210,7 @@ def test_the_watchdog_goes_on_after_an_error_of_its_own(
 
     async def main() -> None:
         monkeypatch.setattr(Watchdog, "_look", failing)
-        monkeypatch.setattr(guard, "_told", set())
+        monkeypatch.setattr(guard, "_told", {})
         watch.start()
         time.sleep(0.2)
         await asyncio.sleep(1.0)
