@@ -84,10 +84,20 @@ class RecentRequest:
 
     def without(self, *sites: str) -> Bounded:
         """Return the latency that it would have had if these sites had not stalled."""
-        mine = [b for b in self.blames if b.site in sites]
-        after = sum(b.after for b in mine)
-        less = (sum(b.most for b in mine), sum(b.seconds for b in mine), sum(b.least for b in mine))
-        return Bounded(*(max(self.running, self.latency - after - part) for part in less))
+        most = seconds = least = 0.0  # a loop: this is done for thousands of requests at a time
+        latency = self.latency
+        for blame in self.blames:
+            if blame.site in sites:
+                latency -= blame.after
+                most += blame.most
+                seconds += blame.seconds
+                least += blame.least
+        shortest = self.running
+        return Bounded(
+            max(shortest, latency - most),
+            max(shortest, latency - seconds),
+            max(shortest, latency - least),
+        )
 
 
 @dataclass(frozen=True, slots=True)
