@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
+from loopwatch.core.breath import breathe
+
 RECENT = 1024  # requests of a route and method that are remembered
 SURE = 0.001  # s between the bounds below which a latency counts as known
 PARTS = 5  # doubles of each request: when it arrived; its latency, queued, running, stalled
@@ -92,6 +94,7 @@ class RecentRequest:
                 most += blame.most
                 seconds += blame.seconds
                 least += blame.least
+        breathe()
         shortest = self.running
         return Bounded(
             max(shortest, latency - most),
@@ -220,6 +223,7 @@ class Recent:
         blames = dict(self.blames)
         numbers = array("d", self.numbers)
         for place, at in enumerate(range(0, len(numbers), PARTS)):
+            breathe()
             arrived, *parts = numbers[at : at + PARTS]
             started_at = arrived + self.to_unix
             yield RecentRequest.of(route, method, started_at, parts, blames.get(place, ()))

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+from loopwatch.core.breath import begin_to_pause
 from loopwatch.core.fork import on_fork
 
 WAITING = 32  # askers that wait for the answers of one thread, beyond which it is busy
@@ -142,6 +143,7 @@ class SharedAnswers:
         self._running = True
 
     def _work(self) -> None:
+        begin_to_pause()
         while (job := self._next()) is not None:
             began = time.thread_time()
             outcome = made(job.make)
