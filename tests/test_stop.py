@@ -17,6 +17,12 @@ from .asgi import Message, Receive, Send, answer, visit
 from .conftest import MakeWatch, private_watch, run_on
 
 
+def answering() -> set[threading.Thread]:
+    """Return the threads of mounted apps: they end by themselves, 5 s after the last question."""
+    names = ("loopwatch-page", "loopwatch-metrics", "loopwatch-scrape")
+    return {thread for thread in threading.enumerate() if thread.name in names}
+
+
 def process_state() -> dict[str, Any]:
     """Return what loopwatch touches in the process."""
     state = {
@@ -26,7 +32,7 @@ def process_state() -> dict[str, Any]:
         "gc.callbacks": list(gc.callbacks),
         "asyncio filters": list(logging.getLogger("asyncio").filters),
         "asyncio level": logging.getLogger("asyncio").level,
-        "threads": {thread for thread in threading.enumerate() if "loopwatch" in thread.name},
+        "threads": {t for t in threading.enumerate() if "loopwatch" in t.name} - answering(),
     }
     try:
         import uvloop

@@ -12,6 +12,7 @@ from contextvars import Context
 from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from loopwatch.core.breath import breathe
 from loopwatch.core.recent import Blame
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.core.request import Request
@@ -79,6 +80,7 @@ def blames(waits: Iterable[Wait]) -> Iterator[Blame]:
 
     Its time in line ends where the next hold begins that it waited for: no second counts twice.
     """
+    breathe()
     ordered = sorted(waits, key=lambda wait: wait.hold.started)
     for wait, later in zip_longest(ordered, ordered[1:]):
         stall = wait.hold.stall

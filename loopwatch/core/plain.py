@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from loopwatch.core.breath import breathe
+
 BULKY = "bulky"  # marks a field that is left out of JSON
 
 
@@ -23,6 +25,7 @@ def plain(value: Any) -> Any:
 
 def members(record: Any) -> dict[str, Any]:
     """Return a record's fields by name, except those that are left out of JSON."""
+    breathe()
     return {name: getattr(record, name) for name in told(record.__class__)}
 
 

@@ -1,29 +1,27 @@
 """A metrics port of each process: the first free one from a number on.
 
-Opened on a thread of its own, since the server asks for the host's name, which may take long.
+Opened on a thread of its own, since looking up the host's name may take long.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from loopwatch.core.guard import guarded, say
+from loopwatch.exporters.http_server import BoundedServer, start_http_server
+from loopwatch.exporters.wsgi_app import Livez, MetricsApp
 
 TRIES = 64  # ports
 LAST = 65535
 PATIENCE = 5.0  # s for a thread to end
-
-Livez: TypeAlias = Callable[[], tuple[bool, dict[str, Any]]]
 
 
 class MetricsPort:
@@ -70,14 +68,13 @@ class MetricsPort:
         last = min(self._first + TRIES - 1, LAST)
         for port in range(self._first, last + 1):
             try:
-                self._server, thread = start_http_server(port, self._host, self._registry)
+                server = start_http_server(port, self._host)
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     continue
                 self._say_none(f"{self._host} port {port} cannot be had ({reason(error)})")
                 return
-            thread.name = "loopwatch-metrics"
-            self._server.set_app(self._beside_livez(self._server.get_app()))
+            self._serve(server)
             host = f"[{self._host}]" if ":" in self._host else self._host
             say(
                 logging.INFO,
@@ -88,17 +85,11 @@ class MetricsPort:
             return
         self._say_none(f"{self._host} ports {self._first} to {last} are all taken")
 
-    def _beside_livez(self, metrics: Any) -> Any:
-        def app(environ: Any, start_response: Any) -> Any:
-            if self.livez is None or environ.get("PATH_INFO") != "/livez":
-                return metrics(environ, start_response)
-            alive, report = self.livez()
-            status = "200 OK" if alive else "503 Service Unavailable"
-            headers = [("content-type", "application/json"), ("cache-control", "no-store")]
-            start_response(status, headers)
-            return [json.dumps(report).encode()]
-
-        return app
+    def _serve(self, server: BoundedServer) -> None:
+        server.set_app(MetricsApp(self._registry, self._host, server.server_name, self.livez))
+        self._server = server
+        name = "loopwatch-metrics"
+        threading.Thread(target=server.serve_forever, name=name, daemon=True).start()
 
     def _say_none(self, why: str) -> None:
         say(

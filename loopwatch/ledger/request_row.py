@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from loopwatch.core.breath import breathe
 from loopwatch.core.exemplars import Exemplar, Exemplars
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.holds import Hold, Wait, blames
@@ -92,6 +93,7 @@ class RequestRow(RowNumbers):
         self.exemplars = Exemplars(SECONDS_EDGES)
 
     def reading(self, recent: bool) -> RequestReading:
+        breathe()
         own, rest = self.running - self.background, self.queued + self.stalled
         waiting = self.time - own - rest  # no call in between: the numbers are consistent
         parts = self.queued, own, self.stalled, waiting, self.pooled, self.background

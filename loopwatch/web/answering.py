@@ -1,16 +1,17 @@
 """An ASGI app that answers GET and HEAD on its own thread.
 
-So a request costs the loop almost nothing, and works even if all worker threads are busy.
+So a request costs the loop almost nothing, and works even if all worker threads are busy. Requests
+for the same thing share an answer, and a client that has left gets none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
-from loopwatch.core.fork import on_fork
+from loopwatch.exporters.shared_answers import PATIENCE, BusyError, Outcome, SharedAnswers
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +40,13 @@ class Answer(NamedTuple):
     headers: Headers = ()
 
 
+class Question(NamedTuple):
+    """What was asked: those whose `key` is the same get the same answer."""
+
+    key: Hashable
+    make: Callable[[], Answer]
+
+
 def text_answer(status: int, text: str, *headers: tuple[str, str]) -> Answer:
     """Return an answer with one line of text."""
     return Answer(status, Body(f"{text}\n".encode() if text else b"", TEXT), headers)
@@ -49,16 +57,11 @@ class Answering:
 
     policy = "default-src 'none'; frame-ancestors 'none'"  # what a browser may do with an answer
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._after_fork()
-        on_fork(self._after_fork)
+    def __init__(self, name: str, share: float, longest: float) -> None:
+        self._answers = SharedAnswers(name, share, longest)
 
-    def _after_fork(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self._name)
-
-    def find(self, scope: Scope) -> Callable[[], Answer] | None:
-        """Return a function that makes the answer on the app's thread; None for an unknown path."""
+    def find(self, scope: Scope) -> Answer | Question | None:
+        """Return the answer, or what makes it on the app's own thread; None: nothing is there."""
         raise NotImplementedError
 
     def missing(self) -> Answer:
@@ -71,20 +74,71 @@ class Answering:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
-            answer = await self._answer(scope)
-            policy = ("content-security-policy", self.policy)
-            await respond(scope["method"], answer, (policy, *HEADERS), send)
+            answer = await self._answer(scope, receive)
+            if answer is not None:
+                policy = ("content-security-policy", self.policy)
+                await respond(scope["method"], answer, (policy, *HEADERS), send)
 
-    async def _answer(self, scope: Scope) -> Answer:
-        make = self.find(scope)
-        if make is None:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+        """Return the answer; None if the client has left meanwhile."""
+        found = self.find(scope)
+        if found is None:
             return self.missing()
         if scope["method"] not in METHODS:
             allow = ", ".join(METHODS)
             return text_answer(405, f"method not allowed; use {allow}", ("allow", allow))
+        if isinstance(found, Answer):
+            return found
         if asyncio._get_running_loop() is None:  # trio
-            return make()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, make)
+            return found.make()
+        known: Answer | None = self._answers.kept(found.key)
+        try:
+            return known or await shared(self._answers, found, receive)
+        except BusyError as busy:
+            return text_answer(503, f"{busy}; ask later", ("retry-after", str(busy.retry_after)))
+
+
+async def shared(answers: SharedAnswers, question: Question, receive: Receive) -> Answer | None:
+    """Return the next answer to a question, None if the client leaves before; raises BusyError."""
+    loop = asyncio.get_running_loop()
+    coming: asyncio.Future[Outcome] = loop.create_future()
+
+    def tell(outcome: Outcome) -> None:
+        with suppress(RuntimeError):  # the loop has closed
+            loop.call_soon_threadsafe(settle, coming, outcome)
+
+    leave = answers.join(*question, tell)
+    leaving = asyncio.ensure_future(has_left(receive))
+    try:
+        await asyncio.wait((coming, leaving), timeout=PATIENCE, return_when="FIRST_COMPLETED")
+    finally:
+        leave()
+        left = leaving.done()
+        leaving.cancel()
+    if coming.done():
+        answer: Answer = coming.result().result()
+        return answer
+    if left:
+        return None
+    raise BusyError(PATIENCE)
+
+
+def settle(coming: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not coming.done():
+        coming.set_result(outcome)
+
+
+async def has_left(receive: Receive) -> None:
+    """Return once the client has left; never if that is not told."""
+    more = True
+    with suppress(Exception):
+        while (message := await receive())["type"] != "http.disconnect":
+            if not more:  # whoever says that again and again says nothing else
+                break
+            more = message.get("more_body", False)
+        else:
+            return
+    await asyncio.get_running_loop().create_future()
 
 
 async def respond(method: str, answer: Answer, more: Headers, send: Send) -> None:

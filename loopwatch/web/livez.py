@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from loopwatch.watch.watch import Watch
-from loopwatch.web.answering import Answer, Answering, App, Body, Scope
+from loopwatch.web.answering import Answer, Answering, App, Body, Question, Scope
+
+SHARE = 1.0  # of the time may go into it: it takes little, and must be of now
 
 
 def livez(watch: Watch) -> App:
@@ -16,11 +17,11 @@ def livez(watch: Watch) -> App:
 
 class Livez(Answering):
     def __init__(self, watch: Watch) -> None:
-        super().__init__("loopwatch-livez")
+        super().__init__("loopwatch-livez", SHARE, 0.0)
         self._watch = watch
 
-    def find(self, scope: Scope) -> Callable[[], Answer] | None:
-        return self._answer_now
+    def find(self, scope: Scope) -> Question:
+        return Question("livez", self._answer_now)
 
     def _answer_now(self) -> Answer:
         alive, report = self._watch.liveness()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,9 +15,11 @@ from loopwatch.core import options
 from loopwatch.core.guard import log_once
 from loopwatch.exporters import multiprocess
 from loopwatch.exporters.exposition import render
-from loopwatch.web.answering import Answer, Answering, App, Body, Scope, text_answer
+from loopwatch.web.answering import Answer, Answering, App, Body, Question, Scope, text_answer
 
 ZIPPED = 6  # level: nearly as small as 9, in a third of the time
+SHARE = 0.05  # of the time may go into making answers
+LONGEST = 1.0  # s, at most, for which an answer is given again because of that
 TRIES = 3  # readings of the workers' files, which may change during a reading
 
 
@@ -43,11 +44,12 @@ class Metrics(Answering):
     """Answers at any path."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__("loopwatch-metrics")
+        super().__init__("loopwatch-metrics", SHARE, LONGEST)
         self._registry = registry
 
-    def find(self, scope: Scope) -> Callable[[], Answer]:
-        return partial(self._safely, scope)
+    def find(self, scope: Scope) -> Question:
+        asked = header(scope, b"accept"), header(scope, b"accept-encoding")
+        return Question((scope.get("query_string"), *asked), partial(self._safely, scope))
 
     def _safely(self, scope: Scope) -> Answer:
         tries = TRIES if multiprocess.active() else 1

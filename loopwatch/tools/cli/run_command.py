@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
 import signal
 import sys
@@ -14,11 +13,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from loopwatch.core.hosts import is_loopback, is_welcome
 from loopwatch.tools.cli import target
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.watch.watch import Watch
+from loopwatch.web.answering import HEADERS, respond, text_answer
 from loopwatch.web.livez import livez
-from loopwatch.web.metrics_app import metrics
+from loopwatch.web.metrics_app import header, metrics
 from loopwatch.web.middleware import LoopWatchMiddleware
 from loopwatch.web.page import page
 
@@ -50,7 +51,8 @@ def run(arguments: Namespace) -> int:
             )
             warn_if_open(arguments.admin_host)
             try:
-                with serving.served_beside(admin(watch), own):
+                beside = admin(watch, arguments.admin_host, own.getsockname()[0])
+                with serving.served_beside(beside, own):
                     watched = LoopWatchMiddleware(app, watch=watch)
                     started = serving.serve(
                         watched, listener, arguments.loop, not arguments.no_access_log
@@ -82,23 +84,24 @@ def check_loop(loop: str) -> None:
         )
 
 
-def admin(watch: Watch) -> Callable[..., Awaitable[None]]:
-    """Return the app of the admin port: `/metrics`, `/livez`, and the page."""
+def admin(watch: Watch, host: str, address: str) -> Callable[..., Awaitable[None]]:
+    """Return the app of the admin port, which listens on a host's address: `/metrics`, `/livez`,
+    and the page."""
     apps = {"/metrics": metrics(), "/livez": livez(watch)}
     live = page(watch)
 
     async def route(scope: Any, receive: Any, send: Any) -> None:
+        if not is_welcome(header(scope, b"host"), host, address):
+            answer = text_answer(421, "this port is not that host's")
+            await respond(scope["method"], answer, HEADERS, send)
+            return
         await apps.get(scope.get("path", "").rstrip("/"), live)(scope, receive, send)
 
     return route
 
 
 def warn_if_open(host: str) -> None:
-    try:
-        closed = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        closed = host == "localhost"
-    if not closed:
+    if not is_loopback(host):
         say(f"loopwatch: every client that reaches {host} can read function names, files, routes")
 
 

@@ -17,6 +17,7 @@ from loopwatch.tools.cli.command_error import CommandError
 try:
     import uvicorn
     from uvicorn.config import LOGGING_CONFIG
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ModuleNotFoundError as error:
     raise CommandError(
         f"loopwatch run must have {error.name}, and it is not installed: "
@@ -24,6 +25,9 @@ except ModuleNotFoundError as error:
     ) from error
 
 GRACE = 10  # s for requests under way at the end
+CONNECTIONS = 100  # of the admin port, open at once; the oldest idle one makes room for another
+READING = 5.0  # s to wait there for a client that sends a request
+BACKLOG = 16  # connections there that are not accepted yet
 Loop = Literal["auto", "asyncio", "uvloop"]
 
 
@@ -85,10 +89,39 @@ def log_config() -> dict[str, Any]:
     return config
 
 
+class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """One connection of the admin port: idle ones are closed, and there is a bound on all."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.began = self.loop.time()
+        self.loop.call_later(READING, self.close_unless_asked)
+        others = [c for c in self.connections if not c.transport.is_closing()]
+        if len(others) > CONNECTIONS:
+            idle = (c for c in others if c is not self and c.idle)
+            min(idle, key=lambda c: c.began, default=self).transport.abort()
+
+    @property
+    def idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def close_unless_asked(self) -> None:
+        if self.cycle is None:
+            self.transport.abort()
+
+
 @contextmanager
 def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
     """Serve an app on its own thread and loop: it answers while other loops are held."""
-    config = uvicorn.Config(app, loop="asyncio", ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        backlog=BACKLOG,
+    )
     config.load()
     server = uvicorn.Server(config)
     thread = threading.Thread(

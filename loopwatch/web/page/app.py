@@ -6,10 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from loopwatch.watch.watch import Watch
-from loopwatch.web.answering import Answer, Answering, App, Body, Scope, text_answer
+from loopwatch.web.answering import Answer, Answering, App, Body, Question, Scope, text_answer
 from loopwatch.web.page.answers import Answers
 from loopwatch.web.page.html_page import DOCUMENT, POLICY
-from loopwatch.web.page.tails_json import Tails, since
+from loopwatch.web.page.tails_json import since, tails_body
+
+SHARE = 0.05  # of the time may go into making answers, whatever is asked
+LONGEST = 5.0  # s, at most, for which an answer is given again because of that
 
 
 def page(watch: Watch) -> App:
@@ -35,30 +38,33 @@ class Page(Answering):
     policy = POLICY
 
     def __init__(self, watch: Watch) -> None:
-        super().__init__("loopwatch-page")
+        super().__init__("loopwatch-page", SHARE, LONGEST)
         answers = Answers(watch)
-        self._tails = Tails(watch)
-        self._makers: dict[str, Callable[[], Body]] = {
+        self._tails = partial(tails_body, watch)
+        self._makers: dict[str, Callable[..., Body]] = {
             "": lambda: DOCUMENT,
             "snapshot.json": answers.snapshot,
             "stalls.json": answers.stalls,
             "flamegraph.folded": answers.folded,
             "profile.speedscope.json": answers.speedscope,
-            "tails.json": self._tails.body,
+            "tails.json": self._tails,
         }
 
-    def find(self, scope: Scope) -> Callable[[], Answer] | None:
+    def find(self, scope: Scope) -> Answer | Question | None:
         path = relative_path(scope)
-        maker = self._makers.get(path.removeprefix("/").removesuffix("/"))
+        name = path.removeprefix("/").removesuffix("/")
+        maker = self._makers.get(name)
         if maker is None:
             return None
         if not path:  # the page loads files relative to itself, so its URL needs the slash
-            return lambda: text_answer(307, "", ("location", with_slash(scope)))
+            return text_answer(307, "", ("location", with_slash(scope)))
+        if not name:
+            return Answer(200, DOCUMENT)
         try:
-            make = partial(maker, since(scope)) if maker == self._tails.body else maker
+            asked = (since(scope),) if maker is self._tails else ()
         except ValueError as error:
-            return partial(text_answer, 400, str(error))
-        return lambda: Answer(200, make())
+            return text_answer(400, str(error))
+        return Question((name, *asked), lambda: Answer(200, maker(*asked)))
 
     def missing(self) -> Answer:
         names = " ".join(name or "/" for name in self._makers)

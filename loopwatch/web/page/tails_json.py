@@ -2,50 +2,38 @@
 
 Like `what_if`, it holds the GIL for some microseconds for each request looked at: for each route,
 the latest 1024 requests, once for each site. So the answer has only the routes that waited most for
-stalls, then those with most requests. It is kept for so long that `SHARE` holds.
+stalls, then those with most requests. Queries since nearly the same moment get the same answer.
 """
 
 from __future__ import annotations
 
 import math
 import platform
-import time
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qs
 
 from loopwatch.core.plain import plain
 from loopwatch.core.record_types import RequestReading, Snapshot
+from loopwatch.core.request import clock, unix_time
 from loopwatch.core.tails import AT, RouteTails, route_tails
 from loopwatch.watch.watch import Watch
 from loopwatch.web.answering import Body
 from loopwatch.web.page.answers import JSON, dumped
 
 ROUTES = 12  # routes and methods
-SHARE = 0.05  # of the time, at most, goes into answers to one query
+STEP = 0.1  # s: `since` is rounded down to a multiple of it
+BEGAN = clock()  # almost no request arrived before
 
 
-class Tails:
-    """Answers of `tails.json`; one thread at a time calls it."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._told = Body(b"", JSON)
-        self._since = -1.0
-        self._due = 0.0  # on time.monotonic's clock
-
-    def body(self, since: float = 0.0) -> Body:
-        """Return the tails of the requests that arrived after `since` (Unix time, s)."""
-        if since != self._since or time.monotonic() >= self._due:
-            began = time.thread_time()
-            self._told = Body(dumped(tails(self._watch.snapshot(), since)).encode(), JSON)
-            self._since = since
-            self._due = time.monotonic() + (time.thread_time() - began) / SHARE
-        return self._told
+def tails_body(watch: Watch, since: float = 0.0) -> Body:
+    """Return what the requests that arrived after `since` (Unix time, s) tell."""
+    return Body(dumped(tails(watch.snapshot(), since)).encode(), JSON)
 
 
 def since(scope: Any) -> float:
-    """Return the query's `since`, by default 0; raises ValueError if it is not a time."""
+    """Return the query's `since` in steps, 0 without one or if it is before every request; raises
+    ValueError for what is no time."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     text = query.get("since", ["0"])[-1]
     try:
@@ -54,7 +42,7 @@ def since(scope: Any) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise ValueError("since must be a Unix time in seconds, such as 1700000000.5")
-    return value
+    return round(value // STEP * STEP, 1) if value > unix_time(BEGAN) else 0.0
 
 
 def tails(snapshot: Snapshot, since: float) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """`loopwatch run`: serves, answers beside, ends."""
 
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +93,31 @@ def test_metrics_in_the_format_asked_for() -> None:
         families = text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
         names = {family.name for family in families}
         assert {"loopwatch_stall_seconds", "loopwatch_info", "process_cpu_seconds"} <= names
+
+
+def test_a_foreign_host_is_told_nothing() -> None:
+    """Not even by a page whose own name resolves to this machine."""
+    with running("shop:app") as run:
+        port = run.admin.rpartition(":")[2]
+        for path in ("/", "/snapshot.json", "/metrics", "/livez"):
+            answer = run.client.get(run.admin + path, headers={"host": f"evil.example:{port}"})
+            assert answer.status_code == 421
+            for host in ("localhost", f"127.0.0.1:{port}"):
+                run.get(run.admin + path, host=host)
+        assert run.get(f"{run.app}/good", host="evil.example").status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
+def test_idle_connections_take_few_descriptors_and_others_are_answered() -> None:
+    with running("shop:app") as run, ExitStack() as crowd:
+        port = int(run.admin.rpartition(":")[2])
+        for _ in range(400):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+        run.get(f"{run.admin}/stalls.json")
+        opened = Path(f"/proc/{run.process.pid}/fd")
+        assert len([*opened.iterdir()]) < 200
+        until(lambda: len([*opened.iterdir()]) < 60)
+        run.get(f"{run.app}/good")
 
 
 def test_admins_everyday_life_is_not_in_the_apps_log() -> None:

@@ -1,13 +1,11 @@
 """`tails.json`: which routes, since when, and how much work it may be."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from loopwatch import Snapshot, page
-from loopwatch.web.page import tails_json as module
-from loopwatch.web.page.tails_json import ROUTES, SHARE, Tails
+from loopwatch import page
+from loopwatch.web.page.tails_json import ROUTES, since
 from tests.web.page.test_page import ask
 from tests.web.page.told import ToldWatch, blame, request
 
@@ -50,25 +48,18 @@ def test_routes_that_waited_come_first_then_the_busiest_and_there_is_a_bound() -
     assert len(names) == ROUTES
 
 
-def test_an_answer_to_the_same_question_is_kept_as_long_as_it_must_be_paid_for(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("asked", "counted"),
+    [
+        (0.0, 0.0),
+        (-1e9, 0.0),
+        (5.25, 0.0),
+        (9e12 + 0.38, 9e12 + 0.3),
+        (9e12 + 0.31, 9e12 + 0.3),
+    ],
+)
+def test_since_goes_in_steps_and_what_was_before_every_request_is_the_beginning(
+    asked: float, counted: float
 ) -> None:
-    now, made = [100.0], list[float]()
-
-    def tails(snapshot: Snapshot, since: float) -> dict[str, Any]:
-        made.append(since)
-        return {}
-
-    clocks = SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: len(made) * 0.5)
-    monkeypatch.setattr(module, "time", clocks)
-    monkeypatch.setattr(module, "tails", tails)
-    answers = Tails(ToldWatch())
-    for moment, since in ((100.0, 0.0), (100.0 + 0.5 / SHARE - 0.1, 0.0)):
-        now[0] = moment
-        answers.body(since)
-    assert made == [0.0]
-    answers.body(7.0)
-    assert made == [0.0, 7.0]
-    now[0] += 0.5 / SHARE
-    answers.body(7.0)
-    assert made == [0.0, 7.0, 7.0]
+    """So those who ask at nearly the same time share an answer."""
+    assert since({"query_string": f"since={asked}".encode()}) == counted
