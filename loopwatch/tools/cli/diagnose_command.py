@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwatch.core.plain import plain
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli import folder
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.named_file import document
@@ -146,7 +147,7 @@ def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
     try:
         put(Path(path).resolve(), text().encode())
     except OSError as error:
-        sys.stderr.write(f"loopwatch: {option} {path} was not written: {error.strerror}\n")
+        sys.stderr.write(f"loopwatch: {option} {safe(path)} was not written: {error.strerror}\n")
         return False
     return True
 
@@ -179,6 +180,6 @@ def show_conditions(wanted: Sequence[Condition], made: Report) -> int:
     met = [condition for condition in wanted if condition.met(made)]
     for condition in met:
         sys.stderr.write(
-            f"loopwatch: failed on {condition.text}: it is {condition.value(made):.4g}\n"
+            f"loopwatch: failed on {safe(condition.text)}: it is {condition.value(made):.4g}\n"
         )
     return MET if met else 0
