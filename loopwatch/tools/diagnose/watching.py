@@ -10,6 +10,7 @@ from typing import Any
 
 from loopwatch.core.record_types import Snapshot, Stall
 from loopwatch.core.tails import RouteTails
+from loopwatch.tools.diagnose.checking import checked, finite
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.reading import read
 
@@ -85,12 +86,16 @@ class Watching:
             told = self._ask(f"tails.json?since={self.first.snapshot.taken_at}")
         except self._failure:
             return None
-        return read(TailsReading, told, "tails.json must be loopwatch's")
+        what = "tails.json must be loopwatch's"
+        found = finite(read(TailsReading, told, what), what)
+        if not all(row.is_of(len(found.at)) for row in found.routes):
+            raise DiagnosisError(f"{what}: each route must have a latency for each quantile")
+        return found
 
     def _take(self) -> Reading:
         told = self._ask("snapshot.json")
         at = time.monotonic()
-        return Reading(at, read(Snapshot, told, "snapshot.json must be loopwatch's"))
+        return Reading(at, checked(read(Snapshot, told, "snapshot.json must be loopwatch's")))
 
     def _go_on(self) -> None:
         while not self._stopped.wait(self._period):
