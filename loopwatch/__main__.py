@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.arguments import parse
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.diagnose_command import diagnose
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(argv)
         return COMMANDS[arguments.command](arguments) or 0
     except CommandError as error:
-        sys.stderr.write(f"loopwatch: {error}\n")
+        sys.stderr.write(f"loopwatch: {safe(str(error))}\n")
         return WRONG
     except SystemExit as done:  # --help, --version
         return done.code if isinstance(done.code, int) else 0

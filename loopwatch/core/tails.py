@@ -79,6 +79,11 @@ class RouteTails:
     typical: Tail
     without: tuple[Without, ...]  # one per site waited for most; then all sites, if there are any
 
+    def is_of(self, count: int) -> bool:
+        """Return whether its latencies are at so many quantiles."""
+        without = all(len(one.latencies) == count for one in self.without)
+        return without and len(self.latencies) == count
+
 
 def route_tails(route: str, method: str, latest: Iterable[RecentRequest]) -> RouteTails | None:
     """Return how the latency of requests divides; None without requests."""

@@ -26,17 +26,20 @@ from typing import Any, TypeAlias
 from weakref import ref
 
 from prometheus_client import values
+from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.multiprocess import mark_process_dead
 
 from loopwatch.core.fork import no_fork_while
 from loopwatch.core.guard import guarded, is_due, say
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import SiteReading, Source
+from loopwatch.exporters.disk_room import BEGUN, reserve, reserved, try_out
 from loopwatch.exporters.metrics import INFO, METRICS, STALL, Labels, Metric, Value, series
 
 OFTEN = 1.0  # s at least from one reading of everything to the next
 SHARE = 0.02  # of one core, that this may take
 TURN = 0.005  # s that it may take at once
+ENTRY = 40  # bytes of a value in a file beside its key, at most
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 Numbers: TypeAlias = tuple[float, ...]
@@ -44,6 +47,8 @@ Row: TypeAlias = tuple[Metric, Labels, Value]
 
 _writing = threading.RLock()
 _places: dict[tuple[Any, str, Labels], tuple[Any, ...]] = {}  # in this process's files, by series
+_first: dict[tuple[Any, str], Any] = {}  # a value in each of its files, by the file's prefix
+_writer = os.getpid()  # the process that has written last
 _sharing: set[ref[Sharing]] = set()
 
 
@@ -127,6 +132,7 @@ class Sharing:
     def _write(self, rows: deque[Row], until: float = float("inf")) -> None:
         try:
             with _writing:
+                begin_in_child()
                 while rows and time.perf_counter() < until:
                     self._put(*rows.popleft())
         except OSError as error:
@@ -200,8 +206,14 @@ def make(metric: Metric, labels: Labels) -> Iterable[Any]:
     family = name.removesuffix("_total")
     mode = "livemax" if metric is INFO else "livesum"
 
+    prefix = f"gauge_{mode}" if metric.kind == "gauge" else metric.kind
+
     def place(name: str, names: Labels, labels: Labels) -> Any:
-        return values.ValueClass(metric.kind, family, name, names, labels, metric.help, mode)
+        size = len(mmap_key(family, name, names, labels, metric.help)) + ENTRY  # type: ignore[arg-type]
+        make_room(prefix, size)
+        made = values.ValueClass(metric.kind, family, name, names, labels, metric.help, mode)
+        reserve(_first.setdefault((values.ValueClass, prefix), made), 0)
+        return made
 
     if metric.kind == "histogram":
         for edge in (*map(str, metric.edges), "+Inf"):
@@ -209,6 +221,26 @@ def make(metric: Metric, labels: Labels) -> Iterable[Any]:
         yield place(f"{name}_sum", metric.labels, labels)
     else:
         yield place(name, metric.labels, labels)
+
+
+def make_room(prefix: str, size: int) -> None:
+    """Have room for one more value in a file of this process; raises OSError if there is none."""
+    first = _first.get((values.ValueClass, prefix))
+    if first is not None:
+        reserve(first, size)
+    elif (folder := directory()) is not None:
+        try_out(folder, BEGUN)
+
+
+def begin_in_child() -> None:
+    """In a forked child, see that there is room for files like the parent's: the first value that
+    is written makes them all. Raises OSError if there is none."""
+    global _writer
+    folder = directory()
+    if os.getpid() == _writer or folder is None:
+        return
+    try_out(folder, sum(reserved(first) for first in _first.values()) or BEGUN)
+    _writer = os.getpid()
 
 
 def drop_dead_workers(folder: Path) -> None:

@@ -5,6 +5,7 @@ servers: uvicorn's workers and gunicorn's.
 """
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -14,9 +15,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -29,6 +31,7 @@ from loopwatch import LoopWatchMiddleware, Watch
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
 from loopwatch.core.record_types import Snapshot
 from loopwatch.exporters import multiprocess, prometheus
+from loopwatch.exporters.disk_room import try_out
 from loopwatch.exporters.multiprocess import Sharing
 from tests.web.test_middleware import routed
 
@@ -59,6 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("loopwatch.core.guard._told", {})
     yield tmp_path
     multiprocess._places.clear()
+    multiprocess._first.clear()
 
 
 def another_process(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -91,6 +95,10 @@ class Fake:
         self.now = replace(
             self.now, lag=Histogram(SECONDS_EDGES, numbers, tuple(map(float, numbers)))
         )
+
+    def label(self, name: str) -> None:
+        more = (name, Histogram.of_first(SECONDS_EDGES, 1, 0.0))
+        self.now = replace(self.now, timed=(*self.now.timed, more))
 
 
 # In this process.
@@ -330,6 +338,53 @@ def test_a_directory_that_is_wiped_is_said_once(
         sharing.flush()
     assert len([r for r in caplog.records if "files are gone" in r.message]) == 1
     assert len(caplog.records) == 1
+
+
+def test_files_have_no_holes(folder: Path) -> None:
+    """A write into a hole ends the process where the disk is full."""
+    source = Fake()
+    sharing = Sharing(source)
+    for number in range(200):
+        source.label(f"label-{number}")
+        sharing.flush()
+    sizes = {path.name: path.stat() for path in folder.glob("*.db")}
+    assert max(s.st_size for s in sizes.values()) >= 1 << 18
+    assert {name for name, s in sizes.items() if s.st_blocks * 512 < s.st_size} == set()
+    assert [*folder.iterdir()] == [*folder.glob("*.db")]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def full(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    source = Fake()
+    sharing = Sharing(source)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "posix_fallocate", full)
+        for _ in range(3):
+            sharing.flush()
+    assert [*folder.iterdir()] == []
+    assert [r.levelname for r in caplog.records] == ["ERROR"]
+    assert os.strerror(number) in caplog.records[0].message
+    sharing.flush()
+    assert len([*folder.glob("*.db")]) >= 2
+
+
+@pytest.mark.parametrize(("free", "fails"), [(0, True), (1 << 30, False)])
+def test_where_nothing_can_be_allocated_free_space_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fails: bool
+) -> None:
+    def cannot(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "")
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1))
+    with pytest.raises(OSError, match="No space") if fails else nullcontext():
+        try_out(str(tmp_path), 1 << 16)
+    assert [*tmp_path.iterdir()] == []
 
 
 # Forks.

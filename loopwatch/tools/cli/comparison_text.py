@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.diagnosis_text import quoted
 from loopwatch.tools.cli.terminal import Console, RenderableType, Table, Text
 from loopwatch.tools.diagnose.compare import Comparison, CulpritChange, Row
 from loopwatch.tools.diagnose.markdown import number
-from loopwatch.tools.diagnose.wording import place, printable
+from loopwatch.tools.diagnose.wording import place
 
 STYLES = {"better": "green", "gone": "green", "worse": "bold red", "new": "bold red", "same": "dim"}
 
@@ -32,7 +33,7 @@ def sections(compared: Comparison) -> Iterator[RenderableType]:
         yield Text()
         yield culprits(compared.culprits)
     for note in compared.notes:
-        yield Text(f"- {printable(note)}", "yellow")
+        yield Text(f"- {safe(note)}", "yellow")
 
 
 def numbers(head: str, rows: tuple[Row, ...]) -> Table:
@@ -43,7 +44,7 @@ def numbers(head: str, rows: tuple[Row, ...]) -> Table:
     table.add_column("")
     for row in rows:
         was, now = number(row.before, row.unit), number(row.after, row.unit)
-        table.add_row(Text(printable(row.name)), was, now, change(row.change))
+        table.add_row(Text(safe(row.name)), was, now, change(row.change))
     return table
 
 
@@ -56,8 +57,8 @@ def culprits(changes: tuple[CulpritChange, ...]) -> Table:
     table.add_column("")
     for one in changes:
         lost = [f"{c.lost:.1f} s" if c is not None else "" for c in (one.before, one.after)]
-        where = Text(printable(place(one.latest)))
-        table.add_row(where, Text(printable(one.latest.route or "")), *lost, change(one.change))
+        where = Text(safe(place(one.latest)))
+        table.add_row(where, Text(safe(one.latest.route or "")), *lost, change(one.change))
     return table
 
 

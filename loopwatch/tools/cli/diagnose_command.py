@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwatch.core.plain import plain
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli import folder
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.json_text import parsed
 from loopwatch.tools.cli.named_file import document
 from loopwatch.tools.cli.remote import Remote
 from loopwatch.tools.diagnose import conditions
@@ -144,34 +146,46 @@ def write(option: str, path: str | None, text: Callable[[], str]) -> bool:
     if path is None:
         return True
     try:
-        put(Path(path).resolve(), text().encode())
+        put(Path(path), text().encode(errors="backslashreplace"))
     except OSError as error:
-        sys.stderr.write(f"loopwatch: {option} {path} was not written: {error.strerror}\n")
-        return False
-    return True
+        why = error.strerror or str(error)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of an odd report
+        why = f"its numbers do not agree ({type(error).__name__}: {error})"
+    else:
+        return True
+    sys.stderr.write(f"loopwatch: {option} {safe(path)} was not written: {safe(why)}\n")
+    return False
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a regular file whole or not at all; write into special ones directly."""
-    special = path.exists() and not path.is_file()  # a pipe, /dev/stdout
-    if special or not os.access(path.parent, os.W_OK):
+    """Write a file whole or not at all, where it is one and can be replaced."""
+    if is_descriptor(path) or (path.exists() and not path.is_file()):  # /dev/stdout; a pipe
         path.write_bytes(content)
-    else:
+    elif os.access(path.parent, os.W_OK):
         folder.replace(path, content)
+    else:
+        folder.overwrite(path, content)
+
+
+def is_descriptor(path: Path) -> bool:
+    """Return whether a path names what the process has open, and so is never replaced."""
+    return os.path.abspath(path).startswith(("/dev/", "/proc/"))
 
 
 def read_report(path: str) -> Report:
-    """Return the report in a file of `--json`; raises CommandError for other content."""
+    """Return a report that `--json` wrote; raises CommandError for anything else."""
+    from loopwatch.tools.diagnose.checking import finite
     from loopwatch.tools.diagnose.reading import read
 
-    data = document("a report", "JSON", path, json.loads)
+    data = document("a report", "JSON", path, parsed)
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         raise CommandError(
             f"a report must have schema {SCHEMA}, got {schema!r} in {path}: "
             "write it with loopwatch diagnose --json, of the same version"
         )
-    return read(Report, data, f"a report must be a file that --json wrote, got {path}")
+    what = f"a report must be as --json writes it, got {path}"
+    return finite(read(Report, data, what), what)
 
 
 def show_conditions(wanted: Sequence[Condition], made: Report) -> int:
@@ -179,6 +193,6 @@ def show_conditions(wanted: Sequence[Condition], made: Report) -> int:
     met = [condition for condition in wanted if condition.met(made)]
     for condition in met:
         sys.stderr.write(
-            f"loopwatch: failed on {condition.text}: it is {condition.value(made):.4g}\n"
+            f"loopwatch: failed on {safe(condition.text)}: it is {condition.value(made):.4g}\n"
         )
     return MET if met else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopwatch.core.recent import Quantiles
+from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
 from loopwatch.tools.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
@@ -15,7 +16,6 @@ from loopwatch.tools.diagnose.wording import (
     ms,
     percent,
     place,
-    printable,
     route_name,
     routed,
 )
@@ -65,9 +65,7 @@ def more(count: int, what: str) -> Iterator[Text]:
 def heading(report: Report) -> Text:
     target, load = report.target, report.load
     python = f", Python {target.python}" if target.python else ""
-    text = Text(
-        f"{printable(target.app or target.url)} on {target.loop or 'no loop'}{python}", "dim"
-    )
+    text = Text(safe(f"{target.app or target.url} on {target.loop or 'no loop'}{python}"), "dim")
     if load is None:
         return text.append(f"; watched for {report.duration:.1f} s")
     rate = f"{load.rate:g}" if load.rate == load.rate_end else f"{load.rate:g} to {load.rate_end:g}"
@@ -86,7 +84,7 @@ def verdict(report: Report) -> Text:
 def quoted(text: str, style: str) -> Text:
     """Return a sentence with the parts in backticks highlighted."""
     whole = Text()
-    for place_, piece in enumerate(printable(text).split("`")):
+    for place_, piece in enumerate(safe(text).split("`")):
         whole.append(piece, "bold" if place_ % 2 else style)
     return whole
 
@@ -96,22 +94,22 @@ def culprit(number: int, one: Culprit) -> RenderableType:
     table.add_column(width=2, justify="right")
     table.add_column()
     near = "" if one.site.exact or not one.site.line else "near "
-    title = Text(printable(f"{near}{place(one)}"), "bold cyan")
-    title.append(printable(f"  {call(one)}"), "default")
+    title = Text(safe(f"{near}{place(one)}"), "bold cyan")
+    title.append(safe(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
     route = f"{one.method or ''} {one.route}".strip() if one.route else "outside any request"
     table.add_row(
         "",
-        printable(
+        safe(
             f"{route}: {counted(one.count, 'stall')}, {one.seconds:.2f} s held, "
             f"{one.longest:.2f} s the longest; {counted(one.victims, 'request')} waited "
             f"{one.lost:.1f} s [{one.cause}]"
         ),
     )
     for line in predicted(one):
-        table.add_row("", Text(printable(line)))
+        table.add_row("", Text(safe(line)))
     if one.advice:
-        table.add_row("", Text(printable(one.advice), "green"))
+        table.add_row("", Text(safe(" ".join(one.advice.split())), "green"))
     return table
 
 
@@ -138,7 +136,7 @@ def cells(route: RouteReport) -> tuple[RenderableType, ...]:
     seen = route.client or route.server
     failed = f" ({route.errors} failed)" if route.errors else ""
     return (
-        Text(printable(route_name(route) + failed)),
+        Text(safe(route_name(route) + failed)),
         f"{route.requests}",
         *quantile_cells(seen),
         ms(route.server.p99) if route.server is not None else "",
@@ -188,7 +186,7 @@ def limit_lines(report: Report) -> Iterator[str]:
         )
     if served.busiest:
         shares = ", ".join(f"{routed(b.route)} {percent(b.share)}" for b in served.busiest[:3])
-        yield printable(f"Of its busy time: {shares}.")
+        yield safe(f"Of its busy time: {shares}.")
     if served.knee is not None:
         knee = served.knee
         where = f"at {knee.rate:.0f} requests/s" if knee.rate is not None else "not reached"
@@ -208,4 +206,4 @@ def notes(report: Report) -> Group:
             f"The load generator was a bottleneck: {'; '.join(report.generator.complaints)}."
         )
     lines += [f"loopwatch could not keep {n} {reason}." for reason, n in report.dropped.items()]
-    return Group(*(Text(f"- {printable(line)}") for line in lines))
+    return Group(*(Text(f"- {safe(line)}") for line in lines))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def write(folder: Path, texts: dict[str, str], force: bool) -> None:
         contents = {path: text.encode() for path, text in texts.items()}
         if not force:
             check(folder, contents)
+        check_links(folder, contents)
         for path, content in contents.items():
             replace(folder / path, content)
         sums = {path: sum_of(content) for path, content in contents.items()}
@@ -47,6 +49,15 @@ def check(folder: Path, contents: dict[str, bytes]) -> None:
             f"DIR must be unchanged since this command wrote it, got {folder} with "
             f"{some(changed)} changed: "
             "keep the changes elsewhere, then add --force to overwrite them"
+        )
+
+
+def check_links(folder: Path, contents: Iterable[str]) -> None:
+    """Raise CommandError for a link in the place of a folder within: it leads elsewhere."""
+    inner = {parent for path in contents for parent in Path(path).parents} - {Path()}
+    if links := sorted(str(path) for path in inner if (folder / path).is_symlink()):
+        raise CommandError(
+            f"DIR must have no links within, got {folder} with {some(links)}: remove them"
         )
 
 
@@ -73,13 +84,22 @@ def sum_of(content: bytes) -> str:
 def replace(path: Path, content: bytes) -> None:
     """Replace a file atomically: a reader sees the whole old or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
+    new = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        new.write_bytes(content)
-        os.replace(new, path)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(new, path)  # a link there is replaced, not followed
     except OSError:
         new.unlink(missing_ok=True)
         raise
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write into a file whose folder takes no other; OSError if it is a link."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
+    with open(descriptor, "wb") as file:
+        file.write(content)
 
 
 def some(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli import folder
 from loopwatch.tools.grafana import provisioning
 from loopwatch.tools.grafana.shipped import shipped, with_runbooks_at
@@ -32,8 +33,9 @@ def grafana(arguments: Namespace) -> None:
         traces=getattr(arguments, "traces", None),
     )
     folder.write(there, texts, arguments.force)
-    sys.stdout.write(f"loopwatch: wrote {summary(texts)} into {there}\n\n")
-    sys.stdout.write(NEXT.format(folder=there))
+    shown = safe(str(there))
+    sys.stdout.write(f"loopwatch: wrote {summary(texts)} into {shown}\n\n")
+    sys.stdout.write(NEXT.format(folder=shown))
 
 
 def contents(

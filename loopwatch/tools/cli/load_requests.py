@@ -18,6 +18,7 @@ from loopwatch.tools.diagnose.plan import MOST, Plan, Shot
 RATE, DURATION, WARM_UP = 20.0, 15.0, 1.0  # requests/s, s, s
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 STRICT = {"extra": "forbid"}
+PLAN = 1 << 20  # bytes of a plan file
 TYPE = "content-type"
 NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # of a header
 
@@ -99,7 +100,7 @@ def plan(given: Namespace) -> Plan:
 def plan_file(path: str) -> PlanFile:
     from loopwatch.tools.diagnose.reading import read
 
-    data = document("--plan", "TOML", path, tomllib.loads)
+    data = document("--plan", "TOML", path, tomllib.loads, PLAN)
     return read(PlanFile, data, f"--plan must be a plan, got {path}")
 
 
@@ -115,7 +116,7 @@ def shot(entry: RequestEntry, shared: Mapping[str, str]) -> Shot:
     positive("weight", entry.weight)
     if entry.body is not None and entry.json is not None:
         raise CommandError(f"{entry.path} must have body or json, and has both: leave one out")
-    text = entry.body if entry.json is None else json.dumps(entry.json)
+    text = entry.body if entry.json is None else json_body(entry)
     headers = {**shared, **entry.headers}
     if text is not None and TYPE not in {name.lower() for name in headers}:
         headers["Content-Type"] = "application/json" if is_json(text) else "text/plain"
@@ -130,10 +131,17 @@ def shot(entry: RequestEntry, shared: Mapping[str, str]) -> Shot:
     )
 
 
+def json_body(entry: RequestEntry) -> str:
+    try:
+        return json.dumps(entry.json, allow_nan=False)
+    except (TypeError, ValueError) as error:  # a date, which TOML has; a number that is none
+        raise CommandError(f"json of {entry.path} must be JSON: {error}") from error
+
+
 def is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.terminal import Console, Live, Text
 
 PERIOD = 0.5  # s
@@ -31,12 +32,12 @@ def progress(line: Callable[[], str]) -> Iterator[None]:
 def live(console: Console, line: Callable[[], str], ended: threading.Event) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as shown:
         while not ended.wait(PERIOD):
-            shown.update(Text(line(), overflow="ellipsis", no_wrap=True), refresh=True)
+            shown.update(Text(safe(line()), overflow="ellipsis", no_wrap=True), refresh=True)
 
 
 def seldom(console: Console, line: Callable[[], str], ended: threading.Event) -> None:
     due = time.monotonic() + SELDOM
     while not ended.wait(PERIOD):
         if time.monotonic() >= due:
-            console.print(line(), soft_wrap=True, markup=False)
+            console.print(safe(line()), soft_wrap=True, markup=False)
             due += SELDOM

@@ -14,6 +14,7 @@ from typing import Any
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import NONE
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.fields import LENGTH, amount, count, histogram, number, rows, text
 
 LAG_SECONDS = 0.01  # one observation of lag stands for this much time
 PARTS = ("queued", "running", "stalled", "waiting")
@@ -79,51 +80,62 @@ def reading(data: Data, before: Data | None = None) -> Reading:
     """
     try:
         return compared(data, None if before is None or begun_anew(data, before) else before)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise CommandError(
-            f"snapshot.json must have the format of this loopwatch, got one of version "
-            f"{data.get('version')!r} ({type(error).__name__}: {error}): use the same version here"
+            f"snapshot.json must be as loopwatch of this version writes it, got one of version "
+            f"{data.get('version')!r:.{LENGTH}} ({type(error).__name__}: {error}): use the same "
+            "version here"
         ) from error
 
 
 def begun_anew(data: Data, before: Data) -> bool:
     def counters(one: Data) -> tuple[float, ...]:
-        return one["taken_at"], one["stall_count"], one["self_seconds"], finished(one)
+        numbers = (one[name] for name in ("taken_at", "stall_count", "self_seconds"))
+        return *map(number, numbers), finished(one)
 
     pairs = zip(counters(data), counters(before), strict=True)
     return any(now < then for now, then in pairs)
 
 
 def finished(data: Data) -> int:
-    return sum(sum(row["latency"]["counts"]) for row in data["requests"])
+    return sum(histogram(row["latency"]).count for row in rows(data["requests"]))
 
 
 def compared(data: Data, before: Data | None) -> Reading:
-    uptime = max((sum(loop["lag"]["counts"]) * LAG_SECONDS for loop in data["loops"]), default=0.0)
+    loops = rows(data["loops"])
+    uptime = max((histogram(loop["lag"]).count * LAG_SECONDS for loop in loops), default=0.0)
     seconds = data["taken_at"] - before["taken_at"] if before else uptime
     known: Data = before or {}
-    busy, idle = (data[name] - known.get(name, 0.0) for name in ("busy", "idle"))
+    busy, idle = (amount(data[name]) - known.get(name, 0.0) for name in ("busy", "idle"))
     per_second = 1 / seconds if seconds > 0 else 0.0
     return Reading(
-        version=str(data["version"]),
-        loops=tuple(str(loop["loop"]) for loop in data["loops"]),
+        version=text(data["version"]),
+        loops=tuple(text(loop["loop"]) for loop in loops),
         uptime=uptime,
         seconds=seconds,
         alone=before is None,
         taken_at=data["taken_at"],
         utilization=min(1.0, max(0.0, busy / (busy + idle))) if busy + idle > 0 else None,
         lag=difference(data["lag"], known.get("lag")),
-        stalls=data["stall_count"],
+        stalls=count(data["stall_count"]),
         cost=(data["self_seconds"] - known.get("self_seconds", 0.0)) * per_second,
-        dropped={str(reason): count for reason, count in data["dropped"].items() if count},
-        holding=tuple(data.get("in_progress", ())),
+        dropped={text(reason): n for reason, n in data["dropped"].items() if count(n)},
+        holding=tuple(map(holding, rows(data.get("in_progress", [])))),
         culprits=culprits(data, known),
         routes=routes(data, known, per_second),
     )
 
 
-def histogram(data: Data) -> Histogram:
-    return Histogram(tuple(data["edges"]), tuple(data["counts"]), tuple(data["sums"]))
+def holding(stall: Data) -> Data:
+    """Return what is told of a stall in progress."""
+    names = ("method", "route", "coroutine")
+    known = {name: text(stall[name]) if stall.get(name) else None for name in names}
+    return {**known, "duration": amount(stall["duration"]), "site": place(stall["site"])}
+
+
+def place(site: Data) -> Data:
+    names = {name: text(site[name]) for name in ("function", "file", "code")}
+    return {**names, "line": count(site["line"])}
 
 
 def difference(now: Data, then: Data | None) -> Histogram:
@@ -132,69 +144,73 @@ def difference(now: Data, then: Data | None) -> Histogram:
 
 
 def culprits(data: Data, before: Data) -> tuple[Culprit, ...]:
-    then, latest = summed(before.get("sites", ())), latest_stalls(data["stalls"])
+    then, latest = summed(before.get("sites", [])), latest_stalls(data["stalls"])
     found = []
-    for (site, route), rows in summed(data["sites"]).items():
-        stall: Data = latest.get((site, route), {})
-        figures, old = figures_of(rows), figures_of(then.get((site, route), ()))
-        costliest = max(rows, key=lambda row: sum(row["stalls"]["sums"]))
+    for (site, route), parts in summed(data["sites"]).items():
+        where = latest.get((site, route))
+        figures, old = figures_of(parts), figures_of(then.get((site, route), ()))
+        dearest = max(parts, key=lambda row: histogram(row["stalls"]).sum)
         found.append(
             Culprit(
                 site=site,
                 route=route,
-                cause=str(costliest["cause"]),
+                cause=text(dearest["cause"]),
                 active=bool(before) and figures != old,
-                place="{file}:{line}".format(**stall["site"]) if stall else "",
-                call=stall["site"]["code"] if stall else "",
+                place=f"{where['file']}:{where['line']}" if where else "",
+                call=where["code"] if where else "",
                 **figures,
             )
         )
     return tuple(found)
 
 
-def summed(rows: Iterable[Data]) -> dict[tuple[str, str], list[Data]]:
+def summed(told: Any) -> dict[tuple[str, str], list[Data]]:
     """Return the rows of each site and route."""
     found: defaultdict[tuple[str, str], list[Data]] = defaultdict(list)
-    for row in rows:
-        found[row["site"], row["route"]].append(row)
+    for row in rows(told):
+        found[text(row["site"]), text(row["route"])].append(row)
     return found
 
 
-def figures_of(rows: Iterable[Data]) -> dict[str, Any]:
-    rows = list(rows)
+def figures_of(parts: Iterable[Data]) -> dict[str, Any]:
+    told = [(histogram(row["stalls"]), row) for row in parts]
     return {
-        "stalls": sum(sum(row["stalls"]["counts"]) for row in rows),
-        "held": sum(sum(row["stalls"]["sums"]) for row in rows),
-        "victims": sum(row["victims"] for row in rows),
-        "lost": sum(row["lost_request_seconds"] for row in rows),
+        "stalls": sum(stalls.count for stalls, _ in told),
+        "held": sum(stalls.sum for stalls, _ in told),
+        "victims": sum(count(row["victims"]) for _, row in told),
+        "lost": sum(amount(row["lost_request_seconds"]) for _, row in told),
     }
 
 
-def latest_stalls(stalls: Iterable[Data]) -> dict[tuple[str, str], Data]:
-    return {(s["site"]["function"], s["route"] or NONE): s for s in stalls}
+def latest_stalls(stalls: Any) -> dict[tuple[str, str], Data]:
+    """Return where the latest stall of each site and route is."""
+    places = ((place(s["site"]), s["route"]) for s in rows(stalls))
+    return {(where["function"], text(route or NONE)): where for where, route in places}
 
 
 def routes(data: Data, before: Data, per_second: float) -> tuple[Route, ...]:
-    then = {(row["method"], row["route"]): row for row in before.get("requests", ())}
-    rows = data["requests"]
-    return tuple(route(row, then.get((row["method"], row["route"])), per_second) for row in rows)
+    then = {(text(r["method"]), text(r["route"])): r for r in before.get("requests", ())}
+    told = rows(data["requests"])
+    return tuple(
+        route(row, then.get((text(row["method"]), text(row["route"]))), per_second) for row in told
+    )
 
 
 def route(row: Data, then: Data | None, per_second: float) -> Route:
     latency = difference(row["latency"], then and then["latency"])
-    count = latency.count
+    done = latency.count
 
     def each(*names: str) -> float:
-        spent = sum(row[name] - (then[name] if then else 0.0) for name in names)
-        return max(0.0, spent) / count if count else 0.0
+        spent = sum(amount(row[name]) - (then[name] if then else 0.0) for name in names)
+        return max(0.0, spent) / done if done else 0.0
 
     return Route(
-        route=row["route"],
-        method=row["method"],
-        rate=count * per_second,
-        whole=sum(row["latency"]["counts"]),
-        p50=latency.quantile(0.5) if count else None,
-        p99=latency.quantile(0.99) if count else None,
+        route=text(row["route"]),
+        method=text(row["method"]),
+        rate=done * per_second,
+        whole=histogram(row["latency"]).count,
+        p50=latency.quantile(0.5) if done else None,
+        p99=latency.quantile(0.99) if done else None,
         parts=tuple(each(part) for part in PARTS),
-        loop_cost=each("running", "background") if count else None,
+        loop_cost=each("running", "background") if done else None,
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
 
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.download import RefusedError, download
+from loopwatch.tools.cli.json_text import parsed
 
 PATIENCE = 10.0  # s for an answer
 HINT = "give the address of a live page, such as http://127.0.0.1:9464 or where the app mounts it"
@@ -33,7 +31,6 @@ class Remote:
             raise CommandError(f"URL must be an http:// or https:// address, got {url!r}: {HINT}")
         self.url = url.rstrip("/") + "/"
         self.patience = patience
-        self._opener = build_opener(ProxyHandler({}))
 
     def read(self, name: str) -> Any:
         """Return the parsed JSON of `name` beside the page.
@@ -43,16 +40,17 @@ class Remote:
         """
         url = self.url + name
         try:
-            with self._opener.open(url, timeout=self.patience) as answer:
-                found = json.load(answer)
-        except HTTPError as error:
-            raise self._stranger(f"{url} answers {error.code}") from error
+            return parsed(download(url, self.patience))
+        except RefusedError as error:
+            raise self._stranger(str(error)) from error
         except ValueError as error:  # no JSON, no UTF-8
-            raise self._stranger(f"{url} is not JSON") from error
-        except (OSError, HTTPException) as error:
-            why = getattr(error, "reason", None) or error
-            raise CommandError(f"{self.url} must answer, and does not ({why}): {HINT}") from error
-        return found
+            raise self._stranger(f"{url} is no JSON that can be used ({error})") from error
+        except TimeoutError as error:
+            raise CommandError(
+                f"{self.url} must answer within {self.patience:g} s, and does not: {HINT}"
+            ) from error
+        except OSError as error:
+            raise CommandError(f"{self.url} must answer, and does not ({error}): {HINT}") from error
 
     def snapshot(self) -> dict[str, Any]:
         """Return `snapshot.json`; raises CommandError if it is something else."""

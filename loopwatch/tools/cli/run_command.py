@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from loopwatch.core.hosts import is_loopback, is_welcome
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli import target
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.watch.watch import Watch
@@ -106,7 +107,7 @@ def warn_if_open(host: str) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(safe(text), file=sys.stderr, flush=True)
 
 
 def end_with_stdin() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.core.record_types import NONE
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.readings import PARTS, Culprit, Reading, Route
 from loopwatch.tools.cli.terminal import Group, RenderableType, Table, Text
 
@@ -67,10 +68,10 @@ def head(reading: Reading, view: View) -> list[Text]:
         f"lag p50 {quantile(reading.lag.quantile(0.5))} p99 {quantile(reading.lag.quantile(0.99))}"
     )
     minute = DASH if view.per_minute is None else f"{view.per_minute:.0f}"
-    loops = ", ".join(shown(name) for name in reading.loops) or "no"
+    loops = ", ".join(safe(name) for name in reading.loops) or "no"
     facts = f"{loops} loop  watched {seconds(reading.uptime)}  own cost {reading.cost:.1%}"
     first = line("loopwatch ", "bold")
-    first.append(shown(reading.version), "dim").append(f"  {shown(view.url)}", "cyan")
+    first.append(safe(reading.version), "dim").append(f"  {safe(view.url)}", "cyan")
     return [
         first,
         line(facts),
@@ -81,10 +82,10 @@ def head(reading: Reading, view: View) -> list[Text]:
 def warnings(reading: Reading, view: View) -> list[Text]:
     found = []
     if view.trouble:
-        found.append(line(shown(view.trouble), "bold red"))
-    found += [line(shown(holding(stall)), "bold red") for stall in reading.holding]
+        found.append(line(safe(view.trouble), "bold red"))
+    found += [line(safe(holding(stall)), "bold red") for stall in reading.holding]
     if reading.dropped:
-        lost = ", ".join(f"{shown(name)} {count}" for name, count in reading.dropped.items())
+        lost = ", ".join(f"{safe(name)} {count}" for name, count in reading.dropped.items())
         found.append(line(f"dropped: {lost}", "yellow"))
     return found
 
@@ -145,7 +146,7 @@ def culprit_table(culprits: Sequence[Culprit], view: View) -> Table:
             seconds(culprit.held),
             str(culprit.stalls),
             str(culprit.victims),
-            shown(culprit.cause),
+            safe(culprit.cause),
             *where,
             style="bold" if culprit.active else "",
         )
@@ -153,14 +154,14 @@ def culprit_table(culprits: Sequence[Culprit], view: View) -> Table:
 
 
 def apart(culprit: Culprit) -> tuple[Text, ...]:
-    parts = (tail(named(culprit.site)), named(culprit.route), place(culprit), shown(culprit.call))
+    parts = (tail(named(culprit.site)), named(culprit.route), place(culprit), safe(culprit.call))
     return tuple(map(Text, parts))
 
 
 def together(culprit: Culprit) -> Text:
     if not culprit.place:
         return Text(tail(named(culprit.site)))
-    what = shown(culprit.call) or tail(named(culprit.site))
+    what = safe(culprit.call) or tail(named(culprit.site))
     return Text(f"{place(culprit)} ", "cyan").append(what, "default")
 
 
@@ -170,7 +171,7 @@ def tail(name: str) -> str:
 
 
 def place(culprit: Culprit) -> str:
-    return shown(PurePath(culprit.place.replace("\\", "/")).name)
+    return safe(PurePath(culprit.place.replace("\\", "/")).name)
 
 
 def route_table(routes: Sequence[Route], view: View) -> Table:
@@ -207,13 +208,8 @@ def foot(view: View) -> Text:
     return line("q quits  s sorts by the next figure" if view.keys else "", "dim")
 
 
-def shown(text: str) -> str:
-    """Return text from the app without control characters."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
 def named(label: str) -> str:
-    return {NONE: DASH}.get(label) or shown(label)
+    return {NONE: DASH}.get(label) or safe(label)
 
 
 def optional(value: float | None, text: Callable[[float], str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from loopwatch.core.safe_text import safe
 from loopwatch.tools.diagnose.compare import Comparison, CulpritChange, Row
 from loopwatch.tools.diagnose.wording import ms, percent, place
 
@@ -64,13 +65,13 @@ def number(value: float | None, unit: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a sentence with the parts in backticks as code, and all else as plain text."""
-    pieces = [*enumerate(text.split("`"))]
+    """Return a sentence in which what stands between backticks is code, and all else only text."""
+    pieces = [*enumerate(" ".join(text.split()).split("`"))]
     parts = (
-        f"`{piece}`" if n % 2 and piece and n + 1 < len(pieces) else marked(piece)
+        f"`{safe(piece)}`" if n % 2 and piece and n + 1 < len(pieces) else marked(piece)
         for n, piece in pieces
     )
-    return " ".join("".join(parts).split())
+    return "".join(parts)
 
 
 def escaped(text: str) -> str:
@@ -79,6 +80,7 @@ def escaped(text: str) -> str:
 
 
 def marked(text: str) -> str:
+    text = safe(text)
     for mark in ("\\", "|", "`", "<", "*", "_", "[", "]", "@"):
         text = text.replace(mark, f"\\{mark}" if mark != "<" else "&lt;")
     return text

@@ -10,6 +10,7 @@ from typing import Any
 
 from loopwatch.core.record_types import Snapshot, Stall
 from loopwatch.core.tails import RouteTails
+from loopwatch.tools.diagnose.checking import checked, finite
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.reading import read
 
@@ -82,15 +83,19 @@ class Watching:
     def tails(self) -> TailsReading | None:
         """Return the tails of the requests since `start`; None if the page has no tails.json."""
         try:
-            found = self._ask(f"tails.json?since={self.first.snapshot.taken_at}")
+            answer = self._ask(f"tails.json?since={self.first.snapshot.taken_at}")
         except self._failure:
             return None
-        return read(TailsReading, found, "tails.json must be from loopwatch")
+        what = "tails.json must be from loopwatch"
+        found = finite(read(TailsReading, answer, what), what)
+        if not all(row.is_of(len(found.at)) for row in found.routes):
+            raise DiagnosisError(f"{what}: each route must have a latency for each quantile")
+        return found
 
     def _take(self) -> Reading:
         found = self._ask("snapshot.json")
         at = time.monotonic()
-        return Reading(at, read(Snapshot, found, "snapshot.json must be from loopwatch"))
+        return Reading(at, checked(read(Snapshot, found, "snapshot.json must be from loopwatch")))
 
     def _go_on(self) -> None:
         while not self._stopped.wait(self._period):

@@ -60,5 +60,5 @@ def call(culprit: Culprit) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text without control characters: it may come from another app."""
+    """Return text for HTML and SVG: whatever a browser would not show is a space."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -2,11 +2,18 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from loopwatch.tools.cli.diagnose_command import json_text, put
 from tests.tools.cli.running import command, environment
 from tests.tools.diagnose.made import report
+
+PUT = """
+from pathlib import Path
+from loopwatch.tools.cli.diagnose_command import put
+put(Path("/dev/stdout"), b"{}")
+"""
 
 
 def test_a_report_replaces_the_one_before_whole(tmp_path: Path) -> None:
@@ -15,6 +22,26 @@ def test_a_report_replaces_the_one_before_whole(tmp_path: Path) -> None:
     put(path, b"{}")
     assert path.read_text() == "{}"
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    precious, path = tmp_path / "precious", tmp_path / "report.json"
+    precious.write_text("mine")
+    path.symlink_to(precious)
+    put(path, b"{}")
+    assert (precious.read_text(), path.read_text()) == ("mine", "{}")
+    assert not path.is_symlink()
+
+
+def test_a_link_to_where_output_goes_is_written_to() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PUT],
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == b"{}"
 
 
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:

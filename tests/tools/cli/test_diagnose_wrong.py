@@ -1,6 +1,8 @@
 """`loopwatch diagnose`, bad input: one clear line, exit code 2, before anything is measured."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,9 @@ def test_wrong_arguments(
         ("duration = 0\n[[requests]]\npath = '/x'", "duration must be a number above 0, got 0"),
         ("[headers]\nX = \"a\\u0000\"\n[[requests]]\npath = '/x'", "a header must be NAME: VALUE"),
         ("not toml", "--plan must be TOML"),
+        ("x = " + "[" * 100_000, "--plan must be TOML that is less deep"),
+        ("[[requests]]\npath = '/x'\njson = 2026-01-01", "json of /x must be JSON"),
+        ("[[requests]]\npath = '/x'\njson = nan", "json of /x must be JSON"),
     ],
 )
 def test_malformed_plan(
@@ -102,6 +107,9 @@ def test_malformed_plan(
         ("[]", "must have schema 1, got None"),
         (json.dumps(plain(report()) | {"schema": 99}), "must have schema 1, got 99"),
         (json.dumps(plain(report()) | {"duration": None}), "duration: "),
+        (json.dumps(plain(report()) | {"duration": "nan"}), "each number must be finite"),
+        (json.dumps(plain(report()) | {"duration": float("nan")}), "must be finite, got NaN"),
+        ("[" * 100_000, "at most 32 deep"),
     ],
 )
 def test_malformed_report(
@@ -114,6 +122,36 @@ def test_malformed_report(
         assert main(("diagnose", "--compare", *map(str, pair))) == 2
         [line] = capsys.readouterr().err.splitlines()
         assert words in line
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "it is no ordinary file"),
+        (lambda path: os.mkfifo(path), "it is no ordinary file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is no ordinary file"),
+        (huge, "it has more than"),
+        (lambda path: path.write_bytes(b"\xff\x00"), "must be"),
+    ],
+)
+def test_files_that_are_none_to_read(
+    make: Callable[[Path], object],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = tmp_path / "bad\x1b[2J"
+    make(bad)
+    for arguments in (("shop:app", "--plan", str(bad)), ("--compare", str(bad), str(bad))):
+        assert main(("diagnose", *arguments)) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert words in line
+        assert "bad\\x1b[2J" in line
 
 
 @pytest.mark.slow

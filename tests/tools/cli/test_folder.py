@@ -140,3 +140,23 @@ def test_others_may_read_what_is_written(folder: Path) -> None:
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*.*")} == {0o644}
+
+
+def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
+    folder, precious = tmp_path / "made", tmp_path / "precious"
+    precious.write_text("mine")
+    folder.mkdir()
+    for name in (".two.yml.new", "two.yml"):
+        (folder / name).symlink_to(precious)
+    write(folder, TEXTS, force=True)
+    assert precious.read_text() == "mine"
+    assert (folder / "two.yml").read_text(encoding="utf-8") == TEXTS["two.yml"]
+
+
+def test_a_link_in_the_place_of_a_folder_within_is_refused(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "made", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.mkdir()
+    (folder / "a").symlink_to(elsewhere)
+    assert "no links within" in complaint(folder, force=True)
+    assert [*elsewhere.iterdir()] == []

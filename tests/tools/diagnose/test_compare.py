@@ -96,3 +96,7 @@ def test_markdown_is_short_and_escapes_what_the_app_says() -> None:
     text = markdown(compare(report(verdict=told), AFTER))
     assert "\nBefore: `GET /*x*` waits: # 2 \\* 2 \\@all &lt;b>  \n" in text
     assert len(text.splitlines()) < 40
+    odd = culprit(site=Site("shop.x", "/app/a\x1b[2J.py", 7, "a\r\nb"), route="/\u202e\udce9")
+    text = markdown(compare(BEFORE, report(culprits=(odd,))))
+    assert "| a\\\\x1b\\[2J.py:7 a\\\\x0d\\\\x0ab | /\\\\u202e\\\\udce9 |" in text
+    text.encode()
