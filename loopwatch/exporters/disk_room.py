@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -47,7 +46,7 @@ def reserved(place: Any) -> int:
 
 def try_out(folder: str, size: int) -> None:
     """Raise OSError unless a file of `size` bytes can be made in a folder; it is gone again."""
-    path = os.path.join(folder, f".loopwatch-{secrets.token_hex(8)}")
+    path = os.path.join(folder, f".loopwatch-{os.urandom(8).hex()}")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         allocate(descriptor, size)

@@ -95,7 +95,7 @@ def test_livez_answers_while_a_collector_hangs(monkeypatch: pytest.MonkeyPatch) 
 def test_an_error_is_an_answer_and_is_logged_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopwatch.core.guard._told", set())
+    monkeypatch.setattr("loopwatch.core.guard._told", {})
 
     class Broken(Collector):
         def describe(self) -> list[Metric]:

@@ -133,7 +133,7 @@ def test_a_redirect_on_the_same_host_is_followed_a_few_times() -> None:
         (b"HTTP/1.1 500 Oh\r\n\r\n", "answers 500"),
         (b"HTTP/1.1 302 Found\r\nlocation: http://a:b/\r\n\r\n", "redirects to what is no address"),
         (b"HTTP/1.1 200 OK\r\n\r\n\xff", "is no JSON that can be used"),
-        (b"HTTP/1.1 200 OK\r\n\r\n[]", "is none of loopwatch's"),
+        (b"HTTP/1.1 200 OK\r\n\r\n[]", "is not from loopwatch"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000, "at most 32 deep"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b'{"a":' * 100_000, "at most 32 deep"),
     ],
