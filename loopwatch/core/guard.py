@@ -32,9 +32,15 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except Exception:
-            log_once(f"{function.__module__}.{function.__qualname__}")
+            log_once(name_of(function))
 
     return wrapper
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Return `module.qualname`; a user's callable, such as a `functools.partial`, may lack it."""
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{function.__module__}.{name}"
 
 
 def log_once(where: str) -> None:

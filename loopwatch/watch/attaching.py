@@ -35,8 +35,7 @@ class Turn:
     """Only one thread attaches or detaches loops at a time; a signal handler may do so within."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self.inside = 0
+        self.anew()
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -57,8 +56,9 @@ class Turn:
         return True
 
     def anew(self) -> None:
-        """In a forked child: the thread whose turn it was may not exist."""
-        self.__init__()  # type: ignore[misc]
+        """Begin; again in a forked child, where the thread whose turn it was may not exist."""
+        self._lock = threading.RLock()
+        self.inside = 0
 
 
 TURN = Turn()

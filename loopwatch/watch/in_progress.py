@@ -8,7 +8,7 @@ process that is killed has left the line in its log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from loopwatch.core.evidence import Slow
@@ -38,21 +38,15 @@ class InProgress:
 
     def due_in(self, loops: Iterable[WatchedLoop], now: float) -> float | None:
         """Return s until a stall in progress is to be delivered; None if there is none."""
-        ages = (
-            (self._due_age(watched, holding.since), now - holding.since)
-            for watched in loops
-            if (holding := watched.probe.holding) is not None
-        )
-        return min((due - age for due, age in ages), default=None)
+        return min((due_in for _, _, due_in in self._held(loops, now)), default=None)
 
     def take_due(self, loops: Iterable[WatchedLoop]) -> list[Stall]:
         """Return those that are to be delivered now; each is due again when it is twice as old."""
         now, taken = clock(), []
-        for watched in loops:
-            holding = watched.probe.holding
-            if holding is None or now - holding.since < self._due_age(watched, holding.since):
+        for watched, since, due_in in self._held(loops, now):
+            if due_in > 0.0:
                 continue
-            self._next[id(watched)] = holding.since, (now - holding.since) * GROWTH
+            self._next[id(watched)] = since, (now - since) * GROWTH
             if (stall := self._stall(watched, now)) is not None:
                 taken.append(stall)
         return taken
@@ -60,6 +54,15 @@ class InProgress:
     def forget(self, watched: WatchedLoop) -> None:
         """The loop is watched no more."""
         self._next.pop(id(watched), None)
+
+    def _held(
+        self, loops: Iterable[WatchedLoop], now: float
+    ) -> Iterator[tuple[WatchedLoop, float, float]]:
+        """Return each loop that is held, since when (clock, s), and s until it is due."""
+        for watched in loops:
+            if (holding := watched.probe.holding) is not None:
+                due = holding.since + self._due_age(watched, holding.since)
+                yield watched, holding.since, due - now
 
     def _due_age(self, watched: WatchedLoop, since: float) -> float:
         began, age = self._next.get(id(watched), (0.0, 0.0))

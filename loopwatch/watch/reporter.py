@@ -110,22 +110,30 @@ class Reporter:
         with self._explaining:
             while self._found:
                 slow = self._found.popleft()
-                self._keep(self._explained(slow), slow.hold)
+                self._keep(self._explained(slow, self._traced), slow.hold)
 
     def _provisional(self, slow: Slow) -> Stall | None:
-        stall = self._advised(explain(slow, clock(), self._rules))
+        stall = self._explained(slow, self._explanation)
         return None if self._is_allowed(stall) else stall
 
     def _is_allowed(self, stall: Stall) -> bool:
         return any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow)
 
-    def _explained(self, slow: Slow) -> Stall:
+    def _explanation(self, slow: Slow) -> Explanation:
+        return explain(slow, clock(), self._rules)
+
+    def _traced(self, slow: Slow) -> Explanation:
+        """Explain with what line traces have caught, and trace the suspects from now on."""
+        pinned = self.lines.find(slow.started, slow.ended, slow.thread_id)
+        slow.pinned = pinned[:2] if pinned is not None else None
+        explanation = self._explanation(slow)
+        self.lines.suspect(explanation.suspects, slow.thread_id)
+        return explanation
+
+    def _explained(self, slow: Slow, how: Callable[[Slow], Explanation]) -> Stall:
         """Return a stall whatever happens: if explaining fails, of what is known without."""
         try:
-            pinned = self.lines.find(slow.started, slow.ended, slow.thread_id)
-            slow.pinned = pinned[:2] if pinned is not None else None
-            explanation = explain(slow, clock(), self._rules)
-            self.lines.suspect(explanation.suspects, slow.thread_id)
+            explanation = how(slow)
         except Exception:
             log_once("loopwatch.explain")
             started = unix_time(slow.started)

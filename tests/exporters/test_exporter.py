@@ -1,6 +1,7 @@
 """An exporter has the methods that it wants; a watch calls each when it should."""
 
 import asyncio
+import functools
 import time
 from collections import Counter
 from typing import Any
@@ -103,6 +104,18 @@ def test_what_start_raises_reaches_the_caller_and_nothing_else_does(
     exporters.stop()
     assert [name for name, _ in whole.calls] == ["after_fork"]
     assert "error inside loopwatch" in caplog.text
+
+
+def test_a_method_without_a_name_may_raise_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    """A `functools.partial` has no `__qualname__`."""
+
+    class Partial:
+        stop = functools.partial(int, "no number")
+
+    exporters = Exporters(Source(), [Partial()])
+    exporters.start()
+    exporters.stop()
+    assert "error inside loopwatch, in functools.partial" in caplog.text
 
 
 def test_a_user_s_own_is_started_and_stopped_with_the_watch(

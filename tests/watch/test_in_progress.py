@@ -128,6 +128,24 @@ def test_a_long_threshold_is_waited_for_ten_times(loop: str, make_watch: MakeWat
     ]
 
 
+def test_an_error_in_explaining_costs_the_line_and_not_the_snapshot(
+    loop: str,
+    make_watch: MakeWatch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ValueError("explain")
+
+    monkeypatch.setattr("loopwatch.watch.reporter.explain", fail)
+    watch = make_watch()
+    with wedged(loop, watch):
+        stall = wait_for_one(watch)
+        assert (stall.in_progress, stall.site.line) == (True, 0)
+        assert len(watch.snapshot().in_progress) == 1
+    assert caplog.text.count("error inside loopwatch, in loopwatch.explain;") <= 1
+
+
 def test_what_is_allowed_is_not_shown(loop: str, make_watch: MakeWatch) -> None:
     watch, listening = make_watch(allow=("*.Wedge.hold",)), Listening()
     watch.add_instrument(listening)
