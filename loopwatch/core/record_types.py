@@ -51,6 +51,7 @@ class GilHolder:
     thread: str
     site: Site
     cpu_seconds: float | None = None  # during the stall, or a little longer; None: not known
+    function: str | None = None  # what the thread was given to run, as `module.qualname`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,11 +25,12 @@ from opentelemetry.trace import SpanContext
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Part, Sample, Slow, Spot
 from loopwatch.core.names import callable_name, code_name, module_of
-from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
+from loopwatch.core.record_types import NONE, Contributor, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
-from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
+from loopwatch.explain.gil_holders import gil_holders
+from loopwatch.explain.outside_stack import NO_INSTRUCTION, sightings
 from loopwatch.explain.route import Place, place
 from loopwatch.explain.safe_stall import safe_stall
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
@@ -68,9 +69,11 @@ class Culprit:
     def __init__(self, slow: Slow, rules: SiteRules) -> None:
         self.slow, self.rules = slow, rules
         self.cause, self.sample, self.spot, self.doubt = find(slow, rules)
-        self.request = owner(slow, self.sample) if not slow.parts else None
+        self.holders, asker = (
+            gil_holders(slow, rules) if self.cause == "gil_contention" else ((), None)
+        )
+        self.request = asker or (owner(slow, self.sample) if not slow.parts else None)
         self.place = place(self.request) if self.request is not None else Place()
-        self.holders = gil_holders(slow, rules) if self.cause == "gil_contention" else ()
 
     def stall(self, started_at: float) -> Stall:
         slow, sample, usage = self.slow, self.sample, self.slow.usage
@@ -264,26 +267,6 @@ def contributor(part: Part, rules: SiteRules) -> Contributor:
     if part.endpoint is not None and (name == NONE or rules.is_plumbing_name(name)):
         name = callable_name(part.endpoint)
     return Contributor(coroutine=name, count=part.count, seconds=part.seconds)
-
-
-def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
-    """Return the threads that had the GIL: as seen from outside, else those that used the CPU."""
-    if (seen := gil_thief(slow)) is not None:
-        return (GilHolder(thread=seen.name, site=thread_site(spots(seen.frames), rules)),)
-    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
-    return tuple(
-        GilHolder(
-            thread=p.name,
-            site=thread_site(p.spots, rules),
-            cpu_seconds=min(p.cpu, slow.duration),
-        )
-        for p in pictures
-    )
-
-
-def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
-    spot = rules.site_spot(stack) or (stack[0] if stack else None)
-    return site(spot) if spot is not None else Site(NONE, exact=False)
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

@@ -8,6 +8,9 @@ the GIL wakes once a switch interval to ask again, so its slices distinguish tha
 `throttled_time` in nanoseconds (v1). A parent's quota appears in the parent's file only.
 
 On other systems the files are missing, and None is returned.
+
+The compiled part reads them without releasing the GIL: among threads that compete for it, each
+release would cost the watchdog tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import platform
 import threading
 from pathlib import Path
 from typing import NamedTuple
+
+from loopwatch.core.speedups import speedups
 
 ROOT = Path("/")
 FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
@@ -45,10 +50,7 @@ class File:
 
     def read(self) -> bytes:
         """Return the first 512 bytes; b"" once the file is closed, or its thread or group gone."""
-        try:
-            return os.pread(self._descriptor, 512, 0)
-        except OSError:
-            return b""
+        return read_at_once(self._descriptor)
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -56,6 +58,18 @@ class File:
             os.close(descriptor)
 
     __del__ = close
+
+
+def read_at_once(descriptor: int) -> bytes:
+    """Return the first 512 bytes of an open file; b"" on an error. Releases the GIL meanwhile."""
+    try:
+        return os.pread(descriptor, 512, 0)
+    except OSError:
+        return b""
+
+
+if speedups is not None:
+    read_at_once = speedups.read_at_once
 
 
 def opened(path: Path) -> File | None:

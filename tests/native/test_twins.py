@@ -110,6 +110,7 @@ FUNCTIONS = {  # with a twin of the same name
     "add_to_known": "loopwatch.ledger.request_table",
     "answering": "loopwatch.loop.response",
     "begin": "loopwatch.core.request",
+    "read_at_once": "loopwatch.watchdog.kernel",
     "timed_run": "loopwatch.loop.python_steps",
     "timed_select": "loopwatch.loop.python_steps",
     "timed_soon": "loopwatch.loop.python_scheduled",
@@ -151,6 +152,7 @@ CONSTANTS_ALONE = {
     "watcher.c LULL": "the compiled sleep",
     "watcher.h UNKNOWN": "the compiled sleep",
     "watcher.h NEVER": "the compiled sleep",
+    "kernel_file.c MOST": "one number in the twin",
 }
 
 if speedups is None:
