@@ -1,1 +1,1 @@
-"""What frameworks that are no ASGI apps call: one module for each, none of which is imported unasked."""
+"""What frameworks that are no ASGI apps call: a module for each, which only its users import."""

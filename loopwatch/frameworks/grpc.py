@@ -21,7 +21,7 @@ from loopwatch.core.guard import log_once
 from loopwatch.frameworks.visit import MESSAGE, Visit, middleware_for
 from loopwatch.watch.watch import Watch
 
-KINDS = {  # the attribute of a handler that has its behaviour, by whether requests, responses stream
+KINDS = {  # a handler's attribute with its behaviour; whether requests stream, and responses
     (False, False): "unary_unary",
     (False, True): "unary_stream",
     (True, False): "stream_unary",
@@ -29,7 +29,7 @@ KINDS = {  # the attribute of a handler that has its behaviour, by whether reque
 }
 
 
-class Interceptor(grpc.aio.ServerInterceptor):
+class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Counts the requests of a `grpc.aio` server.
 
     Args:

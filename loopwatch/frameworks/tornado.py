@@ -70,7 +70,7 @@ class Delegates:
 
             def make(*args: Any, **kwargs: Any) -> Any:
                 handler = handler_class(*args, **kwargs)
-                handler._execute = self._execution(handler)  # noqa: SLF001
+                handler._execute = self._execution(handler)
                 return handler
 
             delegate.handler_class = make

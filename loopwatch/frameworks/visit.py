@@ -49,7 +49,8 @@ class Visit:
         known = outer.scope if outer is not None else None
         if known is not None and known.get(MESSAGE) is scope[MESSAGE]:
             return
-        call: Any = middleware(scope, self.receive, self._deliver)
+        asgi: Any = middleware
+        call = asgi(scope, self.receive, self._deliver)
         call.send(None)
         self._call = call
 
@@ -122,4 +123,5 @@ def is_websocket(headers: Any) -> bool:
 
 def text_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[bytes, bytes]]:
     """Return headers as an ASGI scope has them, as they are read."""
-    return ((name.lower().encode("latin-1"), text.encode("latin-1", "replace")) for name, text in headers)
+    for name, text in headers:
+        yield name.lower().encode("latin-1", "replace"), text.encode("latin-1", "replace")

@@ -170,9 +170,7 @@ def opened() -> socket.socket:
 
 
 def question(server: End, client: End, sequence: int) -> bytes:
-    wanted = QUESTION.pack(
-        server.family, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), ANY_STATE
-    )
+    wanted = QUESTION.pack(server.family, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), ANY_STATE)
     addresses = server.address.ljust(16, b"\0") + client.address.ljust(16, b"\0")
     body = wanted + PORTS.pack(server.port, client.port) + addresses + REST
     length = HEADER.size + len(body)

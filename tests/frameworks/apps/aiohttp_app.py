@@ -6,9 +6,7 @@ import time
 from aiohttp import web
 
 from loopwatch.frameworks.aiohttp import Middleware
-from tests.frameworks.apps.blocks import PORT, serve, watched
-
-SERVER_TIMING = False
+from tests.frameworks.apps.blocks import HOLD, PORT, serve, watched
 
 
 async def block(request: web.Request) -> web.Response:
@@ -25,20 +23,20 @@ async def parts(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     await response.write(b"one ")
-    time.sleep(0.5)
+    time.sleep(HOLD)
     await response.write(b"two")
     await response.write_eof()
     return response
 
 
 async def broken(request: web.Request) -> web.Response:
-    time.sleep(0.5)
+    time.sleep(HOLD)
     raise ValueError("broken")
 
 
 class Items(web.View):
     async def get(self) -> web.Response:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         return web.Response(text="item")
 
 
@@ -48,14 +46,14 @@ async def parent(request: web.Request) -> web.Response:
 
 
 async def child() -> None:
-    time.sleep(0.5)
+    time.sleep(HOLD)
 
 
 async def talk(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse()
     await socket.prepare(request)
     async for message in socket:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         await socket.send_str(message.data)
     return socket
 
@@ -86,5 +84,5 @@ async def main() -> None:
     await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
+def run() -> None:
     serve(main())

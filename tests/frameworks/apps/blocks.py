@@ -1,8 +1,7 @@
-"""What the apps of this folder share: their watch with its door, and how they are told what to be."""
+"""What the apps of this folder share: a watch with its door, and how they are told what to be."""
 
 import asyncio
 import os
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,6 +10,7 @@ from tests.apps.door import open_door
 from tests.conftest import loop_factory, private_watch
 
 PORT = int(os.environ.get("PORT", "0"))
+HOLD = 0.3  # s for which each of the small routes holds the loop
 LOOP = os.environ.get("LOOP", "asyncio")
 
 
@@ -19,11 +19,6 @@ def watched() -> Watch:
     watch = private_watch()
     open_door(watch)
     return watch
-
-
-def block(seconds: float) -> str:
-    time.sleep(seconds)  # what holds the loop
-    return f"{seconds}"
 
 
 def serve(main: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from loopwatch.frameworks.grpc import Interceptor
-from tests.frameworks.apps.blocks import PORT, serve, watched
+from tests.frameworks.apps.blocks import HOLD, PORT, serve, watched
 
 
 class Shop:
@@ -25,11 +25,11 @@ class Shop:
 
     async def parts(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         yield b"one "
-        time.sleep(0.5)
+        time.sleep(HOLD)
         yield b"two"
 
-    async def broken(self, request: bytes, context: Any) -> bytes:
-        time.sleep(0.5)
+    async def broken(self, request: bytes, context: Any) -> None:
+        time.sleep(HOLD)
         await context.abort(grpc.StatusCode.INTERNAL, "broken")
 
     async def parent(self, request: bytes, context: Any) -> bytes:
@@ -38,21 +38,21 @@ class Shop:
 
     async def talk(self, requests: AsyncIterator[bytes], context: Any) -> None:
         async for request in requests:
-            time.sleep(0.5)
+            time.sleep(HOLD)
             await context.write(request)
 
     async def total(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
         parts = [request async for request in requests]
-        time.sleep(0.5)
+        time.sleep(HOLD)
         return b"".join(parts)
 
     def threaded(self, request: bytes, context: Any) -> bytes:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         return b"threaded"
 
 
 async def child() -> None:
-    time.sleep(0.5)
+    time.sleep(HOLD)
 
 
 def handlers() -> Any:
@@ -79,5 +79,5 @@ async def main() -> None:
     await server.wait_for_termination()
 
 
-if __name__ == "__main__":
+def run() -> None:
     serve(main())

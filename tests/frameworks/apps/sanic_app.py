@@ -8,7 +8,7 @@ from sanic import Sanic, text
 from sanic.views import HTTPMethodView
 
 from loopwatch.frameworks.sanic import install
-from tests.frameworks.apps.blocks import LOOP, PORT, watched
+from tests.frameworks.apps.blocks import HOLD, LOOP, PORT, watched
 
 app = Sanic("blocking", log_config={"version": 1})
 app.config.USE_UVLOOP = LOOP == "uvloop"
@@ -17,7 +17,7 @@ app.config.ACCESS_LOG = False
 
 @app.get("/block/<seconds:float>")
 async def block(request: Any, seconds: float) -> Any:
-    time.sleep(seconds)
+    time.sleep(float(seconds))
     return text("blocked")
 
 
@@ -31,20 +31,20 @@ async def wait(request: Any, seconds: float) -> Any:
 async def parts(request: Any) -> None:
     response = await request.respond(content_type="text/plain")
     await response.send("one ")
-    time.sleep(0.5)
+    time.sleep(HOLD)
     await response.send("two")
     await response.eof()
 
 
 @app.get("/broken")
 async def broken(request: Any) -> Any:
-    time.sleep(0.5)
+    time.sleep(HOLD)
     raise ValueError("broken")
 
 
 class Items(HTTPMethodView):
     async def get(self, request: Any, item: int) -> Any:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         return text("item")
 
 
@@ -59,16 +59,16 @@ async def parent(request: Any) -> Any:
 
 
 async def child() -> None:
-    time.sleep(0.5)
+    time.sleep(HOLD)
 
 
 @app.websocket("/talk/<room>")
 async def talk(request: Any, ws: Any, room: str) -> None:
     async for message in ws:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         await ws.send(message)
 
 
-if __name__ == "__main__":
+def run() -> None:
     install(app, watch=watched())
     app.run("127.0.0.1", PORT, single_process=True, motd=False)

@@ -9,7 +9,7 @@ from tornado.web import Application, RequestHandler, URLSpec
 from tornado.websocket import WebSocketHandler
 
 from loopwatch.frameworks.tornado import install
-from tests.frameworks.apps.blocks import PORT, serve, watched
+from tests.frameworks.apps.blocks import HOLD, PORT, serve, watched
 
 
 class Block(RequestHandler):
@@ -28,13 +28,13 @@ class Parts(RequestHandler):
     async def get(self) -> None:
         self.write("one ")
         await self.flush()
-        time.sleep(0.5)
+        time.sleep(HOLD)
         self.write("two")
 
 
 class Broken(RequestHandler):
     def get(self) -> None:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         raise ValueError("broken")
 
     def log_exception(self, *_: Any) -> None:
@@ -43,7 +43,7 @@ class Broken(RequestHandler):
 
 class Items(RequestHandler):
     def get(self, item: str) -> None:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         self.write("item")
 
 
@@ -54,12 +54,12 @@ class Parent(RequestHandler):
 
 
 async def child() -> None:
-    time.sleep(0.5)
+    time.sleep(HOLD)
 
 
 class Talk(WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
-        time.sleep(0.5)
+        time.sleep(HOLD)
         await self.write_message(message)
 
 
@@ -87,5 +87,5 @@ async def main() -> None:
     await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
+def run() -> None:
     serve(main())

@@ -1,0 +1,93 @@
+"""How long requests were queued under servers that hide their sockets: by addresses."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from .calm import in_calm
+from .loop.test_arrival import Client, connected, sleep_until
+from .ports import free_port
+from .serving import Server, launch
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked by address"),
+]
+
+APP = "tests.apps.queueing:app"
+BLOCK = 1.0  # s
+MOMENTS = (0.2, 0.5, 0.8)  # s into it
+NEAR = 0.06  # s
+EVERYWHERE, ANY_FAMILY = "0.0.0.0", "[::]"
+
+
+def hypercorn(loop: str, host: str, port: int) -> list[str]:
+    return ["hypercorn", "--worker-class", loop, "--bind", f"{host}:{port}", APP]
+
+
+def granian(loop: str, host: str, port: int) -> list[str]:
+    named = ["--loop", loop, "--host", host.strip("[]"), "--port", str(port)]
+    return ["granian", "--interface", "asgi", *named, APP]
+
+
+def daphne(loop: str, host: str, port: int) -> list[str]:
+    if loop != "asyncio":
+        pytest.skip("daphne makes its own loop, which is asyncio's")
+    return ["daphne", "-b", host, "-p", str(port), APP]
+
+
+def gunicorn(loop: str, host: str, port: int) -> list[str]:
+    if importlib.util.find_spec("gunicorn.workers.gasgi") is None:
+        pytest.skip("this gunicorn has no ASGI worker of its own")
+    return ["gunicorn", "-k", "asgi", "--asgi-loop", loop, "-b", f"{host}:{port}", APP]
+
+
+SERVERS: tuple[tuple[Callable[[str, str, int], list[str]], str], ...] = (
+    (hypercorn, EVERYWHERE),
+    (granian, EVERYWHERE),  # it says so in the scope, and its ports are texts
+    (granian, ANY_FAMILY),  # the client's IPv4 address is written as an IPv6 one
+    (daphne, EVERYWHERE),
+    (gunicorn, EVERYWHERE),
+)
+
+
+@pytest.fixture(
+    scope="module", params=SERVERS, ids=lambda row: f"{row[0].__name__}-{row[1].strip('[]')}"
+)
+def server(loop: str, request: pytest.FixtureRequest) -> Iterator[Server]:
+    command, host = request.param
+    if importlib.util.find_spec(command.__name__) is None:
+        pytest.skip(f"{command.__name__} is not installed")
+    if loop != "asyncio" and host == ANY_FAMILY:
+        pytest.skip("the addresses are those of the other loop")
+    port = free_port()
+    with launch([sys.executable, "-m", *command(loop, host, port)], port) as server:
+        yield server
+
+
+@in_calm
+def test_queued_is_the_time_from_sent_to_seen(server: Server) -> None:
+    """On connections kept alive and on new ones; and none of it where the loop was not held."""
+    with ExitStack() as stack:
+        blocker, *kept = (stack.enter_context(connected(server)) for _ in (0, *MOMENTS))
+        for client in kept:
+            client.get()
+            assert client.read().queued == 0.0
+        blocker.block(BLOCK)
+        waiting: list[Client] = []
+        for client, moment in zip(kept, MOMENTS, strict=True):
+            sleep_until(blocker.sent + moment)
+            new = stack.enter_context(connected(server))
+            client.get()
+            new.get()
+            waiting += [client, new]
+        for client in waiting:
+            answer = client.read()
+            assert answer.queued == pytest.approx(answer.began - client.sent, abs=NEAR)
+        assert blocker.read().queued == 0.0
+        sleep_until(blocker.sent + BLOCK + 0.3)
+        blocker.get()
+        assert blocker.read().queued == 0.0
