@@ -45,8 +45,8 @@ MAPPED = bytes(10) + b"\xff\xff"  # before an IPv4 address that is written as an
 ANYWHERE = (None, "", "0.0.0.0", "::")  # hosts of a server that listens at all addresses
 LONGEST = 8192  # bytes of an answer
 SLOW = 0.005  # s of one question that the kernel took long for
-MISSES, PAUSE = 32, 60.0  # in a row; s
-LOCKED = 0.1  # s that `close` waits for a question on another thread
+MISSES = 32  # in a row
+PAUSE = 60.0  # s
 DISCARD = 9  # a port for `connect`, which sends nothing
 UNSEEN = "how long requests were queued under a server that hides its sockets"
 
@@ -82,8 +82,11 @@ class SocketDiagnosis:
             inherited.close()
 
     def close(self) -> None:
-        """Close the socket; the next question opens one."""
-        if not self._lock.acquire(timeout=LOCKED):  # a signal handler may have interrupted `info`
+        """Close the socket, unless a question is under way; the next one opens another.
+
+        It may be called in the middle of any code, by the garbage collector, and waits for nothing.
+        """
+        if not self._lock.acquire(blocking=False):
             return
         known, self._socket = self._socket, None
         self._lock.release()

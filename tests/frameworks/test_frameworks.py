@@ -1,7 +1,8 @@
 """Every framework under its own server, on both loops: stalls, routes, victims, queued time.
 
-One row a route: what a stall in it must say. `victims` holds the loop while one request is in
-flight and another one is in its socket.
+One row a route: what a stall in it must say. The last row holds the loop while one request is in
+flight and another one is in its socket. The processes of both loops are played at the same time:
+what holds them sleeps.
 """
 
 import importlib.util
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,7 +18,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.calm import in_calm
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, LOOPS
 from tests.ports import HOST, free_port
 from tests.serving import Server, launch
 
@@ -168,14 +169,26 @@ def rpc(port: int, method: str, message: bytes) -> None:
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)
-def playing(loop: str, request: pytest.FixtureRequest) -> Iterator[Playing]:
+def playing(request: pytest.FixtureRequest) -> Iterator[list[Playing]]:
+    """The app of one framework, on each loop that is installed."""
     framework = FRAMEWORKS[request.param]
     if importlib.util.find_spec(framework.module) is None:
         pytest.skip(f"{framework.module} is not installed")
-    port, app = free_port(), f"{request.param}_app"
+    app = f"{request.param}_app"
     command = [sys.executable, "-m", "tests.frameworks.apps", app]
-    with launch(command, port, PORT=str(port), LOOP=loop) as server:
-        yield Playing(framework, server, f"tests.frameworks.apps.{app}")
+    with ExitStack() as stack:
+        found = []
+        for loop in LOOPS:
+            if importlib.util.find_spec(loop) is not None:
+                port = free_port()
+                server = stack.enter_context(launch(command, port, PORT=str(port), LOOP=loop))
+                found.append(Playing(framework, server, f"tests.frameworks.apps.{app}"))
+        yield found
+
+
+def on_each(playing: list[Playing], play: Callable[[Playing], None]) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(play, playing))
 
 
 def source_lines(app: str, code: str) -> set[int]:
@@ -195,8 +208,12 @@ def check(playing: Playing, row: Row, stall: dict[str, Any], code: str) -> None:
 
 
 @in_calm
-def test_stall_says_where_it_was(playing: Playing) -> None:
+def test_stall_says_where_it_was(playing: list[Playing]) -> None:
     """In classes, below a prefix, in a stream, before an error, in a child task, in a websocket."""
+    on_each(playing, play_rows)
+
+
+def play_rows(playing: Playing) -> None:
     playing.server.clear()
     for row in playing.framework.rows:
         playing.ask(row)
@@ -208,7 +225,11 @@ def test_stall_says_where_it_was(playing: Playing) -> None:
 
 
 @in_calm
-def test_victims_are_those_in_flight_and_those_in_their_sockets(playing: Playing) -> None:
+def test_victims_are_those_in_flight_and_those_in_their_sockets(playing: list[Playing]) -> None:
+    on_each(playing, play_victims)
+
+
+def play_victims(playing: Playing) -> None:
     block, wait = playing.framework.block, playing.framework.wait
     playing.ask(wait)  # so that its route has been counted
     playing.server.clear()

@@ -1,5 +1,6 @@
 """TCP_INFO by the addresses of a connection: right or absent, and never in the way."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -15,7 +16,7 @@ import pytest
 from loopwatch.loop import socket_diagnosis
 from loopwatch.loop.arrival import age_in, queued
 from loopwatch.loop.socket_diagnosis import MISSES, SocketDiagnosis, end, ends
-from tests.conftest import run_script
+from tests.conftest import MakeWatch, run_script
 from tests.forking import fork
 from tests.ports import HOST
 
@@ -190,6 +191,27 @@ def test_there_is_one_socket_and_none_after_close(diagnosis: SocketDiagnosis) ->
     assert open_files() == before
     diagnosis.info((HOST, 1), (HOST, 2))
     assert len(open_files() - before) == 1
+
+
+def test_nothing_waits_for_a_question_under_way(diagnosis: SocketDiagnosis) -> None:
+    """A collection or a signal may begin in the middle of one."""
+    diagnosis.info((HOST, 1), (HOST, 2))
+    with diagnosis._lock:
+        assert diagnosis.info((HOST, 1), (HOST, 2)) is None
+        diagnosis.close()
+    assert diagnosis._socket is not None
+
+
+def test_last_watch_that_stops_closes_the_socket(make_watch: MakeWatch) -> None:
+    async def main() -> None:
+        watch = make_watch()
+        watch.start()
+        socket_diagnosis.DIAGNOSIS.info((HOST, 1), (HOST, 2))
+        assert socket_diagnosis.DIAGNOSIS._socket is not None
+        watch.stop()
+        assert socket_diagnosis.DIAGNOSIS._socket is None
+
+    asyncio.run(main())
 
 
 def open_files() -> set[str]:
