@@ -178,7 +178,7 @@ def test_background_task_outlives_its_request(make_watch: MakeWatch) -> None:
     watch, done = make_watch(), list[bool]()
 
     async def later() -> None:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.6)
         done.append(REQUEST.get().scope is None)
 
     async def main() -> None:
@@ -197,7 +197,7 @@ def test_background_task_outlives_its_request(make_watch: MakeWatch) -> None:
     asyncio.run(main())
     assert done == [True]
     (row,) = watch.snapshot().requests
-    assert sum(row.latency.sums) < 0.05
+    assert sum(row.latency.sums) < 0.5
 
 
 def test_server_timing_is_added_to_what_is_not_on_its_way(make_watch: MakeWatch) -> None:

@@ -28,7 +28,7 @@ LOADED = {"blocking_call", "unknown", "starved", "gil_contention"}  # on a crowd
 LONG = 0.25  # s: only holds of the apps' own are that long
 BLOCK = 1.0  # s
 IN_FLIGHT, SENT, DUE = 0.2, 0.4, 0.6  # s: before the block, into it, and of the other's sleep
-NEAR = 0.06  # s
+NEAR = 0.15  # s: a client of its own is made for each request
 HOLDS, BLOCKS = "time.sleep(HOLD)", "time.sleep(float("
 
 

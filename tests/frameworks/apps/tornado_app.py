@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, RequestHandler, URLSpec
+from tornado.routing import URLSpec
+from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from loopwatch.frameworks.tornado import install
