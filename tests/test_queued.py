@@ -4,11 +4,13 @@ import importlib.util
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from .calm import in_calm
+from .conftest import LOOPS
 from .loop.test_arrival import Client, connected, sleep_until
 from .ports import free_port
 from .serving import Server, launch
@@ -35,8 +37,7 @@ def granian(loop: str, host: str, port: int) -> list[str]:
 
 
 def daphne(loop: str, host: str, port: int) -> list[str]:
-    if loop != "asyncio":
-        pytest.skip("daphne makes its own loop, which is asyncio's")
+    assert loop == "asyncio", "daphne makes its own"
     return ["daphne", "-b", host, "-p", str(port), APP]
 
 
@@ -46,29 +47,33 @@ def gunicorn(loop: str, host: str, port: int) -> list[str]:
     return ["gunicorn", "-k", "asgi", "--asgi-loop", loop, "-b", f"{host}:{port}", APP]
 
 
-SERVERS: tuple[tuple[Callable[[str, str, int], list[str]], str], ...] = (
-    (hypercorn, EVERYWHERE),
-    (granian, EVERYWHERE),  # it says so in the scope, and its ports are texts
-    (granian, ANY_FAMILY),  # the client's IPv4 address is written as an IPv6 one
-    (daphne, EVERYWHERE),
-    (gunicorn, EVERYWHERE),
+SERVERS: tuple[tuple[Callable[[str, str, int], list[str]], str, tuple[str, ...]], ...] = (
+    (hypercorn, EVERYWHERE, LOOPS),
+    (granian, EVERYWHERE, LOOPS),  # it says so in the scope, and its ports are texts
+    (granian, ANY_FAMILY, LOOPS),  # the client's IPv4 address is written as an IPv6 one
+    (daphne, EVERYWHERE, LOOPS[:1]),  # it makes its own loop
+    (gunicorn, EVERYWHERE, LOOPS),
 )
 
 
 @pytest.fixture(
     scope="module", params=SERVERS, ids=lambda row: f"{row[0].__name__}-{row[1].strip('[]')}"
 )
-def server(loop: str, request: pytest.FixtureRequest) -> Iterator[Server]:
-    command, host = request.param
+def servers(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    """One server on each loop that it can use; they are asked at the same time."""
+    command, host, loops = request.param
     if importlib.util.find_spec(command.__name__) is None:
         pytest.skip(f"{command.__name__} is not installed")
-    if loop != "asyncio" and host == ANY_FAMILY:
-        pytest.skip("the addresses are those of the other loop")
     if host == ANY_FAMILY and not has_ipv6():
         pytest.skip("there is no IPv6 here")
-    port = free_port()
-    with launch([sys.executable, "-m", *command(loop, host, port)], port) as server:
-        yield server
+    with ExitStack() as stack:
+        found = []
+        for loop in loops:
+            if importlib.util.find_spec(loop) is not None:
+                port = free_port()
+                started = [sys.executable, "-m", *command(loop, host, port)]
+                found.append(stack.enter_context(launch(started, port)))
+        yield found
 
 
 def has_ipv6() -> bool:
@@ -80,8 +85,13 @@ def has_ipv6() -> bool:
 
 
 @in_calm
-def test_queued_is_the_time_from_sent_to_seen(server: Server) -> None:
+def test_queued_is_the_time_from_sent_to_seen(servers: list[Server]) -> None:
     """On connections kept alive and on new ones; and none of it where the loop was not held."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(play, servers))
+
+
+def play(server: Server) -> None:
     with ExitStack() as stack:
         blocker, *kept = (stack.enter_context(connected(server)) for _ in (0, *MOMENTS))
         for client in kept:
