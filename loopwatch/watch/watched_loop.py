@@ -32,6 +32,7 @@ from loopwatch.loop.debug_mode import DebugMode
 from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
+from loopwatch.loop.socket_diagnosis import DIAGNOSIS
 from loopwatch.loop.thread_pools import ThreadPool
 from loopwatch.watch.in_flight import Charging
 from loopwatch.watchdog.clocks import Clocks
@@ -124,6 +125,8 @@ class WatchedLoop:
         self.probe.uninstall()
         self._be_forgotten()
         self.clocks.close()
+        if all(watched is self for watched in LOOPS.values()):
+            DIAGNOSIS.close()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
@@ -216,7 +219,7 @@ class WatchedLoop:
             loop=label(self.probe.kind),
             thread=encodable(self.state.thread_name),
             layers=self.layers(),
-            blind=self.probe.blind,
+            blind=(*self.probe.blind, *DIAGNOSIS.blind),
             busy=busy,
             idle=idle,
             lag=self.lag(now),
