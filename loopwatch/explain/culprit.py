@@ -30,7 +30,7 @@ from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
-from loopwatch.explain.route import Place, place
+from loopwatch.routing.route import Place, place
 from loopwatch.explain.safe_stall import safe_stall
 from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
 

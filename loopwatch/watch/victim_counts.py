@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import NONE, OTHER, Stall
-from loopwatch.explain.route import place
+from loopwatch.routing.route import place
 from loopwatch.ledger.stall_table import StallTable, with_victims
 
 PATIENCE = 1.0  # s

@@ -1,0 +1,58 @@
+"""What the routers of frameworks that leave nothing in the ASGI scope have found, one reader each.
+
+A reader gets the router, the arguments of the call and its result (None before the call), and
+returns a leg of the route, or None where nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopwatch.routing.leg import Leg, mount, rooted
+from loopwatch.routing.starlette_routes import leg
+
+
+def quart(context: Any, arguments: Any, result: Any) -> Leg | None:
+    rule = context.request_websocket.url_rule
+    if rule is None:
+        return None
+    return Leg(rule.rule, context.app.view_functions.get(rule.endpoint))
+
+
+def falcon(app: Any, arguments: Any, result: Any) -> Leg | None:
+    responder, template = result[0], result[3]
+    return None if template is None else Leg(rooted(template), responder)
+
+
+def sanic(router: Any, arguments: Any, result: Any) -> Leg | None:
+    route, handler = result[:2]
+    return Leg(rooted(route.path), handler)
+
+
+def blacksheep(router: Any, arguments: Any, match: Any) -> Leg | None:
+    if match is None or match.pattern in (b"*", b"/*"):  # nothing fits, or the fallback
+        return None
+    return Leg(rooted(match.pattern.decode()), match.handler)
+
+
+def blacksheep_mount(app: Any, arguments: Any, result: Any) -> Leg | None:
+    scope, match = arguments[:2]
+    template = match.pattern.decode().removesuffix("*").rstrip("/")
+    return mount(template, scope)
+
+
+def connexion(operation: Any, arguments: Any, result: Any) -> Leg | None:
+    """Return what Connexion's own Starlette router left in its copy of the scope."""
+    found = leg(arguments[0], None) if operation.operation_id is not None else None
+    return None if found is None else found._replace(endpoint=None, more=False)
+
+
+def engineio(app: Any, arguments: Any, result: Any) -> Leg | None:
+    """Return the path of Engine.IO and Socket.IO, which look at the path from its beginning."""
+    scope, template = arguments[0], app.engineio_path
+    if template is None or scope["type"] not in ("http", "websocket"):
+        return None
+    if not (scope["path"].rstrip("/") + "/").startswith(template):
+        return None
+    root = scope.get("root_path", "")
+    return Leg(template, whole=bool(root) and scope["path"].startswith(root))
