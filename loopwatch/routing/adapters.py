@@ -32,9 +32,7 @@ ADAPTERS = (
         "Django", "django.core.handlers.base", "BaseHandler.resolve_request", django_routes.view
     ),
     Adapter("Channels", "channels.routing", "URLRouter.__call__", django_routes.consumer, False),
-    Adapter(
-        "Quart", "quart.ctx", "_BaseRequestWebsocketContext.match_request", resolved.quart
-    ),
+    Adapter("Quart", "quart.ctx", "_BaseRequestWebsocketContext.match_request", resolved.quart),
     Adapter("Falcon", "falcon.app", "App._get_responder", resolved.falcon),
     Adapter("Sanic", "sanic.router", "Router.get", resolved.sanic),
     *(
@@ -61,7 +59,11 @@ ADAPTERS = (
     ),
     Adapter("Lilya", "lilya.routing.path", "Path.handle_dispatch", lilya_routes.path, False),
     Adapter(
-        "Lilya", "lilya.routing.websocket", "WebSocketPath.handle_dispatch", lilya_routes.path, False
+        "Lilya",
+        "lilya.routing.websocket",
+        "WebSocketPath.handle_dispatch",
+        lilya_routes.path,
+        False,
     ),
     Adapter(
         "Lilya", "lilya.routing.include", "Include.handle_dispatch", lilya_routes.include, False
@@ -70,7 +72,9 @@ ADAPTERS = (
         Adapter("Ravyn", "ravyn.routing.gateways", method, lilya_routes.path, False)
         for method in ("Gateway.handle_dispatch", "WebSocketGateway.handle_dispatch")
     ),
-    Adapter("Ravyn", "ravyn.routing.router", "Include.handle_dispatch", lilya_routes.include, False),
+    Adapter(
+        "Ravyn", "ravyn.routing.router", "Include.handle_dispatch", lilya_routes.include, False
+    ),
     Adapter(
         "Socket.IO", "engineio.async_drivers.asgi", "ASGIApp.__call__", resolved.engineio, False
     ),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from loopwatch.core.guard import log_once
-from loopwatch.core.request import REQUEST
+from loopwatch.core.request import REQUEST, Request
 from loopwatch.routing.adapters import ADAPTERS, Adapter
+from loopwatch.routing.route import Routed, routed
 
 LEGS = 16  # of one request; what comes after them is not looked at
 
@@ -29,7 +31,8 @@ def note(adapter: Adapter, router: Any, arguments: Any, result: Any) -> None:
         if found is None or len(legs) >= LEGS or (legs and legs[-1].template == found.template):
             return
         inside = "endpoint" in request.scope or "route_handler" in request.scope
-        request.routed = (*legs, found._replace(inside=inside) if inside else found)
+        began = request.scope.get("root_path", "") if found.began is None else found.began
+        request.routed = (*legs, found._replace(inside=inside, began=began))
     except Exception:
         log_once("loopwatch.routing.hooks")
 
@@ -69,7 +72,8 @@ class Hook:
 class Hooks:
     """All of a process, whatever the loops: there from the first watched loop to the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, adapters: Iterable[Adapter] = ADAPTERS) -> None:
+        self._adapters = adapters
         self._lock = threading.RLock()
         self._users = 0
         self._hooks: list[Hook] = []
@@ -79,7 +83,7 @@ class Hooks:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._waiting = list(ADAPTERS)
+                self._waiting = list(self._adapters)
         self.look()
 
     def look(self) -> None:
@@ -118,3 +122,27 @@ def is_loading(module: str) -> bool:
 
 
 HOOKS = Hooks()
+
+
+class HooksOfLoop:
+    """One loop's use of the hooks; doing either twice changes nothing."""
+
+    def __init__(self, hooks: Hooks = HOOKS) -> None:
+        self._hooks, self._used = hooks, False
+
+    def install(self) -> None:
+        if not self._used:
+            self._used = True
+            self._hooks.install()
+
+    def uninstall(self) -> None:
+        if self._used:
+            self._used = False
+            self._hooks.uninstall()
+
+    def routed(self, request: Request) -> Routed:
+        """Return a request's route; if it has none, its framework may have been loaded just now."""
+        found = routed(request)
+        if found.template is None:
+            self._hooks.look()
+        return found

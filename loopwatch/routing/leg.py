@@ -20,6 +20,7 @@ class Leg(NamedTuple):
     scope: Any = None  # of that app, which may be a copy
     root_path: str | None = None  # in it, as it was handed over
     inside: bool = False  # a router that writes into the scope had been at work before
+    began: str | None = None  # the `root_path` at which the template begins
 
 
 def rooted(template: str) -> str:

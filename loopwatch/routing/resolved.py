@@ -6,6 +6,7 @@ returns a leg of the route, or None where nothing is known.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from loopwatch.routing.leg import Leg, mount, rooted
@@ -43,8 +44,12 @@ def blacksheep_mount(app: Any, arguments: Any, result: Any) -> Leg | None:
 
 def connexion(operation: Any, arguments: Any, result: Any) -> Leg | None:
     """Return what Connexion's own Starlette router left in its copy of the scope."""
-    found = leg(arguments[0], None) if operation.operation_id is not None else None
-    return None if found is None else found._replace(endpoint=None, more=False)
+    if operation.operation_id is None:
+        return None
+    outside = sys.modules[type(operation).__module__]._scope.get()  # noqa: SLF001
+    root = outside.get("root_path", "")
+    found = leg(arguments[0], None, root)
+    return None if found is None else found._replace(endpoint=None, more=False, began=root)
 
 
 def engineio(app: Any, arguments: Any, result: Any) -> Leg | None:
@@ -55,4 +60,5 @@ def engineio(app: Any, arguments: Any, result: Any) -> Leg | None:
     if not (scope["path"].rstrip("/") + "/").startswith(template):
         return None
     root = scope.get("root_path", "")
-    return Leg(template, whole=bool(root) and scope["path"].startswith(root))
+    whole = bool(root) and scope["path"].startswith(root)
+    return Leg(template, whole=whole, began=scope.get("app_root_path", "") if whole else root)

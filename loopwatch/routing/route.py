@@ -56,7 +56,8 @@ def legs(request: Request) -> Iterator[Leg]:
     """Return what each router has said, outermost first."""
     noted: tuple[Leg, ...] = request.routed or ()
     if not noted or noted[0].inside:
-        yield from in_scope(request.scope, request.door)
+        until = noted[0].began if noted else None
+        yield from in_scope(request.scope, request.door, until=until)
         yield from noted
         return
     yield from noted
@@ -65,9 +66,12 @@ def legs(request: Request) -> Iterator[Leg]:
         yield from in_scope(last.scope, None, last.root_path)
 
 
-def in_scope(scope: Any, door: Any, root: str | None = None) -> Iterator[Leg]:
+def in_scope(
+    scope: Any, door: Any, root: str | None = None, until: str | None = None
+) -> Iterator[Leg]:
     """Return what routers have left in a scope: Litestar may mount Starlette, and that Litestar."""
-    starlette, litestar = starlette_routes.leg(scope, door, root), litestar_routes.leg(scope)
+    starlette = starlette_routes.leg(scope, door, root, until)
+    litestar = litestar_routes.leg(scope)
     found = (litestar, starlette) if litestar and litestar.more else (starlette, litestar)
     yield from (leg for leg in found if leg is not None)
 

@@ -16,16 +16,17 @@ from loopwatch.routing.leg import Leg, is_catch_all
 UNKNOWN = "/{mount}"  # the tree of routes has no mount there
 
 
-def leg(scope: Any, door: Any, root: str | None = None) -> Leg | None:
+def leg(scope: Any, door: Any, root: str | None = None, until: str | None = None) -> Leg | None:
     """Return what a Starlette or FastAPI app has left in a scope, None if it has not routed.
 
     `root` is the `root_path` that the app was called with; without it, the app's own note counts.
+    `until` is the one that another framework within was called with; else the scope's counts.
     The tree of routes is looked for behind `door`, through any chain of `.app`.
     """
     if "endpoint" not in scope:
         return None
     endpoint, route = scope["endpoint"], scope.get("route")
-    path, before = _path(scope, route), _mounts(scope, door, root)
+    path, before = _path(scope, route), _mounts(scope, door, root, until)
     if path is None and before is None:
         return None
     prefix = before or ""
@@ -45,11 +46,12 @@ def _path(scope: Any, route: Any) -> str | None:
     return None
 
 
-def _mounts(scope: Any, door: Any, root: str | None) -> str | None:
+def _mounts(scope: Any, door: Any, root: str | None, until: str | None) -> str | None:
     """Return the template of the mounts a request went through, None if there were none."""
     if "app_root_path" not in scope:
         return None
-    raw = scope.get("root_path", "").removeprefix(scope["app_root_path"] if root is None else root)
+    whole = scope.get("root_path", "") if until is None else until
+    raw = whole.removeprefix(scope["app_root_path"] if root is None else root)
     if not raw:
         return None
     router = scope.get("router")

@@ -32,8 +32,8 @@ from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
 from loopwatch.loop.thread_pools import ThreadPool
-from loopwatch.routing.hooks import HOOKS
-from loopwatch.routing.route import Routed, is_lone, routed
+from loopwatch.routing.hooks import HooksOfLoop
+from loopwatch.routing.route import is_lone
 from loopwatch.watch.in_flight import Charging
 from loopwatch.watchdog.clocks import Clocks
 
@@ -52,8 +52,8 @@ class WatchedLoop:
         self.loop = loop
         self.estimated_ticks = Ticks()
         self._lag_told, self._busy_told = Histogram.empty(SECONDS_EDGES), 0.0
-        self.steps = StepTable()
-        self.requests = RequestTable(self.steps, routed_or_look, is_lone)
+        self.steps, self._hooks = StepTable(), HooksOfLoop()
+        self.requests = RequestTable(self.steps, self._hooks.routed, is_lone)
         self.charging = Charging(loop, self.requests.charge)
         self.timed = LabelTable()
         self.state = LoopState(
@@ -64,7 +64,6 @@ class WatchedLoop:
         self.threads = ThreadPool(loop, add_pooled)
         self._debug = DebugMode(self.probe) if debug else None
         self._trust_request_start = trust_request_start
-        self._hooked = False
         self.nonsense = 0  # X-Request-Start headers that were ignored
         self.late, self.rows = self._arrive, self.requests.rows
         self.start_response = self._start_response if server_timing else None
@@ -75,8 +74,7 @@ class WatchedLoop:
     def install(self, closed: Callable[[], None]) -> None:
         self.probe.install(closed)
         self.threads.install()
-        HOOKS.install()
-        self._hooked = True
+        self._hooks.install()
         self.clocks.begin()
         if self._debug is not None:
             self._debug.install()
@@ -124,7 +122,7 @@ class WatchedLoop:
     def uninstall(self) -> None:
         if self._debug is not None:
             self._debug.uninstall()
-        self._unhook()
+        self._hooks.uninstall()
         self.threads.uninstall()
         self.probe.uninstall()
         self._be_forgotten()
@@ -132,15 +130,10 @@ class WatchedLoop:
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
-        self._unhook()
+        self._hooks.uninstall()
         self.threads.abandon()
         self.probe.abandon()
         self._be_forgotten()
-
-    def _unhook(self) -> None:
-        if self._hooked:
-            self._hooked = False
-            HOOKS.uninstall()
 
     def _be_forgotten(self) -> None:
         for front in list(self.fronts):
@@ -285,14 +278,6 @@ LOOPS: dict[Any, WatchedLoop] = {}  # every watched loop of the process, each by
 def find() -> WatchedLoop | None:
     """Return the running loop as watched, None if it is not or there is none."""
     return LOOPS.get(asyncio._get_running_loop())
-
-
-def routed_or_look(request: Request) -> Routed:
-    """Return a request's route; if there is none, its framework may have been loaded just now."""
-    found = routed(request)
-    if found.template is None:
-        HOOKS.look()
-    return found
 
 
 def add_pooled(request: Request, seconds: float) -> None:
