@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from loopwatch.routing.leg import Leg, mount, rooted
-from loopwatch.routing.starlette_routes import leg
+from loopwatch.routing.starlette_routes import UNKNOWN
 
 
 def quart(context: Any, arguments: Any, result: Any) -> Leg | None:
@@ -46,10 +46,13 @@ def connexion(operation: Any, arguments: Any, result: Any) -> Leg | None:
     """Return what Connexion's own Starlette router left in its copy of the scope."""
     if operation.operation_id is None:
         return None
-    outside = sys.modules[type(operation).__module__]._scope.get()  # noqa: SLF001
-    root = outside.get("root_path", "")
-    found = leg(arguments[0], None, root)
-    return None if found is None else found._replace(endpoint=None, more=False, began=root)
+    inside, outside = arguments[0], sys.modules[type(operation).__module__]._scope.get()  # noqa: SLF001
+    root, route = outside.get("root_path", ""), inside["route"]
+    known = {*outside.get("path_params", ()), *route.param_convertors}
+    base = inside.get("root_path", "").removeprefix(root)
+    if base and not known.issuperset(inside.get("path_params", ())):
+        base = UNKNOWN  # it has parameters
+    return Leg(base + route.path_format, began=root)
 
 
 def engineio(app: Any, arguments: Any, result: Any) -> Leg | None:

@@ -5,6 +5,7 @@
 It prints, as JSON, what was told of each row, and what had to be.
 """
 
+import asyncio
 import importlib
 import json
 import sys
@@ -17,6 +18,9 @@ import uvicorn
 from websockets.sync.client import connect
 
 from loopwatch import LoopWatchMiddleware, Watch
+from loopwatch.routing import hooks
+from loopwatch.routing.adapters import ADAPTERS, Adapter
+from tests.calm import waited_for_cpu
 from tests.conftest import loop_factory, private_watch
 from tests.ports import free_port
 
@@ -27,26 +31,44 @@ PATIENCE = 20.0  # s for a server to start, and for a stall to be explained
 
 def main(name: str, loops: list[str]) -> None:
     app = importlib.import_module(f"tests.frameworks.apps.{name}")
-    found = {loop: played(app.app, app.ROWS, loop) for loop in loops}
+    found: dict[str, Any] = {loop: played(app.app, app.ROWS, loop) for loop in loops}
+    found["waited"] = waited_for_cpu()  # all its life
     print(json.dumps(found))
 
 
 def played(app: Any, rows: list[Asked], loop: str) -> dict[str, Any]:
     """Return what was told and what had to be, by row."""
     watch = private_watch(slow_callback_duration=THRESHOLD)
+    assert not any(map(is_wrapped, ADAPTERS))
     server = Server(LoopWatchMiddleware(Outer(app), watch=watch), loop)
     found: dict[str, Any] = {}
     try:
         for row in rows:
             found[row.name] = {"told": stalls_of(watch, server.port, row), "expected": told(row)}
+        ask_for_nothing(server.port)
     finally:
         server.end()
         watch.stop()
     counted = [(r.route, r.method) for r in watch.snapshot().requests]
+    assert not any("nowhere" in route for route, _ in counted), counted
+    assert not any(map(is_wrapped, ADAPTERS)), "all is put back"
     for row in rows:
         found[row.name]["counted"] = (row.route, row.method) in counted
         found[row.name]["requests"] = counted
     return found
+
+
+def is_wrapped(adapter: Adapter) -> bool:
+    """Return whether a framework's method is ours now."""
+    owner, _, name = adapter.method.partition(".")
+    found = getattr(sys.modules.get(adapter.module), owner, None)
+    code = getattr(vars(found).get(name), "__code__", None) if found else None
+    return code is not None and code.co_filename == hooks.__file__
+
+
+def ask_for_nothing(port: int) -> None:
+    """Ask for what no route serves: it has none, and never its raw path."""
+    httpx.get(f"http://{ADDRESS}:{port}/nowhere/at/all", trust_env=False, timeout=PATIENCE)
 
 
 def stalls_of(watch: Watch, port: int, row: Asked) -> list[dict[str, Any]]:
@@ -91,7 +113,7 @@ class Server:
             time.sleep(0.02)
 
     def _run(self, loop: str) -> None:
-        with __import__("asyncio").Runner(loop_factory=loop_factory(loop)) as runner:
+        with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
             runner.run(self._server.serve())
 
     def end(self) -> None:

@@ -14,10 +14,10 @@ from loopwatch.tools.diagnose.wording import (
     call,
     counted,
     ms,
+    owner,
     percent,
     place,
     route_name,
-    owner,
     routed,
 )
 

@@ -49,9 +49,10 @@ urlpatterns = [
 ]
 sockets = URLRouter([path("live/", URLRouter([path("<int:item>/", Live.as_asgi())]))])
 app = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": sockets})
+LIVE = f"{__name__}.Live"  # the consumer as a whole is the endpoint
 ROWS = [
     Asked("/shop/items/1/", item, "/shop/items/<int:item>/"),
     Asked("/dated/2024/", dated, "/dated/<year>/"),
     Asked("/pages/a/", Page.get, "/pages/<slug:slug>/"),
-    Asked("/live/1/", Live.receive, "/live/<int:item>/", method="WEBSOCKET"),
+    Asked("/live/1/", Live.receive, "/live/<int:item>/", LIVE, "WEBSOCKET"),
 ]
