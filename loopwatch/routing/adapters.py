@@ -32,7 +32,13 @@ ADAPTERS = (
         "Django", "django.core.handlers.base", "BaseHandler.resolve_request", django_routes.view
     ),
     Adapter("Channels", "channels.routing", "URLRouter.__call__", django_routes.consumer, False),
-    Adapter("Quart", "quart.ctx", "_BaseRequestWebsocketContext.match_request", resolved.quart),
+    Adapter("Quart", "quart.ctx", "AppContext.match_request", resolved.quart),
+    Adapter(
+        "Quart before 0.23",
+        "quart.ctx",
+        "_BaseRequestWebsocketContext.match_request",
+        resolved.quart,
+    ),
     Adapter("Falcon", "falcon.app", "App._get_responder", resolved.falcon),
     Adapter("Sanic", "sanic.router", "Router.get", resolved.sanic),
     *(

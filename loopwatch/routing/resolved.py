@@ -14,7 +14,8 @@ from loopwatch.routing.starlette_routes import UNKNOWN
 
 
 def quart(context: Any, arguments: Any, result: Any) -> Leg | None:
-    rule = context.request_websocket.url_rule
+    asked = getattr(context, "_request_websocket", None)  # from 0.23 on
+    rule = (asked or context.request_websocket).url_rule
     if rule is None:
         return None
     return Leg(rule.rule, context.app.view_functions.get(rule.endpoint))

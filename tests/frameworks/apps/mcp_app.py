@@ -20,6 +20,11 @@ async def price(item: int) -> str:
     return "price"
 
 
+@server.tool()
+async def stock(item: int) -> str:
+    return "stock"
+
+
 HEADERS = {"accept": "application/json, text/event-stream"}
 HELLO = {
     "protocolVersion": "2025-03-26",
@@ -41,6 +46,8 @@ def call(address: str) -> None:
         if "mcp-session-id" in begun.headers:
             client.headers["mcp-session-id"] = begun.headers["mcp-session-id"]
         post({"method": "notifications/initialized"})
+        quick = {"name": "stock", "arguments": {"item": 1}}  # what the first call imports
+        post({"id": 3, "method": "tools/call", "params": quick})
         asked = {"name": "price", "arguments": {"item": 1}}
         answer = post({"id": 2, "method": "tools/call", "params": asked})
         assert "price" in answer.text, answer.text
