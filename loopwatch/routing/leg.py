@@ -19,7 +19,6 @@ class Leg(NamedTuple):
     whole: bool = False  # the template covers the path from its beginning, mounts included
     scope: Any = None  # of that app, which may be a copy
     root_path: str | None = None  # in it, as it was handed over
-    inside: bool = False  # a router that writes into the scope had been at work before
     began: str | None = None  # the `root_path` at which the template begins
 
 
@@ -47,7 +46,9 @@ def joined(legs: Iterable[Leg]) -> Leg | None:
                 break
             prefix = "" if leg.whole else attached(prefix, last.bare)
         last = leg
-    return None if last is None else last._replace(template=attached(prefix, last.template))
+    if last is None or not prefix:
+        return last
+    return last._replace(template=attached(prefix, last.template))
 
 
 def attached(prefix: str, template: str) -> str:

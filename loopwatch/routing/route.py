@@ -54,15 +54,15 @@ def routed(request: Request) -> Routed:
 
 def legs(request: Request) -> Iterator[Leg]:
     """Return what each router has said, outermost first."""
-    noted: tuple[Leg, ...] = request.routed or ()
-    if not noted or noted[0].inside:
-        until = noted[0].began if noted else None
-        yield from in_scope(request.scope, request.door, until=until)
-        yield from noted
+    if request.routed is None:
+        yield from in_scope(request.scope, request.door)
         return
+    inside, began, *noted = request.routed
+    if inside:  # a router that writes into the scope had been at work before
+        yield from in_scope(request.scope, request.door, until=began)
     yield from noted
     last = noted[-1]
-    if last.more and last.scope is not None:
+    if not inside and last.more and last.scope is not None:
         yield from in_scope(last.scope, None, last.root_path)
 
 
