@@ -20,6 +20,7 @@ class Request:
     charged_stalled: float
     span: Any
     waits: Any
+    routed: Any
     steps: int
     door: Any
     outer: Any

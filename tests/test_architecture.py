@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("_speedups",),
     ("core",),
+    ("routing",),
     ("loop", "ledger", "explain", "exporters"),
     ("watchdog",),
     ("watch",),
