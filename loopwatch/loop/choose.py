@@ -11,7 +11,12 @@ from loopwatch.loop.asyncio_loop import AsyncioProbe
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.other_loop import HeartbeatProbe
 from loopwatch.loop.probe import Probe
-from loopwatch.loop.uvloop_loop import UvloopProbe
+
+UVLOOP: Callable[[LoopState], Probe] | None
+try:
+    from loopwatch.loop.uvloop_loop import UvloopProbe as UVLOOP
+except ImportError:  # no ctypes, as in an isolated subinterpreter of 3.12; nor is there uvloop
+    UVLOOP = None
 
 
 def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
@@ -20,9 +25,9 @@ def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
     loop = state.loop
     if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
         return AsyncioProbe(state)
-    if type(loop).__module__.partition(".")[0] == "uvloop":
+    if UVLOOP is not None and type(loop).__module__.partition(".")[0] == "uvloop":
         try:
-            return UvloopProbe(state)
+            return UVLOOP(state)
         except (OSError, AttributeError, ImportError) as error:
             say(
                 logging.WARNING,
