@@ -77,7 +77,10 @@ def cells(one: Soaked) -> list[tuple[str, str]]:
         ("errors of clients / of loopwatch", f"{one.errors} / {counted['errors']}"),
         ("dropped", ", ".join(f"{n} {why}" for why, n in counted["dropped"].items()) or "none"),
         ("scrapes", f"{one.scrapes}"),
-        ("latency, p50 / p99, ms", f"{one.quantile(0.5) * 1e3:.1f} / {one.quantile(0.99) * 1e3:.0f}"),
+        (
+            "latency, p50 / p99, ms",
+            f"{one.quantile(0.5) * 1e3:.1f} / {one.quantile(0.99) * 1e3:.0f}",
+        ),
         ("memory warm / at the end, MiB", f"{one.warm.memory:.1f} / {one.last.memory:.1f}"),
         ("descriptors warm / most after", f"{one.warm.descriptors} / {one.most('descriptors')}"),
         ("threads warm / most after", f"{one.warm.threads} / {one.most('threads')}"),

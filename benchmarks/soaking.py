@@ -71,21 +71,21 @@ class Soaked:
 
     def most(self, what: str) -> int:
         """Return the most descriptors, or threads, after the warm-up."""
-        return max(getattr(usage, what) for usage in self._warm())
+        return max(int(getattr(usage, what)) for usage in self._warm())
 
     def is_constant(self, what: str) -> bool:
-        before = [getattr(usage, what) for usage in self.usages if usage.at <= self.warm.at]
+        before = [int(getattr(usage, what)) for usage in self.usages if usage.at <= self.warm.at]
         return self.most(what) <= max(before)
 
     def requests(self) -> int:
-        return sum(self.counted["requests"].values())
+        return sum(int(count) for count in self.counted["requests"].values())
 
     def quantile(self, share: float) -> float:
         return quantile(self.latencies, share)
 
 
 class Mixed(Load):
-    """Requests to `/`, and some that hold the loop. An error costs its connection, and is counted."""
+    """Requests to `/`, and some that hold the loop. An error is counted, and costs a connection."""
 
     def __init__(self, client: Client, moments: Sequence[tuple[float, str]]) -> None:
         super().__init__(client.sockets, [moment for moment, _ in moments])

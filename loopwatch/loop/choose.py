@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from loopwatch.core.guard import say
 from loopwatch.loop.asyncio_loop import AsyncioProbe
@@ -12,11 +13,11 @@ from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.other_loop import HeartbeatProbe
 from loopwatch.loop.probe import Probe
 
-UVLOOP: Callable[[LoopState], Probe] | None
-try:
-    from loopwatch.loop.uvloop_loop import UvloopProbe as UVLOOP
-except ImportError:  # no ctypes, as in an isolated subinterpreter of 3.12; nor is there uvloop
-    UVLOOP = None
+UVLOOP: Callable[[LoopState], Probe] | None = None
+with suppress(ImportError):  # no ctypes, as in an isolated subinterpreter of 3.12; nor uvloop then
+    from loopwatch.loop.uvloop_loop import UvloopProbe
+
+    UVLOOP = UvloopProbe
 
 
 def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
@@ -123,7 +122,8 @@ def cpu_times() -> dict[int, float]:
     found: dict[int, float] = {}
     for thread in threading.enumerate()[:THREADS]:
         try:
-            text = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_bytes()
+            with open(f"/proc/self/task/{thread.native_id}/schedstat", "rb") as file:
+                text = file.read()  # no `Path`: see `of_thread` in kernel.py
             found[thread.native_id or 0] = int(text.split()[0]) / 1e9
         except (OSError, IndexError):  # it has ended, or this is not Linux
             continue

@@ -5,19 +5,22 @@ Each runs in a process of its own. The exit status is 1 if something was wrong.
 """
 
 import argparse
-import subprocess
 import sys
 
-from tests.conftest import CHECKOUT, LOOPS, clean_environment
+from tests.conftest import LOOPS
 
 from .fault import Fault
 from .table import TABLE
+from .trial import tried
 
 PATIENCE = 600.0  # s for one fault
+WRONG = "**wrong**"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(f.name for f in TABLE))
     parser.add_argument("--loop", choices=LOOPS, nargs="+", default=LOOPS)
     parser.add_argument("--size", type=int, help="default: its full size")
@@ -37,33 +40,20 @@ def print_table(faults: list[Fault], loops: list[str], size: int | None) -> int:
     wrong = False
     print(f"| what was tried | {' | '.join(loops)} |\n|---|{'---|' * len(loops)}", flush=True)
     for fault in faults:
-        told = [tried(fault, loop, size or fault.full) for loop in loops]
-        wrong = wrong or any(text.startswith("**wrong**") for text in told)
+        told = [figures(fault, loop, size or fault.full) for loop in loops]
+        wrong = wrong or any(text.startswith(WRONG) for text in told)
         what = fault.what.format(f"{size or fault.full:,}")
         print(f"| {what} | {' | '.join(told)} |", flush=True)
     return int(wrong)
 
 
-def tried(fault: Fault, loop: str, size: int) -> str:
-    """Try one in a process of its own; return its figures, or what was wrong."""
-    command = [sys.executable, "-m", "tests.faults", fault.name, "--here"]
-    options = ["--loop", loop, "--size", str(size)]
-    try:
-        done = subprocess.run(
-            [*command, *options],
-            cwd=CHECKOUT,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"**wrong**: it has not ended after {PATIENCE:g} s"
+def figures(fault: Fault, loop: str, size: int) -> str:
+    """Return what it found, or what was wrong."""
+    done = tried(fault, loop, size, PATIENCE)
     if done.returncode == 0:
         return done.stdout.strip()
     print(done.stderr, file=sys.stderr)
-    return f"**wrong**: {(done.stderr.strip().splitlines() or ['it crashed'])[-1]}"
+    return f"{WRONG}: {(done.stderr.strip().splitlines() or ['it crashed'])[-1]}"
 
 
 if __name__ == "__main__":

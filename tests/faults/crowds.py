@@ -14,7 +14,7 @@ from tests.test_stop import process_state
 
 from .process import possessions
 
-MORE = 8e6  # bytes that a crowd may leave behind, whatever its size
+MORE = 4e6  # bytes that a crowd may leave behind, whatever its size
 SHORT = 0.02  # s: the threshold here
 HOLD = 0.05  # s
 
@@ -27,7 +27,7 @@ def loops(loop: str, size: int) -> str:
         await asyncio.sleep(0)
 
     with watch:
-        for _ in range(100):
+        for _ in range(20 + size // 20):
             run_on(loop, main())
         before, began = possessions(), time.perf_counter()
         for _ in range(size):

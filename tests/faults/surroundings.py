@@ -93,7 +93,9 @@ def ask(port: int, path: str) -> socket.socket:
 @contextmanager
 def served(app: Any, loop: str, watch: Watch) -> Iterator[int]:
     """Serve an app on a thread, on a loop of that make, and return its port."""
-    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="error", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, access_log=False, log_level="error", lifespan="off")
+    )
 
     async def main() -> None:
         watch.start()
@@ -135,10 +137,11 @@ def hung_collectors(loop: str, size: int) -> str:
     async def send(message: Any) -> None:
         """Nobody reads it."""
 
+    async def scrape() -> None:
+        await app(http_scope("/metrics"), receive, send)
+
     async def main() -> None:
-        asking = [
-            asyncio.create_task(app(http_scope("/metrics"), receive, send)) for _ in range(size)
-        ]
+        asking = [asyncio.create_task(scrape()) for _ in range(size)]
         for _ in range(50):
             began = time.perf_counter()
             await asyncio.sleep(0.01)
