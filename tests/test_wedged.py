@@ -49,7 +49,7 @@ class Wedged:
 
         def is_held() -> bool:
             told.append(self.livez())
-            return told[-1][1]["state"] == "held"
+            return bool(told[-1][1]["state"] == "held")
 
         with create_connection((HOST, self.port)) as connection:
             connection.sendall(f"GET /wedge HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode())
