@@ -134,9 +134,11 @@ class Clocks:
 
     def held_back(self, until: float) -> float:
         """Return for how long (s) the loop, in its poll from the last wake to `until` (clock, s),
-        could not run."""
-        before, after = self._last_two()
-        late = until - (after.reading.due or until)
+        could not run. What was read as it returned shows nothing of the time before."""
+        after = self._readings[-1]
+        due = after.reading.due or until
+        late = until - due
+        before = next((r for r in reversed(self._readings) if r.at <= due), after)
         if before.idle is None or after.idle is None or late < LATE:
             return 0.0
         if after.idle - before.idle < POLLED * (until - before.at):

@@ -197,6 +197,13 @@ def test_a_step_that_has_begun_since_hides_nothing_of_it() -> None:
     assert found == pytest.approx(1.85)
 
 
+def test_a_reading_as_the_loop_returned_hides_nothing_of_it() -> None:
+    clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
+    late = reading(12.1, due=10.1, waited=0.0, idle=3.1)
+    clocks._readings.extend([reading(10.0, idle=1.0), reading(12.1, idle=3.1), late])
+    assert clocks.held_back(12.1) == pytest.approx(2.0)
+
+
 def test_a_loop_that_was_not_in_its_poll_was_not_held_there() -> None:
     """A step began at 10.12; it is what the watchdog waited for."""
     assert held_back(10.11, idle=0.11) == 0.0
