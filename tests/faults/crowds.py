@@ -14,7 +14,7 @@ from tests.test_stop import process_state
 
 from .process import possessions
 
-MORE = 4e6  # bytes that a crowd may leave behind, whatever its size
+MORE = 8e6  # bytes that a crowd may leave behind, whatever its size
 SHORT = 0.02  # s: the threshold here
 HOLD = 0.05  # s
 
