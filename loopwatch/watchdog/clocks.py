@@ -133,13 +133,16 @@ class Clocks:
         ours = cpu - before.cpu + time.thread_time() - before.reading.cpu
         return process - before.reading.process - ours >= BUSY * (at - before.at)
 
-    def held_back(self) -> float:
-        """Return for how long (s) the loop, in its poll since the last wake, could not run."""
-        before, after = self._last_two()
-        late = after.at - (after.reading.due or after.at)
+    def held_back(self, until: float) -> float:
+        """Return for how long (s) the loop, in its poll from the last wake to `until` (clock, s),
+        could not run. What was read as it returned shows nothing of the time before."""
+        after = self._readings[-1]
+        due = after.reading.due or until
+        late = until - due
+        before = next((r for r in reversed(self._readings) if r.at <= due), after)
         if before.idle is None or after.idle is None or late < LATE:
             return 0.0
-        if after.idle - before.idle < POLLED * (after.at - before.at):
+        if after.idle - before.idle < POLLED * (until - before.at):
             return 0.0
         usage = Usage(0.0, other_threads(before, after))
         add_schedule(usage, before, after, late, 0.0)

@@ -39,7 +39,7 @@ class Schedule(NamedTuple):
 class File:
     """A small file that is kept open, and read from its beginning each time, on any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._descriptor = -1
         self._descriptor = os.open(path, os.O_RDONLY)
 
@@ -72,18 +72,24 @@ if speedups is not None:
     read_at_once = speedups.read_at_once
 
 
-def opened(path: Path) -> File | None:
+def opened(path: Path | str) -> File | None:
     try:
         return File(path)
     except OSError:
         return None
 
 
+def of_thread(root: Path, native_id: int, name: str) -> str:
+    """Return the path of a file about one thread. It is no `Path`: that interns each part, which
+    Python 3.12 keeps for ever, and there is no end of threads' ids."""
+    return f"{root}/proc/self/task/{native_id}/{name}"
+
+
 class ThreadSchedule:
     """Reads the schedule of one thread of this process."""
 
     def __init__(self, native_id: int, root: Path = ROOT) -> None:
-        self._file = opened(root / f"proc/self/task/{native_id}/schedstat")
+        self._file = opened(of_thread(root, native_id, "schedstat"))
 
     @property
     def descriptor(self) -> int:
@@ -106,7 +112,7 @@ class ThreadCall:
     """
 
     def __init__(self, native_id: int, root: Path = ROOT) -> None:
-        self._file = opened(root / f"proc/self/task/{native_id}/syscall")
+        self._file = opened(of_thread(root, native_id, "syscall"))
         self._futex = FUTEX.get(platform.machine())
 
     def elsewhere(self) -> bool:

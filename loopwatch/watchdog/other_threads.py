@@ -64,11 +64,9 @@ class OtherThreads:
         used.sort(reverse=True)
         least = max(LEAST, SHARE * used[0][0]) if used else 0.0
         frames = sys._current_frames()
-        return tuple(
-            picture(threads[native_id], cpu, frames)
-            for cpu, native_id in used[:NAMED]
-            if cpu >= least
-        )
+        found = [picture(threads[key], cpu, frames) for cpu, key in used[:NAMED] if cpu >= least]
+        frames.clear()  # it has this very frame, which has it: a cycle with all threads' variables
+        return tuple(found)
 
     def _before(self, now: float, since: float) -> Times:
         """Return the first reading since then, if it is old enough; else the last one before."""

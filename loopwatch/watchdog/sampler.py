@@ -12,7 +12,7 @@ from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
-from loopwatch.watchdog.clocks import LATE, LONGEST, Clocks
+from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
 from loopwatch.watchdog.stack_sample import running_owner, sample_stack
@@ -119,8 +119,8 @@ class Sampler:
         self._pictures = None
         self.probe.glance()
         was_idle = self._seen is None or (self.seen_asleep and not self._same_step())
-        if was_idle and (held is None or now - held.since < LATE):
-            self._look_behind(now)
+        if was_idle:
+            self._look_behind(held.since if held is not None else now)
         if self._sample is not None or state.pending or self._is_held(now):
             self.stay_lively(now)
         self._sample = None
@@ -131,13 +131,13 @@ class Sampler:
         since = now - held.since if held is not None else 0.0
         return held is not None and max(since, self.probe.ticking(now)) >= self.early
 
-    def _look_behind(self, now: float) -> None:
-        """Judge the loop's return from the poll, if it was held there."""
+    def _look_behind(self, until: float) -> None:
+        """Judge the loop's return from the poll, if it was held there until then (clock, s)."""
         state = self.probe.state
-        wait = self.clocks.held_back()
-        if wait < state.threshold or state.judged > now - wait:
+        wait = self.clocks.held_back(until)
+        if wait < state.threshold or state.judged > until - wait:
             return
-        state.put(state.slow(now - wait, wait))
+        state.put(state.slow(until - wait, wait))
 
     def stay_lively(self, now: float) -> None:
         """Have the loop looked at each period for a while."""
