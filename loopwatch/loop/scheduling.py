@@ -1,10 +1,10 @@
 """Steps of a loop whose handles cannot be wrapped: its scheduling methods are wrapped instead.
 
-`call_soon`, `call_soon_threadsafe` and `call_later` are replaced for one loop (`replaced`): asyncio's
-tasks and futures look them up on the instance, and `call_at` itself calls `call_later` there. An object that
-stands for the handle times each callback (`native/scheduled.c`, `python_scheduled`); the handle
-stays the loop's own. What the loop schedules internally is not seen: calls of a transport to its
-protocol, readers and writers, signal handlers.
+`call_soon`, `call_soon_threadsafe` and `call_later` are replaced for one loop (`replaced`):
+asyncio's tasks and futures look them up on the instance, and `call_at` itself calls `call_later`
+there. An object that stands for the handle times each callback (`native/scheduled.c`,
+`python_scheduled`); the handle stays the loop's own. What the loop schedules internally is not
+seen: calls of a transport to its protocol, readers and writers, signal handlers.
 """
 
 from __future__ import annotations

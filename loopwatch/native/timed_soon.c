@@ -73,6 +73,12 @@ pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all
         Scheduled *scheduled)
 {
     PyObject *few[FEW + 1], **copy = few, *handle;
+    if (self->run != NULL && given == 1 && all <= 2) { /* a task's step: a callback, a context */
+        few[0] = self->self;
+        few[1] = (PyObject *)scheduled;
+        few[2] = all == 2 ? args[1] : NULL;
+        return self->run(self->function, few, 2, names);
+    }
     if (all > FEW) {
         copy = PyMem_Malloc((all + 1) * sizeof(PyObject *));
         if (copy == NULL) {
