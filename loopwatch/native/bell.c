@@ -25,6 +25,7 @@ int posted; /* our call to the main thread is pending */
 static Watcher *watchers;
 static PyThread_type_lock ringing, spare; /* spare: for a forked child, which may not allocate */
 static int prepared;
+static pid_t process; /* whose watchers these are */
 
 void
 ring_bell(Watcher *self)
@@ -100,10 +101,16 @@ open_bell(Watcher *self)
     return 0;
 }
 
-/* In a forked child: threads that waited or had a lock do not exist here. */
-static void
-forget_all(void)
+/* In a forked child, once: threads that waited or had a lock do not exist here. Both pthread_atfork
+   and the first use of a watcher call this, since another library's handler may run Python's own
+   hooks before ours is called, as uvloop's does. */
+void
+forget_parent(void)
 {
+    if (!prepared || process == getpid()) {
+        return;
+    }
+    process = getpid();
     for (Watcher *each = watchers; each != NULL; each = each->next) {
         disarm(each);
         close_bell(each);
@@ -121,6 +128,7 @@ forget_all(void)
 static int
 prepare(void)
 {
+    forget_parent();
     ringing = ringing != NULL ? ringing : PyThread_allocate_lock();
     spare = spare != NULL ? spare : PyThread_allocate_lock();
     if (ringing == NULL || spare == NULL) {
@@ -129,7 +137,8 @@ prepare(void)
     }
     if (!prepared) {
         prepared = 1;
-        pthread_atfork(NULL, NULL, forget_all);
+        process = getpid();
+        pthread_atfork(NULL, NULL, forget_parent);
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 /* The wrappers of a loop's scheduling methods, where its handles cannot be wrapped.
 
-   A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` on a loop's instance,
-   and `time` of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
+   A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` of one loop, and `time`
+   of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
    the instance. */
 
 #include "native.h"
