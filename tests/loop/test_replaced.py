@@ -8,7 +8,7 @@ import pytest
 from loopwatch.loop.replaced import replace, usual_class
 from tests.conftest import MakeWatch, run_on
 
-uvloop = pytest.importorskip("uvloop")
+uvloop: Any = pytest.importorskip("uvloop")
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def test_what_stands_on_the_instance_is_replaced_there(bare: Any) -> None:
 def test_a_wrapper_over_ours_stays_when_ours_goes(bare: Any) -> None:
     replaced = replace(bare, "call_soon", ours)
     inner = bare.call_soon
-    bare.call_soon = over = lambda *given: (inner(*given), "over")
+    over: Any = lambda *given: (inner(*given), "over")  # noqa: E731
+    bare.call_soon = over
     replaced.put_back()
     assert type(bare) is uvloop.Loop
     assert bare.call_soon is over
@@ -82,7 +83,7 @@ def test_a_wrapper_over_ours_stays_when_ours_goes(bare: Any) -> None:
 
 def test_a_class_that_others_have_derived_from_ours_stays(bare: Any) -> None:
     replaced = replace(bare, "call_soon", ours)
-    theirs = type("Theirs", (type(bare),), {"__slots__": ()})
+    theirs: Any = type("Theirs", (type(bare),), {"__slots__": ()})
     bare.__class__ = theirs
     replaced.put_back()
     assert type(bare) is theirs
@@ -90,17 +91,14 @@ def test_a_class_that_others_have_derived_from_ours_stays(bare: Any) -> None:
 
 
 def test_a_class_of_somebody_else_is_not_derived_from() -> None:
-    class Mine(uvloop.Loop):  # type: ignore[misc]
-        derived = 0
-
-        def __init_subclass__(cls) -> None:
-            Mine.derived += 1
-
-    loop = Mine()
+    derived = list[Any]()
+    hook = {"__init_subclass__": classmethod(derived.append)}
+    mine: Any = type("Mine", (uvloop.Loop,), hook)
+    loop: Any = mine()
     replaced = replace(loop, "call_soon", ours)
-    assert type(loop) is Mine
+    assert type(loop) is mine
     assert loop.call_soon(print) == "ours"
     replaced.put_back()
     assert vars(loop) == {}
-    assert Mine.derived == 0
+    assert derived == []
     loop.close()
