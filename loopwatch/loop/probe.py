@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
 from loopwatch.loop.loop_state import LoopState, clock
-from loopwatch.loop.replaced import Replaced, of_instance
+from loopwatch.loop.replaced import Replaced, ReplacedInClass, of_instance, replace, usual_class
 
 LAYERS = ("requests", "watchdog", "gc")
 
@@ -34,7 +34,7 @@ class Probe:
         self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
         self._closed: Callable[[], None] | None = None
         self.entered: Callable[[], None] = self.enter  # called before each run but the first
-        self._replaced: list[Replaced] = []
+        self._replaced: list[Replaced | ReplacedInClass] = []
         self._turns_at_entry = state.turns
 
     def install(self, closed: Callable[[], None]) -> None:
@@ -42,9 +42,9 @@ class Probe:
         self._closed = closed
         self._original_close = self.loop.close
         self._original_run = of_instance(self.loop, "run_forever")
-        self._replaced.append(Replaced(self.loop, "close", self._close))
+        self._replaced.append(replace(self.loop, "close", self._close))
         with suppress(AttributeError):
-            self._replaced.append(Replaced(self.loop, "run_forever", self._run))
+            self._replaced.append(replace(self.loop, "run_forever", self._run))
 
     def uninstall(self) -> None:
         """Restore what was replaced; also after an `install` that failed halfway."""
@@ -57,7 +57,7 @@ class Probe:
         self.entered()
         if self._original_run is not None:
             return self._original_run()
-        return type(self.loop).run_forever(self.loop)
+        return usual_class(self.loop).run_forever(self.loop)
 
     def enter(self) -> None:
         """The loop begins to run, again perhaps: what lies between two runs is no time of its."""

@@ -128,6 +128,7 @@ forget_parent(void)
 static int
 prepare(void)
 {
+    forget_parent();
     ringing = ringing != NULL ? ringing : PyThread_allocate_lock();
     spare = spare != NULL ? spare : PyThread_allocate_lock();
     if (ringing == NULL || spare == NULL) {

@@ -45,6 +45,7 @@ PAIRS = {
         alone_in_c={"asleep": "of the compiled sleep alone; for tests"},
         alone_in_python={
             "ask": "C looks at the poll at each step: it is cheap there",
+            "soons": "C notes when each callback was scheduled: it is cheap there",
             "poll": "C has it as a field, which `position` reads",
         },
         hidden={
