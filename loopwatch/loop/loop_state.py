@@ -48,6 +48,7 @@ if TYPE_CHECKING or speedups is None:
                 "behind",
                 "busy_since",
                 "closed",
+                "driven",
                 "eager",
                 "entered",
                 "idle",
@@ -77,6 +78,7 @@ if TYPE_CHECKING or speedups is None:
         ask: float  # a step that begins after this must check whether its tick has ended; clock, s
         running: Any  # the handle whose step is in progress, None between two steps
         entered: Request | None  # the request that began in this step
+        driven: Any  # the app's coroutine that compiled code runs now; in Python always None
         poll: Any  # the LibuvPoll of a uvloop loop; None on other loops
         long_tick: Callable[[float], None]
         span: Callable[[], tuple[str, str] | None] | None  # returns the current span's ids
@@ -89,7 +91,7 @@ if TYPE_CHECKING or speedups is None:
             self.other_steps, self.other_seconds = 0, 0.0
             self.turns = self.ready = 0
             self.polling = self.eager = self.closed = False
-            self.entered = self.running = self.span = self.poll = None
+            self.entered = self.running = self.span = self.poll = self.driven = None
             self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
             self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
             self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
@@ -122,7 +124,7 @@ if TYPE_CHECKING or speedups is None:
                 return turns, idle, tick
             return turns, idle + max(0.0, now - tick), None
 
-        def take_notes(self) -> list[tuple[Any, Any, float]]:
+        def take_notes(self) -> list[tuple[Any, Any, Any, float]]:
             """Return this tick's long steps that only the C code has noted: none here."""
             return []
 

@@ -167,7 +167,10 @@ exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
     self->phase = RUNNING;
     self->state->owner = (PyObject *)self->request;
     if (self->coroutine != NULL) {
+        PyObject *outer = self->state->driven;
+        self->state->driven = self->coroutine;
         sent = Py_TYPE(self->coroutine)->tp_as_async->am_send(self->coroutine, argument, result);
+        self->state->driven = outer;
     }
     self->phase = SUSPENDED;
     if (sent == PYGEN_NEXT) {

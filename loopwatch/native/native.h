@@ -49,7 +49,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 5 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 6 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -93,6 +93,7 @@ typedef struct {
 
 typedef struct {
     PyObject *code, *endpoint; /* what ran: a code object or a type; its request's, or NULL */
+    PyObject *request;         /* that request */
     double took;               /* s */
 } Note;
 
@@ -108,6 +109,7 @@ typedef struct {
     PyObject *entered; /* a request, or None */
     PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
     PyObject *ended;   /* that request, if it has ended in this step */
+    PyObject *driven;  /* borrowed: the app's coroutine that an exchange runs now, or NULL */
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None if spans are not kept */
     LibuvPoll *poll;
