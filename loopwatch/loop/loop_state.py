@@ -210,10 +210,15 @@ class LoopState(LoopStateNumbers):
         self.put(slow)
 
     def judge_busy_tick(self, started: float, duration: float) -> None:
-        """Queue a slow tick of many steps, none of which was slow, for its explanation."""
+        """Queue a slow tick of many steps, none of which was slow, for its explanation; unless it
+        worked off what had waited for a hold just before."""
         self.judged = started + duration
+        if self.busy_tick.is_aftermath(duration) and self.victim_search.prolong(self.judged):
+            return
         slow = self.slow(started, duration)
         slow.parts = self.busy_tick.parts(self.take_notes()) or (Part(None, None, None, duration),)
+        busiest = slow.parts[0]
+        slow.request, slow.coroutine, slow.code = busiest.request, busiest.coroutine, busiest.code
         self.put(slow)
 
     def slow(self, started: float, duration: float) -> Slow:
