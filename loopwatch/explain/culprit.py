@@ -29,7 +29,7 @@ from loopwatch.core.names import callable_name, code_name, module_of
 from loopwatch.core.record_types import NONE, GilHolder, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
-from loopwatch.explain.cause import HALF, cause, parked, starvation
+from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
 from loopwatch.explain.contributors import contributors
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.phase import NO_PHASE, Phase, phase
@@ -45,6 +45,7 @@ class Explanation(NamedTuple):
 
     stall: Stall
     gil_released: bool  # it was C code on the CPU that let the GIL go
+    rest: Cause | None  # of a starved stall that was slow all the same: the cause of that
     suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
 
 
@@ -53,7 +54,9 @@ def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     culprit = Culprit(slow, rules)
     stall = safe_stall(culprit.stall(time.time() - (now - slow.started)))
     suspects = () if stall.site.exact else tuple(culprit.suspects())
-    return Explanation(stall, culprit.gil_released(), suspects)
+    guilty = stall.cause == "starved" and stall.site.function != NONE
+    rest = besides_starvation(slow) if guilty else None
+    return Explanation(stall, culprit.gil_released(), rest, suspects)
 
 
 class Finding(NamedTuple):

@@ -80,6 +80,7 @@ def judge(state: LoopState, handle: Any, request: Request | None, took: float) -
     context = getattr(handle, "_context", None)
     context = context if isinstance(context, Context) else None  # a handle accepts any object
     state.judge(state.mark - took, took, request, handle_name(handle), context, known)
+    state.mark = clock()  # our own work is no part of the next step
 
 
 @guarded
