@@ -146,7 +146,7 @@ ROWS = (
         remedy="start fewer tasks at once; `contributors` of the stall names them",
         advice="Start less at once (asyncio.Semaphore, batches, await asyncio.sleep(0) between "
         "them): most of it was {contributors}.",
-        sentence="many callbacks in one tick{whose} held the loop {duration:.3f} s{where}: "
+        sentence="many callbacks in one tick held the loop {duration:.3f} s{whose}{where}: "
         "{contributors}",
     ),
     CauseRow(

@@ -111,7 +111,7 @@ class Culprit:
         """
         slow, sample, request = self.slow, self.sample, self.request
         in_flight = request is not None and not (
-            has_ended(request) and request.ended < slow.started
+            request.scope is None and request.ended < slow.started
         )
         if in_flight and self.place.endpoint is not None:
             return callable_name(self.place.endpoint)
@@ -225,17 +225,16 @@ def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
 
 
 def owner(slow: Slow, sample: Sample | None) -> Request | None:
-    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`."""
+    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`. Of who
+    called the app in process, and goes on, the context has None."""
     contexts = (sample.context if sample is not None else None, slow.context)
     seen, after = (c.get(REQUEST) if c is not None else None for c in contexts)
+    if seen is None and contexts[0] is not None and REQUEST in contexts[0]:
+        return None
     request = seen or slow.request or after
-    if request is not None and has_ended(request) and request.ended + AFTERLIFE < slow.started:
+    if request is not None and request.scope is None and request.ended + AFTERLIFE < slow.started:
         return None
     return request
-
-
-def has_ended(request: Request) -> bool:
-    return request.scope is None
 
 
 def innocent(slow: Slow) -> bool:

@@ -122,7 +122,7 @@ def facts(stall: Stall) -> dict[str, Any]:
         "contributors": shares(stall),
         "no_line": stall.site.function == NONE,
         "where": place(stall) if stall.site.function != NONE else "",
-        "whose": f" of {subject(stall)}" if stall.route else "",
+        "whose": f" for {subject(stall)}" if stall.route else "",
         "cpu": stall.cpu_seconds or 0.0,
         "without_cpu": without_cpu(stall),
         "call": stall.site.code or stall.site.function,
