@@ -13,6 +13,7 @@ from loopwatch.watchdog.await_chain import awaiting
 
 from ..conftest import run_on
 
+Looking = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 RUNNING = pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 shows no running chain")
 
 
@@ -34,7 +35,9 @@ async def outermost(look: Callable[[], None]) -> None:
     await middle(look)
 
 
-def chain_in(loop: str, coroutine: Callable[[Callable[[], None]], Coroutine[Any, Any, None]]) -> Any:
+def chain_in(
+    loop: str, coroutine: Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+) -> Any:
     """Run a coroutine, and return its chain as seen when it looks."""
     found: list[FrameType] = []
     looked: list[str] = []
