@@ -143,6 +143,7 @@ class LoopState(LoopStateNumbers):
             "dropped",
             "installed",
             "judged",
+            "left",
             "long_step",
             "loop",
         ),
@@ -167,6 +168,7 @@ class LoopState(LoopStateNumbers):
         self.busy_tick = BusyTick()
         self.judged = 0.0  # the end of the last slow callback
         self.dropped = 0
+        self.left: Request | None = None  # the latest that has ended and left its context
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.long_tick = self.end_long_tick

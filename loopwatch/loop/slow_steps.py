@@ -43,6 +43,8 @@ def end_other_call(state: LoopState, callback: Any, took: float) -> None:
 def end_long_step(state: LoopState, handle: Any, request: Request | None, took: float) -> None:
     """File a step of `state.limit` or more; if it was slow, queue it for its explanation."""
     try:
+        if request is None and state.left is not None:
+            request = left_in_step(state, took)
         state.busy_tick.add(handle, request, took)
         if request is not None and state.victim_search.active:
             state.victim_search.note(request, state.mark - took, handle)
@@ -54,6 +56,12 @@ def end_long_step(state: LoopState, handle: Any, request: Request | None, took: 
             judge(state, handle, request, took)
     except Exception:
         log_once("loopwatch.loop.slow_steps")
+
+
+def left_in_step(state: LoopState, took: float) -> Request | None:
+    """Return the request that has ended within this step, and left its context; None if none."""
+    left, state.left = state.left, None
+    return left if left is not None and left.ended > state.mark - took else None
 
 
 def end_gap(state: LoopState, took: float) -> None:

@@ -17,6 +17,7 @@ from loopwatch.core.guard import is_due, log_once, say
 from loopwatch.core.request import REQUEST, Request, begin
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.request_table import finish
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.step_timing import answering, enter
 from loopwatch.watch.watch import Watch
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
@@ -108,7 +109,7 @@ class LoopWatchMiddleware(Front):
             if not finish(state, watched.rows, request):
                 watched.finish(request)
             if type(receive) is FunctionType:
-                leave_context()
+                leave_context(state, request)
 
     if speedups is None:
         __call__ = serve
@@ -168,9 +169,10 @@ class LoopWatchMiddleware(Front):
             return None
 
 
-def leave_context() -> None:
+def leave_context(state: LoopState, request: Request) -> None:
     """Take an ended request out of the current context: its caller may go on in it, and start
     tasks. A server's own context ends with the request; its `receive` is no plain function."""
+    state.left = request
     REQUEST.set(None)  # type: ignore[arg-type]
 
 
