@@ -67,6 +67,8 @@ ROWS = (
         "the CPU keeps the GIL.",
         advice_if={
             "GIL let go": f"Use {THREAD}: this C code lets the GIL go, so a thread does help.",
+            "seen too seldom": f"Do less of it at a time, or in another process: {PROCESS}. Whether "
+            "a thread would do is not known: it would for C code that lets the GIL go.",
         },
     ),
     CauseRow(
@@ -114,6 +116,10 @@ ROWS = (
         remedy="import at the start, not in the request",
         advice="Import {module} when the app starts, at the top of the module: the first import "
         "takes this long.",
+        advice_if={
+            "within a call": "Import {module} when the app starts, at the top of the module: {call} "
+            "imports it the first time that it is called.",
+        },
     ),
     CauseRow(
         name="starved",

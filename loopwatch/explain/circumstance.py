@@ -8,6 +8,7 @@ from loopwatch.core.causes import CAUSES
 from loopwatch.core.record_types import Stall
 
 NAMED = 3  # contributors, or threads
+SLOW = 0.1  # s on the CPU, from which on a starved step would have been slow with a CPU too
 ENOUGH = 0.25  # of a stall's duration, to have starved it
 
 BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
@@ -17,19 +18,22 @@ BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
 }
 
 
-def by_cause(stall: Stall, gil_released: bool) -> str:
+def by_cause(stall: Stall, gil_released: bool | None) -> str:
     """Return the advice for a cause whose call nobody knows, or is innocent."""
     return BY_CAUSE[circumstance(stall, gil_released)].format(
         holder=" and ".join(f"{h.thread} ({h.site.function})" for h in stall.gil_holders[:NAMED]),
         module=imported(stall),
+        call=stall.site.code.partition("(")[0] or "the call",
         contributors=", ".join(c.coroutine for c in stall.contributors[:NAMED]) or "small ones",
     )
 
 
-def circumstance(stall: Stall, gil_released: bool) -> str:
+def circumstance(stall: Stall, gil_released: bool | None) -> str:
     """Return a cause, and what is known of it, as `BY_CAUSE` has them."""
-    if stall.cause == "cpu" and gil_released:
-        return "cpu, GIL let go"
+    if stall.cause == "cpu" and gil_released is not False:
+        return "cpu, GIL let go" if gil_released else "cpu, seen too seldom"
+    if stall.cause == "import" and not is_import(stall):
+        return "import, within a call"
     if stall.cause == "gil_contention" and not stall.gil_holders:
         return "gil_contention, holder unknown"
     if stall.cause == "starved":
@@ -39,6 +43,22 @@ def circumstance(stall: Stall, gil_released: bool) -> str:
         if waited >= ENOUGH * stall.duration:
             return "starved, run queue"
     return stall.cause
+
+
+def own_share(stall: Stall) -> str:
+    """Return the cause of what the call at the site did itself, whatever else the stall was.
+
+    Of a starved stall only what was on the CPU for as long as a stall takes is told with a line.
+    """
+    if stall.cause != "starved" or not stall.site.line:
+        return stall.cause
+    return "cpu" if (stall.cpu_seconds or 0.0) >= SLOW else "starved"
+
+
+def is_import(stall: Stall) -> bool:
+    """Return whether an import stands at the site, or nothing is known of what does."""
+    code = stall.site.code
+    return not code or code.startswith(("import ", "from ")) or "import" in code.partition("(")[0]
 
 
 def imported(stall: Stall) -> str:

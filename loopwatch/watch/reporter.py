@@ -144,7 +144,7 @@ class Reporter:
     def _advised(self, explanation: Explanation) -> Stall:
         stall = explanation.stall
         try:
-            advice = self._adviser.advise(stall, explanation.gil_released)
+            advice = self._adviser.advise(stall, explanation.observed)
             return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")

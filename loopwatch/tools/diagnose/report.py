@@ -6,21 +6,24 @@ from collections.abc import Iterator, Mapping
 
 from loopwatch.core.recent import RECENT
 from loopwatch.core.version import __version__
+from loopwatch.tools.diagnose.concurrency import Concurrency, concurrency
 from loopwatch.tools.diagnose.culprits import culprits
-from loopwatch.tools.diagnose.generator import generator
+from loopwatch.tools.diagnose.findings import Findings
+from loopwatch.tools.diagnose.generator import LATE, generator
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.report_records import (
     SCHEMA,
+    Generator,
     Load,
     PlannedRequest,
     Report,
     RouteReport,
     Target,
 )
-from loopwatch.tools.diagnose.routes import distributions, routes
+from loopwatch.tools.diagnose.routes import distributions, routes, samples
 from loopwatch.tools.diagnose.throughput import throughput
 from loopwatch.tools.diagnose.timeline import marks, stacks, timeline
-from loopwatch.tools.diagnose.verdict import Findings, verdict
+from loopwatch.tools.diagnose.verdict import verdict
 from loopwatch.tools.diagnose.wording import ms, routed
 
 BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets a note
@@ -44,6 +47,7 @@ def report(measured: Measurement) -> Report:
                 throughput=served,
                 load=load,
                 generator=health,
+                concurrency=through(measured),
             )
         ),
         target=target(measured),
@@ -59,8 +63,14 @@ def report(measured: Measurement) -> Report:
         stacks=stacks(measured),
         stall_count=measured.change.stall_count,
         dropped=lost(measured),
-        notes=tuple(notes(measured, paid)),
+        notes=(*notes(measured, paid), *lateness(health)),
     )
+
+
+def through(measured: Measurement) -> Mapping[tuple[str, str], Concurrency]:
+    """Return how the requests of each route got through, as our own clients measured it."""
+    found = ((name, concurrency(seen)) for name, seen in samples(measured).items())
+    return {name: one for name, one in found if one is not None}
 
 
 def target(measured: Measurement) -> Target:
@@ -138,3 +148,12 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
             if measured.sent.routes.get(kind) is None:
                 path = shot.path.partition("?")[0]
                 yield f"{shot.method} {path} matches no route that the app reports."
+
+
+def lateness(health: Generator | None) -> Iterator[str]:
+    """Yield how late requests were sent, if that is much, but little of what they took."""
+    if health is not None and health.late_p99 >= LATE and not health.complaints:
+        yield (
+            f"Some requests were sent late, up to {ms(health.late_p99)} (p99): little of what "
+            "those requests took."
+        )

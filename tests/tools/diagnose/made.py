@@ -30,7 +30,7 @@ from loopwatch.tools.diagnose.report_records import (
     Verdict,
 )
 from loopwatch.tools.diagnose.samples import Sample, Tally
-from loopwatch.tools.diagnose.verdict import Findings
+from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.watching import Reading
 
 SITE = Site("shop.bad", "/app/shop.py", 23, "time.sleep(0.5)")
