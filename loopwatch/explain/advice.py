@@ -16,8 +16,8 @@ from typing import Any
 
 from loopwatch.core.causes import THREAD
 from loopwatch.core.record_types import Stall
-from loopwatch.explain.call_names import full_name
-from loopwatch.explain.circumstance import by_cause, own_share
+from loopwatch.explain.call_names import awaited, full_name
+from loopwatch.explain.circumstance import by_cause, of_import, own_share
 from loopwatch.explain.held_call import HeldCall
 from loopwatch.explain.making import made
 from loopwatch.explain.observation import NOTHING, Observation
@@ -42,7 +42,7 @@ LIBRARY = (
     "the loop."
 )
 INSIDE = (
-    "Look inside, at the end of the stack: the call is an asyncio one already, but something in it "
+    "Look inside, at the end of the stack: the call itself is as it should be, but something in it "
     "held the loop."
 )
 
@@ -85,18 +85,19 @@ class Adviser:
 
     def _in_order(self, stall: Stall, call: HeldCall, observed: Observation) -> Iterator[str]:
         """Yield sentences, the best first; the last of them fits whatever stands there."""
-        usual = by_cause(stall, observed.gil_released)
-        if observed.never_suspends and stall.cause != "gc":
-            yield NEVER_SUSPENDS
-        found = self._of_call(call, own_share(stall)) or ""
-        if stall.cause == "gc" and "gc.collect" not in call.written:
-            found = f"{found} {usual}"
-        if stall.cause == "starved":
-            found = f"{usual} {found}"
-        yield found.strip()
+        usual, share = by_cause(stall, observed.gil_released), own_share(stall)
+        found = self._of_call(call, share) or ""
+        if observed.never_suspends and share != "gc":
+            found = NEVER_SUSPENDS
+        if stall.cause == "starved" and share != "starved":
+            yield f"{usual} {of_import(stall) or found}".strip()
+        stands = stall.cause in MAKING and proposes(usual, call.stands)
+        if stall.cause == "gc" and found and not stands and "gc.collect" not in call.written:
+            found += f" {usual}"
+        yield found
         if stall.cause == "cpu" and observed.never_suspends is None:
             usual += ONE_ROUND
-        yield usual if not proposes(usual, call.stands) else INSIDE
+        yield usual if not stands else INSIDE
 
     def _own(self, call: HeldCall) -> str | None:
         """Return the user's own sentence for whatever the call is, or runs through."""
@@ -112,7 +113,9 @@ class Adviser:
             return next((advice for advice in first if "once" in advice), ONCE.format(name=kept))
         rest = (row for names in tiers for row in self._known.rows(names))
         ending = self._known.rows((), call.written)
-        found = next(iter((*first, *advices(rest, call, cause), *advices(ending, call, cause))), None)
+        found = next(
+            iter((*first, *advices(rest, call, cause), *advices(ending, call, cause))), None
+        )
         return found or library(call, cause)
 
 
@@ -120,6 +123,8 @@ def library(call: HeldCall, cause: str) -> str | None:
     """Return what is said of a library that no row knows, if it waited."""
     if cause != "blocking_call" or not call.package or not call.on_stack:
         return None
+    if any(awaited(call.code)):
+        return INSIDE
     advice = LIBRARY.format(package=call.package)
     return advice if not proposes(advice, call.stands) else None
 

@@ -24,7 +24,7 @@ CHAIN = re.compile(rf"[\w.{CALLED}{INDEXED}]+{CALLED}")
 LEADING = re.compile(r"[\w.]+(?=\()")
 OPEN = re.compile(r"[(\[{\"']")
 RESULT = re.compile(r"(?:return|[\w.]+(?:, [\w.]+)* =) ")  # a whole line, when its call is over
-WITH = re.compile(r"(?:async )?with ([\w.]+)(?: as \w+)?:")
+WITH = re.compile(r"(?:async )?with ([\w.]+)(?: as \w+)?:[^\n]*")
 AWAITED = re.compile(r"await ([\w.]+)(?=\()")
 MISSING = object()
 
@@ -76,7 +76,9 @@ def operators(code: str) -> Iterator[str]:
             yield DELETE
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Pow):
             yield POWER
-        if isinstance(node, ast.Compare) and any(isinstance(o, ast.In | ast.NotIn) for o in node.ops):
+        if isinstance(node, ast.Compare) and any(
+            isinstance(o, ast.In | ast.NotIn) for o in node.ops
+        ):
             yield SEARCH
 
 
@@ -104,7 +106,9 @@ def resolved(path: str, names: Mapping[str, Any]) -> Iterator[str]:
 
     Attributes are looked up without running any code of theirs.
     """
-    if path.split(".")[0] not in names and not hasattr(builtins, path.split(".")[0]):
+    if path.split(".", maxsplit=1)[0] not in names and not hasattr(
+        builtins, path.split(".", maxsplit=1)[0]
+    ):
         yield path
     for thing, rest in meant(path, names):
         yield ".".join((full_name(thing), *rest))

@@ -11,6 +11,8 @@ NAMED = 3  # contributors, or threads
 SLOW = 0.1  # s on the CPU, from which on a starved step would have been slow with a CPU too
 ENOUGH = 0.25  # of a stall's duration, to have starved it
 
+CALL = re.compile(r"(?:await )?([\w.]+)\(")
+
 BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
     f"{name}, {when}": advice
     for name, row in CAUSES.items()
@@ -23,7 +25,7 @@ def by_cause(stall: Stall, gil_released: bool | None) -> str:
     return BY_CAUSE[circumstance(stall, gil_released)].format(
         holder=" and ".join(f"{h.thread} ({h.site.function})" for h in stall.gil_holders[:NAMED]),
         module=imported(stall),
-        call=stall.site.code.partition("(")[0] or "the call",
+        call=found[1] if (found := CALL.match(stall.site.code)) else "the call",
         contributors=", ".join(c.coroutine for c in stall.contributors[:NAMED]) or "small ones",
     )
 
@@ -53,6 +55,13 @@ def own_share(stall: Stall) -> str:
     if stall.cause != "starved" or not stall.site.line:
         return stall.cause
     return "cpu" if (stall.cpu_seconds or 0.0) >= SLOW else "starved"
+
+
+def of_import(stall: Stall) -> str:
+    """Return the advice for an import that stands at the site; nothing if none does."""
+    if not stall.site.code.startswith(("import ", "from ")):
+        return ""
+    return BY_CAUSE["import"].format(module=imported(stall))
 
 
 def is_import(stall: Stall) -> bool:

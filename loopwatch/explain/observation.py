@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType
@@ -32,7 +33,7 @@ NOTHING = Observation()
 def observe(slow: Slow, cause: str, rules: SiteRules) -> Observation:
     """Return what the stack samples of a slow step show."""
     timely = [s for s in slow.samples if s.spots and not s.late]
-    if slow.parts or cause not in ("cpu", "gc", "unknown"):
+    if slow.parts or cause not in ("cpu", "gc", "unknown", "starved"):
         return NOTHING
     return Observation(released(timely) if cause == "cpu" else None, in_vain(timely, rules))
 
@@ -62,8 +63,7 @@ def in_vain(timely: list[Sample], rules: SiteRules) -> bool | None:
 
 def goes_back(instructions: list[int]) -> bool:
     """Return whether a function was seen at an earlier instruction than before."""
-    pairs = zip(instructions, instructions[1:], strict=False)
-    return any(later < earlier for earlier, later in pairs)
+    return any(later < earlier for earlier, later in itertools.pairwise(instructions))
 
 
 def awaiting_loop(sample: Sample, rules: SiteRules) -> Spot | None:

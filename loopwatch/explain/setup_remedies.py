@@ -8,6 +8,7 @@ from __future__ import annotations
 from loopwatch.core.causes import PROCESS, THREAD
 from loopwatch.explain.remedy import WAITS, WORKS, Remedy
 
+ANY = (*WAITS, *WORKS, "gc")
 
 SETUP = (
     # made or loaded for each request
@@ -29,6 +30,7 @@ SETUP = (
             *("ssl.SSLContext.load_default_certs", "ssl.SSLContext.set_default_verify_paths"),
             *("ssl.SSLContext.load_cert_chain", "*.load_verify_locations", "*.load_cert_chain"),
         ),
+        ANY,
     ),
     Remedy(
         "Make the client once, at start-up, and share it: reading its service's description takes "
@@ -49,6 +51,7 @@ SETUP = (
             *("spacy.load", "spacy.util.load_model", "whisper.load_model", "joblib.load"),
             *("joblib.numpy_pickle", "safetensors", "tensorflow.saved_model.load"),
         ),
+        ANY,
     ),
     Remedy(
         "Load the encoding once, at start-up, and share it: it is read, or downloaded, and then "
@@ -58,6 +61,7 @@ SETUP = (
             *("tiktoken.model", "tiktoken.load", "tiktoken.core.Encoding.__init__"),
             *("tokenizers.Tokenizer.from_file", "tokenizers.Tokenizer.from_str"),
         ),
+        ANY,
     ),
     Remedy(
         "Make the engine once, at start-up, and share it: it has the pool of connections, and the "
@@ -73,7 +77,7 @@ SETUP = (
         "Compile the template once: keep one Environment for the app, and let it cache.",
         (
             *("jinja2.environment.Environment.from_string", "jinja2.environment.Template.__new__"),
-            *("jinja2.environment.Environment.compile", "jinja2.environment.Template"),
+            *("jinja2.environment.Environment.compile", "jinja2.environment.Template.from_code"),
         ),
         (*WORKS, "gc"),
     ),
@@ -134,7 +138,7 @@ SETUP = (
         "Leave garbage collection to the interpreter: without gc.collect() here the loop would not "
         "have been held. To have it run seldom, call gc.freeze() once when the app has started.",
         ("gc.collect",),
-        (*WORKS, "gc", "blocking_call"),
+        ANY,
     ),
     Remedy(
         "Hold fewer objects at a time (batches, a generator), or one compact object for many "
@@ -161,10 +165,15 @@ SETUP = (
         "Make the pool of processes once, when the app starts: starting its processes takes this "
         "long.",
         (
-            *("concurrent.futures.process.ProcessPoolExecutor", "multiprocessing.context"),
-            *("multiprocessing.pool.Pool.__init__", "multiprocessing.process.BaseProcess.start"),
-            *("multiprocessing.popen_fork", "multiprocessing.popen_spawn_posix"),
-            *("multiprocessing.popen_forkserver",),
+            *(
+                "concurrent.futures.process.ProcessPoolExecutor",
+                "multiprocessing.pool.Pool.__init__",
+            ),
+            *(
+                "multiprocessing.context.BaseContext.Pool",
+                "multiprocessing.context.BaseContext.Manager",
+            ),
+            *("multiprocessing.process.BaseProcess.start",),
         ),
     ),
     Remedy(

@@ -8,8 +8,6 @@ from __future__ import annotations
 from loopwatch.core.causes import THREAD
 from loopwatch.explain.remedy import WAITS, Remedy, instead, thread
 
-
-
 SERVICES = (
     Remedy(
         "Look inside, at the end of the stack: the client is an asyncio one, but something in it "
@@ -179,14 +177,15 @@ MACHINE = (
             *("os.fsync", "os.fdatasync", "posix.fsync", "posix.fdatasync", "os.sync", "shutil"),
             *("*.file.read", "*.file.write", "*.file.readlines", "*.file.seek", "*.fsync"),
             *("zipfile.ZipFile.extractall", "tempfile", "pathlib.Path.read_bytes"),
-            *("pathlib.Path.write_bytes", "shutil.copyfileobj"),
+            *("pathlib.Path.write_bytes", "os.walk", "os.scandir", "os.listdir", "glob"),
+            *("pathlib.Path.rglob", "pathlib.Path.glob", "pathlib.Path.iterdir", "os.fwalk"),
         ),
     ),
     Remedy(
         f"Use {THREAD} (or anyio.Path, aiofiles) for files.",
         (
-            *("builtins.open", "io", "_io", "pathlib", "glob", "fileinput", "os.path", "mmap"),
-            *("os.walk", "os.listdir", "os.scandir", "os.stat", "os.sendfile", "posixpath"),
+            *("builtins.open", "io", "_io", "pathlib", "fileinput", "os.path", "mmap", "os.stat"),
+            *("os.sendfile", "posixpath", "os.chmod", "os.chown", "os.access", "os.statvfs"),
             *("os.read", "os.write", "os.open", "os.remove", "os.replace", "os.rename", "posix"),
             *("os.makedirs", "os.mkdir", "os.unlink", "os.link", "os.truncate", "os.utime"),
             *("*.read", "*.readline", "*.readlines", "*.write", "*.writelines", "*.flush"),

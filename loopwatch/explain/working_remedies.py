@@ -17,6 +17,16 @@ REGEX = (
 
 WORKING = (
     Remedy(
+        f"Use create_async_engine(...) and AsyncSession, or {THREAD}: the driver works, or waits, "
+        "while the statement runs.",
+        (
+            *("sqlalchemy.engine.default.DefaultDialect.do_execute",),
+            *("sqlalchemy.engine.default.DefaultDialect.do_executemany",),
+            *("sqlalchemy.engine.default.DefaultDialect.do_commit",),
+        ),
+        WORKS,
+    ),
+    Remedy(
         "Load fewer rows or columns at a time: turning them into objects takes this long.",
         (
             *("sqlalchemy", "sqlmodel", "django.db", "peewee", "tortoise", "pymongo", "bson"),

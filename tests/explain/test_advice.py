@@ -285,7 +285,14 @@ def test_the_table_is_in_order() -> None:
     seen: set[tuple[str, str]] = set()
     for remedy in REMEDIES:
         assert remedy.advice.endswith(".")
-        assert set(remedy.causes) <= {"blocking_call", "cpu", "native_gil", "unknown", "gc", "import"}
+        assert set(remedy.causes) <= {
+            "blocking_call",
+            "cpu",
+            "native_gil",
+            "unknown",
+            "gc",
+            "import",
+        }
         for call in remedy.calls:
             rows = {(call, cause) for cause in remedy.causes or ("any",)}
             assert remedy.imports or not rows <= seen, call

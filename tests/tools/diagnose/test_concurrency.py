@@ -20,7 +20,9 @@ def served_by(servers: int, rate: float, takes: float = 0.1, seconds: float = 10
     return made
 
 
-@pytest.mark.parametrize(("servers", "rate"), [(1, 12), (2, 25), (2, 30), (2, 200), (5, 60), (20, 250)])
+@pytest.mark.parametrize(
+    ("servers", "rate"), [(1, 12), (2, 25), (2, 30), (2, 200), (5, 60), (20, 250)]
+)
 def test_a_line_is_told_with_how_many_get_through(servers: int, rate: float) -> None:
     found = concurrency(served_by(servers, rate))
     assert found is not None

@@ -186,7 +186,11 @@ def test_a_busy_loop_is_limited_by_what_requests_cost(use: float, kind: str) -> 
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        ({"parts": parts(running=0.001, waiting=0.009)}, "waiting", "what requests await: 90 % of the"),
+        (
+            {"parts": parts(running=0.001, waiting=0.009)},
+            "waiting",
+            "what requests await: 90 % of the",
+        ),
         ({"parts": parts(running=0.006, waiting=0.004)}, "loop_cost", "60 % of the latency is the"),
         (
             {"parts": parts(running=0.001, waiting=0.009), "threadpool": 0.006},
