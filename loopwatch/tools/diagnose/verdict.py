@@ -27,7 +27,14 @@ from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.held_verdict import blocked, felt_most, unfelt, worst_held
 from loopwatch.tools.diagnose.report_records import Kind, Load, RouteReport, Throughput, Verdict
-from loopwatch.tools.diagnose.wording import counted, ms, percent, route_name, routed
+from loopwatch.tools.diagnose.wording import (
+    counted,
+    ms,
+    percent,
+    route_name,
+    routed,
+    site_name,
+)
 
 FEWEST, SHORTEST = 20, 2.0  # requests, s
 FAILED = 0.5
@@ -69,9 +76,13 @@ def errors(found: Findings) -> Verdict | None:
         many, what, cure = refused, "were refused", "check their paths, headers and bodies first"
     outcomes = ", ".join(f"{name}: {count}" for name, count in load.by_status.items())
     told = f"{many} of {counted(load.sent, 'request')} {what} ({outcomes}), so latency says little"
-    if unanswered(load) > load.errors / 2 and (line := starved(found) or worst_held(found)):
+    line = worst_held(found)
+    if line is not None and unanswered(load) > load.errors / 2:
+        hungry = starved(found)
+        text = line.text if hungry is None else f"{line.text} {hungry.text}"
         why = "Requests that wait for this long are given up"
-        return replace(line, text=f"{line.text} {why}: {told}.")
+        kind = "blocked" if hungry is None else hungry.kind
+        return replace(line, kind=kind, text=f"{text} {why}: {told}.")
     return with_line(found, kind="errors", text=f"{told}: {cure}.", share=many / load.sent)
 
 
@@ -102,9 +113,17 @@ def starved(found: Findings) -> Verdict | None:
         kind="starved",
         text=f"The process had no CPU: for {percent(without_cpu / held)} of the time the loop was "
         f"held ({without_cpu:.1f} s of {held:.1f} s), it was ready to run but got no CPU. Give it "
-        "more CPU (quota, cores), or run less beside it.",
+        f"more CPU (quota, cores), or run less beside it.{what_ran(found)}",
         share=without_cpu / held,
     )
+
+
+def what_ran(found: Findings) -> str:
+    """Return what was to run meanwhile, if it was much itself: only then a line is known."""
+    worst = max(found.culprits, key=lambda culprit: culprit.seconds)
+    if worst.cause != "starved" or not worst.site.line:
+        return ""
+    return f" What it was to run was mostly {site_name(worst, worst.site.function)}."
 
 
 def generator(found: Findings) -> Verdict | None:
@@ -209,7 +228,7 @@ def in_line(found: Findings) -> Verdict | None:
         f"alone and {ms(through.latency)} on average, the longer the more are under way. About "
         f"{at_once} at a time get through, {through.served:.1f} a second. A semaphore, a lock or a "
         "pool of connections in the app does that, or a service behind it that takes no more: "
-        "these numbers do not tell which, the line that the route awaits does"
+        "these numbers do not tell which: look at what the route awaits"
         f"{idle_text(found.throughput)}.",
         route=route.route,
         method=route.method,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.core.record_types import NONE
+from loopwatch.core.record_types import NONE, Site
 from loopwatch.core.tails import Tail, TailBlame
 from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.report_records import BusyRoute
@@ -246,7 +246,17 @@ def test_requests_that_failed_for_want_of_cpu() -> None:
     hungry = culprit(cause="starved", seconds=21.0)
     told = verdict(findings(seconds=23.0, load=LOST, culprits=(hungry,)))
     assert told.kind == "starved"
+    assert told.text.startswith("`/bad` held the loop for 21.0 s in 23.0 s, in `time.sleep(0.5)`")
+    assert "The process had no CPU: for 100 % of the time the loop was held" in told.text
     assert "213 of 360 requests failed" in told.text
+
+
+def test_a_starved_loop_is_told_with_the_line_that_was_to_run() -> None:
+    told = verdict(findings(culprits=(culprit(cause="starved", seconds=1.0),)))
+    assert told.kind == "starved"
+    assert told.text.endswith("was mostly `time.sleep(0.5)` at shop.py:23.")
+    unknown = culprit(cause="starved", seconds=1.0, site=Site(NONE, exact=False))
+    assert "was to run" not in verdict(findings(culprits=(unknown,))).text
 
 
 def test_too_little_data_does_not_hide_the_line_that_made_it_so() -> None:
