@@ -178,8 +178,7 @@ SETUP = (
     ),
     Remedy(
         "Starting a process holds the loop until the child runs its program: leave out preexec_fn "
-        "(use start_new_session, process_group, user, cwd or env), and start it early, or from a "
-        "small helper process, if this one is large.",
+        "(start_new_session, user, cwd, env do without), or start it from a small helper process.",
         (
             *("asyncio.subprocess.create_subprocess_exec", "asyncio.create_subprocess_exec"),
             *("asyncio.subprocess.create_subprocess_shell", "asyncio.create_subprocess_shell"),

@@ -101,7 +101,12 @@ WORKING = (
     ),
     Remedy(
         f"Use {THREAD}: the tokenizer lets the GIL go while it encodes. Bound the text's length.",
-        ("tiktoken", "_tiktoken", "tokenizers"),
+        ("tiktoken", "_tiktoken"),
+        WORKS,
+    ),
+    Remedy(
+        f"Use {THREAD} with encode_batch, which lets the GIL go. Bound the text's length.",
+        ("tokenizers",),
         WORKS,
     ),
     # compressing and hashing, without the GIL
