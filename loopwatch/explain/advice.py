@@ -17,7 +17,7 @@ from typing import Any
 from loopwatch.core.causes import THREAD
 from loopwatch.core.record_types import Stall
 from loopwatch.explain.call_names import awaited, full_name
-from loopwatch.explain.circumstance import by_cause, of_import, own_share
+from loopwatch.explain.circumstance import by_cause
 from loopwatch.explain.held_call import HeldCall
 from loopwatch.explain.making import made
 from loopwatch.explain.observation import NOTHING, Observation
@@ -85,12 +85,10 @@ class Adviser:
 
     def _in_order(self, stall: Stall, call: HeldCall, observed: Observation) -> Iterator[str]:
         """Yield sentences, the best first; the last of them fits whatever stands there."""
-        usual, share = by_cause(stall, observed.gil_released), own_share(stall)
-        found = self._of_call(call, share) or ""
-        if observed.never_suspends and share != "gc":
+        usual = by_cause(stall, observed.gil_released)
+        found = self._of_call(call, stall.cause) or ""
+        if observed.never_suspends and stall.cause in WORKS:
             found = NEVER_SUSPENDS
-        if stall.cause == "starved" and share != "starved":
-            yield f"{usual} {of_import(stall) or found}".strip()
         stands = stall.cause in MAKING and proposes(usual, call.stands)
         if stall.cause == "gc" and found and not stands and "gc.collect" not in call.written:
             found += f" {usual}"

@@ -8,7 +8,6 @@ from loopwatch.core.causes import CAUSES
 from loopwatch.core.record_types import Stall
 
 NAMED = 3  # contributors, or threads
-SLOW = 0.1  # s on the CPU, from which on a starved step would have been slow with a CPU too
 ENOUGH = 0.25  # of a stall's duration, to have starved it
 
 CALL = re.compile(r"(?:await )?([\w.]+)\(")
@@ -45,23 +44,6 @@ def circumstance(stall: Stall, gil_released: bool | None) -> str:
         if waited >= ENOUGH * stall.duration:
             return "starved, run queue"
     return stall.cause
-
-
-def own_share(stall: Stall) -> str:
-    """Return the cause of what the call at the site did itself, whatever else the stall was.
-
-    Of a starved stall only what was on the CPU for as long as a stall takes is told with a line.
-    """
-    if stall.cause != "starved" or not stall.site.line:
-        return stall.cause
-    return "cpu" if (stall.cpu_seconds or 0.0) >= SLOW else "starved"
-
-
-def of_import(stall: Stall) -> str:
-    """Return the advice for an import that stands at the site; nothing if none does."""
-    if not stall.site.code.startswith(("import ", "from ")):
-        return ""
-    return BY_CAUSE["import"].format(module=imported(stall))
 
 
 def is_import(stall: Stall) -> bool:

@@ -147,15 +147,6 @@ def test_a_collection_that_a_call_set_off_is_told_with_the_call() -> None:
     assert ADVISER.advise(stalled("x()", "gc")) == CAUSES["gc"].advice
 
 
-@pytest.mark.parametrize(("cpu", "told"), [(0.7, True), (0.05, False)])
-def test_a_starved_step_that_was_slow_itself_is_told_with_its_call(cpu: float, told: bool) -> None:
-    for code, words in (("import openai", "Import openai when"), ("json.loads(x)", "json keeps")):
-        with module("import json"):
-            advice = ADVISER.advise(stalled(code, "starved", cpu_seconds=cpu))
-        assert (words in advice) == told
-        assert advice.startswith(CAUSES["starved"].advice)
-
-
 def test_a_call_that_imports_is_told_with_what_it_imports() -> None:
     frames = ("kubernetes.client.__getattr__", "importlib._bootstrap.x", "kubernetes.api.<module>")
     told = ADVISER.advise(stalled("kubernetes.client.CoreV1Api()", "import", *frames))
