@@ -10,6 +10,7 @@ No advice proposes the call that stands there already.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -105,15 +106,15 @@ class Adviser:
     def _of_call(self, call: HeldCall, cause: str) -> str | None:
         """Return what is known of a call, if it is to blame."""
         tiers = call.tiers()
-        first = advices(self._known.rows(next(tiers)), call, cause)
+        first = [*advices(self._known.rows(next(tiers)), call, cause)]
         kept = made(call.paths, call.nearest, call.names) if cause in MAKING else None
         if kept is not None and (cause != "blocking_call" or not first):
             return next((advice for advice in first if "once" in advice), ONCE.format(name=kept))
+        if first:
+            return first[0]
         rest = (row for names in tiers for row in self._known.rows(names))
-        ending = self._known.rows((), call.written)
-        found = next(
-            iter((*first, *advices(rest, call, cause), *advices(ending, call, cause))), None
-        )
+        ending = (row for row in self._known.rows((), call.written))
+        found = next(advices(itertools.chain(rest, ending), call, cause), None)
         return found or library(call, cause)
 
 
@@ -127,15 +128,12 @@ def library(call: HeldCall, cause: str) -> str | None:
     return advice if not proposes(advice, call.stands) else None
 
 
-def advices(remedies: Iterable[Remedy], call: HeldCall, cause: str) -> list[str]:
-    """Return what rows say that hold for a call and a cause."""
-    return [
-        r.advice
-        for r in remedies
-        if cause in (r.causes or CALL_CAUSES)
-        and imports(r, call.names)
-        and not proposes(r.advice, call.stands)
-    ]
+def advices(remedies: Iterable[Remedy], call: HeldCall, cause: str) -> Iterator[str]:
+    """Yield what rows say that hold for a call and a cause."""
+    for row in remedies:
+        holds = cause in (row.causes or CALL_CAUSES) and imports(row, call.names)
+        if holds and not proposes(row.advice, call.stands):
+            yield row.advice
 
 
 def imports(remedy: Remedy, names: Mapping[str, Any]) -> bool:

@@ -70,7 +70,7 @@ def awaited(code: str) -> Iterator[str]:
 def operators(code: str) -> Iterator[str]:
     """Return the operators and statements of a line that may be slow by themselves, in a line
     without another call."""
-    tree = parsed(code)
+    tree = parsed(code) if any(sign in code for sign in ("**", " in ", "del ")) else None
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Delete):
             yield DELETE

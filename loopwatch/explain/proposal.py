@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 CONTRAST = re.compile(r"(?:instead of|in place of|without|not|leave out) [\w.]+(?:\([^)]*\))?")
 NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\.\w+)*")
 CAMEL = re.compile(r"[A-Z]+[a-z0-9]+\w*[A-Z]\w*")  # a class: of more than one word
+ADVICES = 512  # whose proposals are remembered
 OBJECTS = ("loop", "process", "client", "file")  # of which an advice speaks: of any name
 
 
 def proposes(advice: str, stands: Iterable[str]) -> bool:
     """Return whether an advice proposes one of the calls that stand there, by their full names."""
-    parts = [name.split(".") for name in stands]
-    return any(part_of(proposed, name) for proposed in proposals(advice) for name in parts)
+    proposed = proposals(advice)
+    parts = [name.split(".") for name in stands] if proposed else []
+    return any(part_of(one, name) for one in proposed for name in parts)
 
 
-def proposals(advice: str) -> Iterator[list[str]]:
+@lru_cache(ADVICES)
+def proposals(advice: str) -> tuple[list[str], ...]:
     """Return the calls and classes that an advice names, but for what it advises against."""
+    return tuple(named(advice))
+
+
+def named(advice: str) -> Iterator[list[str]]:
     for name in NAME.findall(CONTRAST.sub("", advice)):
         first, *rest = name.split(".")
         if rest:
