@@ -25,6 +25,7 @@ class Findings:
     throughput: Throughput
     load: Load | None
     generator: Generator | None
+    without_cpu: float | None = None  # s of starved stalls in which there was no CPU; None: unknown
     concurrency: Mapping[tuple[str, str], Concurrency] = field(default_factory=dict)  # by route and
     # method, as our own clients measured it
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from loopwatch.core.recent import RECENT
+from loopwatch.core.record_types import Stall
 from loopwatch.core.version import __version__
 from loopwatch.tools.diagnose.concurrency import Concurrency, concurrency
 from loopwatch.tools.diagnose.culprits import culprits
@@ -47,6 +48,7 @@ def report(measured: Measurement) -> Report:
                 throughput=served,
                 load=load,
                 generator=health,
+                without_cpu=without_cpu(measured.stalls),
                 concurrency=through(measured),
             )
         ),
@@ -65,6 +67,14 @@ def report(measured: Measurement) -> Report:
         dropped=lost(measured),
         notes=(*notes(measured, paid), *lateness(health)),
     )
+
+
+def without_cpu(stalls: Sequence[Stall]) -> float | None:
+    """Return for how long starved stalls were not on a CPU, s; None where that is unknown."""
+    starved = [s for s in stalls if s.cause == "starved"]
+    if not starved or any(s.cpu_seconds is None for s in starved):
+        return None
+    return sum(max(0.0, s.duration - (s.cpu_seconds or 0.0)) for s in starved)
 
 
 def through(measured: Measurement) -> Mapping[tuple[str, str], Concurrency]:

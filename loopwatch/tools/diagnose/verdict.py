@@ -109,6 +109,8 @@ def starved(found: Findings) -> Verdict | None:
         return generator(found)  # it may have taken the CPU
     if without_cpu < STARVED_TIME * found.seconds and not any(map(felt_most, found.routes)):
         return None
+    if found.without_cpu is not None:  # a starved step may have been on the CPU, too
+        without_cpu = min(without_cpu, found.without_cpu)
     return Verdict(
         kind="starved",
         text=f"The process had no CPU: for {percent(without_cpu / held)} of the time the loop was "

@@ -251,6 +251,12 @@ def test_requests_that_failed_for_want_of_cpu() -> None:
     assert "213 of 360 requests failed" in told.text
 
 
+def test_what_a_starved_step_ran_itself_is_not_want_of_cpu() -> None:
+    found = (culprit(cause="starved", seconds=10.0),)
+    told = verdict(findings(culprits=found, without_cpu=7.0))
+    assert "for 70 % of the time the loop was held (7.0 s of 10.0 s)" in told.text
+
+
 def test_a_starved_loop_is_told_with_the_line_that_was_to_run() -> None:
     told = verdict(findings(culprits=(culprit(cause="starved", seconds=1.0),)))
     assert told.kind == "starved"
