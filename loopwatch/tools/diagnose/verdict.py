@@ -230,8 +230,8 @@ def in_line(found: Findings) -> Verdict | None:
         f"alone and {ms(through.latency)} on average, the longer the more are under way. About "
         f"{at_once} at a time get through, {through.served:.1f} a second. A semaphore, a lock or a "
         "pool of connections in the app does that, or a service behind it that takes no more: "
-        "these numbers do not tell which: look at what the route awaits"
-        f"{idle_text(found.throughput)}.",
+        "look at what the route awaits, these numbers do not tell which"
+        f"{idle_text(found.throughput, '. The')}.",
         route=route.route,
         method=route.method,
         share=share,
