@@ -159,9 +159,12 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
     the arguments, 0 or 1; -1 is for `time`, which needs nothing here."""
     run = timed_step(state)
     named = Named(run)
+    watched: LoopState | None = state
+    del state
 
     def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if state.closed:
+        state = watched
+        if state is None or state.closed:
             return original(callback, *args, context=context)
         made = clock() if state.running is None else state.mark
         kind = type(callback)
@@ -183,7 +186,7 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
             due = made + delay if delay > 0 else made
         except TypeError:  # no number: the loop raises for it
             return original(delay, callback, *args, context=context)
-        if state.closed:
+        if watched is None or watched.closed:
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._run = callback, run
@@ -195,6 +198,11 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
     def time() -> Any:
         return original()
 
+    def forget() -> None:
+        nonlocal watched, run, named
+        watched = run = named = None  # type: ignore[assignment]
+
     timed: Any = (soon, later, time)[at]
+    timed.forget = forget
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]
