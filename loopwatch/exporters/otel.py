@@ -7,6 +7,9 @@ the mean of its bucket's new ones. Counts and sums are exact.
 
 What a watch had counted when it stopped is told on: a reader may not have collected it yet, and a
 sum that falls would hide what others count from then on, or have it counted again.
+
+A watch that is dropped without `stop` is collected like anything else: here are only weak
+references. What it had counted as its last loop ended, or at the last collection, is told on.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ class MetricBridge:
     """The instruments of the process, made once: the API cannot take one back."""
 
     def __init__(self) -> None:
-        self._sources: tuple[Source, ...] = ()
+        self._sources: dict[ref[Source], Series] = {}  # what each has counted, as told last
         self._ended: dict[ref[Source], Series] = {}  # what each had counted when it went
         self._past: Series = {}  # the same, added up, of those that cannot come back
         self._lock = threading.RLock()
@@ -49,20 +52,29 @@ class MetricBridge:
         """Tell what a source counts, what it had counted before included."""
         with self._lock:
             self._ended.pop(ref(source), None)
-            if source not in self._sources:
-                self._sources = (*self._sources, source)
+            self._sources.setdefault(ref(source), {})
         self.create()
 
     def remove(self, source: Source) -> None:
         """Ask a source no more; its gauges go, what it has counted stays."""
         with self._lock:
-            if source not in self._sources:
+            if self._sources.pop(ref(source), None) is None:
                 return
-            self._sources = tuple(s for s in self._sources if s is not source)
-            for gone in [known for known in self._ended if known() is None]:
-                self._past = merged((self._past, self._ended.pop(gone)))
+            self._settle()
             self._ended[ref(source)] = counted(series(source.snapshot(recent=False)))
             self._read_at = float("-inf")
+
+    def keep(self, source: Source) -> None:
+        """Note what a source has counted, in case it is dropped."""
+        with self._lock:
+            if ref(source) in self._sources:
+                self._sources[ref(source)] = counted(series(source.snapshot(recent=False)))
+
+    def _settle(self) -> None:
+        """Add up what those have counted that do not exist any more."""
+        for known in (self._ended, self._sources):
+            for gone in [source for source in known if source() is None]:
+                self._past = merged((self._past, known.pop(gone)))
 
     def create(self) -> None:
         """Make the instruments, with whatever meter provider is there or comes later."""
@@ -103,10 +115,20 @@ class MetricBridge:
             now = time.monotonic()
             if now - self._read_at > FRESH:
                 self._read_at = now
-                told = [series(source.snapshot(recent=False)) for source in self._sources]
+                told = self._told_now()
+                self._settle()
                 self._series = merged((*told, *self._ended.values(), self._past))
                 self._record_news()
             return self._series
+
+    def _told_now(self) -> list[Series]:
+        """Return a reading of each source that still exists."""
+        told = []
+        for known in list(self._sources):
+            if (source := known()) is not None:
+                told.append(now := series(source.snapshot(recent=False)))
+                self._sources[known] = counted(now)
+        return told
 
     def _record_news(self) -> None:
         for metric, instrument in self._histograms.items():
@@ -160,3 +182,8 @@ def register(source: Source) -> None:
 @guarded
 def unregister(source: Source) -> None:
     BRIDGE.remove(source)
+
+
+@guarded
+def keep(source: Source) -> None:
+    BRIDGE.keep(source)

@@ -53,9 +53,15 @@ if speedups is not None:
     timed_soon, LibuvPoll = speedups.timed_soon, speedups.LibuvPoll
     answering = speedups.answering
 else:
-    from loopwatch.loop import python_libuv, python_scheduled
+    from loopwatch.loop import python_scheduled
 
+    try:
+        from loopwatch.loop.python_libuv import LibuvPoll
+    except (
+        ImportError
+    ):  # no ctypes: a subinterpreter of Python 3.12, where there is no uvloop either
+        LibuvPoll = None
     timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
-    timed_soon, LibuvPoll = python_scheduled.timed_soon, python_libuv.LibuvPoll
+    timed_soon = python_scheduled.timed_soon
     answering = python_answering
 enter = long_steps.enter

@@ -219,3 +219,36 @@ def test_what_a_watch_counted_is_told_after_it_stopped() -> None:
         "True",
         "0",
     ]
+
+
+def test_a_watch_that_is_dropped_is_collected_and_what_it_counted_stays() -> None:
+    printed = run_script("""
+        import asyncio, gc, time, weakref
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from loopwatch import Watch
+        from loopwatch.exporters import otel
+
+        otel.FRESH = 0.0
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+
+        async def main():
+            watch = Watch(registry=None, log=False)
+            watch.start()
+            await asyncio.sleep(0.01)
+            time.sleep(0.15)
+            await asyncio.sleep(0.05)
+            return weakref.ref(watch)
+
+        def counted():
+            found = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+            points = {metric.name: metric.data.data_points for metric in found}
+            return sum(point.count for point in points["loopwatch.stall"])
+
+        dropped = [asyncio.run(main()) for _ in range(3)]
+        gc.collect()
+        print([watch() for watch in dropped], counted(), counted(), len(otel.BRIDGE._sources))
+    """)
+    assert printed.split() == ["[None,", "None,", "None]", "3", "3", "0"]

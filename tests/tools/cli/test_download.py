@@ -129,7 +129,11 @@ BUSY = b"HTTP/1.1 503 Busy\r\nretry-after: %s\r\ncontent-length: 0\r\n\r\n"
 @pytest.mark.parametrize("later", [b"0", b"1", b"", b"-1", b"soon", b"9" * 5000, "\xb2".encode()])
 def test_a_busy_page_is_asked_again(later: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LATEST", 0.1)
-    answers = [BUSY % later, BUSY % later, b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(snapshot()).encode()]
+    answers = [
+        BUSY % later,
+        BUSY % later,
+        b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(snapshot()).encode(),
+    ]
     with talking(lambda client: client.sendall(answers.pop(0))) as url:
         remote = Remote(url)
         assert remote.snapshot() == snapshot()
