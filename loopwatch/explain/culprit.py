@@ -27,12 +27,21 @@ from loopwatch.core.evidence import Part, Sample, Slow, Spot
 from loopwatch.core.names import callable_name, code_name, module_of
 from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
+from loopwatch.explain.blocker import blocker
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import Place, place
 from loopwatch.explain.safe_stall import safe_stall
-from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
+from loopwatch.explain.site import (
+    DEFAULT,
+    SiteRules,
+    frames,
+    is_plumbing,
+    site,
+    site_of_code,
+    thread_site,
+)
 
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
 
@@ -91,6 +100,7 @@ class Culprit:
             throttled_seconds=usage.throttled if usage is not None else None,
             contributors=self.contributors(),
             gil_holders=self.holders,
+            blocker=blocker(slow, self.cause, self.rules),
             trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
             span_id=trace.format_span_id(span.span_id) if span is not None else None,
             trace_sampled=span.trace_flags.sampled if span is not None else False,
@@ -279,11 +289,6 @@ def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
         )
         for p in pictures
     )
-
-
-def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
-    spot = rules.site_spot(stack) or (stack[0] if stack else None)
-    return site(spot) if spot is not None else Site(NONE, exact=False)
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from loopwatch.core.evidence import Spot
 from loopwatch.core.names import code_name
-from loopwatch.core.record_types import Frame, Site
+from loopwatch.core.record_types import NONE, Frame, Site
 
 CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered
@@ -194,6 +194,12 @@ def site(spot: Spot, exact: bool = True) -> Site:
     """Return a frame as a site; a comprehension is named as the function it stands in."""
     file = spot.code.co_filename
     return Site(function_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
+
+
+def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
+    """Return where another thread stood, `_NONE` if nobody saw it."""
+    spot = rules.site_spot(stack) or (stack[0] if stack else None)
+    return site(spot) if spot is not None else Site(NONE, exact=False)
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:

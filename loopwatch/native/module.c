@@ -119,6 +119,8 @@ static PyMethodDef functions[] = {
     {"add_to_known", FAST(add_to_known)},
     {"answering", FAST(answering)},
     {"begin", FAST(begin)},
+    {"look_up", look_up, METH_VARARGS, NULL},
+    {"look_up_from", look_up_from, METH_VARARGS, NULL},
     {"running_context", running_context, METH_O, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},
     {"timed_select", timed_select, METH_VARARGS, NULL},

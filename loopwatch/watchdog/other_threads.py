@@ -109,6 +109,13 @@ def where_threads_stand(*besides: int) -> list[Stand]:
     ]
 
 
+def standing_now(*besides_limit: int) -> dict[int, tuple[Spot, ...]]:
+    """Return where `THREADS` threads stand, by id, those of `besides_limit` in any case."""
+    frames = sys._current_frames()
+    wanted = {*besides_limit, *list(frames)[:THREADS]}
+    return {thread: standing(frames[thread]) for thread in wanted if thread in frames}
+
+
 def standing(frame: FrameType | None) -> tuple[Spot, ...]:
     """Return where a frame and its callers stand, innermost first."""
     spots: list[Spot] = []

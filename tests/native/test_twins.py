@@ -116,6 +116,8 @@ FUNCTIONS = {  # with a twin of the same name
 }
 FUNCTIONS_ALONE = {
     "clock": "time.perf_counter",
+    "look_up": "what the watchdog cannot see otherwise, but by keeping references",
+    "look_up_from": "the same",
     "running_context": "what the watchdog cannot see otherwise",
     "set_clock_step": "for counting instructions",
     "wire_ledger": "the wiring",
@@ -142,6 +144,7 @@ CONSTANTS_ALONE = {
     "native.h NOTES": "in Python every long step goes to the busy tick at once",
     "spares.h SPARES": "Python allocates",
     "timed_soon.c FEW": "Python's own calls",
+    "look_up.c TEXT": "as there is no such function in Python",
     "libuv_handles.c LARGEST": "the handles of C",
     "libuv_poll.h PREFIX": "the handles of C",
     "libuv_poll.c YIELDS": "in Python the GIL is held throughout",
