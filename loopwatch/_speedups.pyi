@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
+from types import CodeType
 from typing import Any
 
 ABI: int

@@ -75,7 +75,8 @@ def sentence(stall: Stall, suppressed: int = 0) -> str:
     """Return a stall as one sentence; so many of its site have not been logged before it."""
     more = f" ({suppressed} more of this site not logged since the last)" if suppressed else ""
     advice = short(stall.advice)
-    return f"{statement(stall)}{blocked(stall)}{waits(stall)}{more}{'; advice: ' if advice else ''}{advice}"
+    told = f"{statement(stall)}{blocked(stall)}{waits(stall)}{more}"
+    return f"{told}{'; advice: ' if advice else ''}{advice}"
 
 
 def provisional(stall: Stall) -> str:

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #if PY_VERSION_HEX < 0x030C0000
-#define Py_BUILD_CORE_MODULE 1
+#ifndef Py_BUILD_CORE
+#define Py_BUILD_CORE
+#endif
 #include "internal/pycore_code.h"
 #include "internal/pycore_frame.h" /* before 3.12 a frame's variables are read nowhere else */
 #endif

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.evidence import Spot, Wait
 from loopwatch.core.speedups import speedups
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
-from loopwatch.watchdog.other_threads import THREADS, standing_now
+from loopwatch.watchdog.other_threads import standing_now
 
 CHAIN = 4  # threads that wait for each other, followed
 TASKS = 1000  # suspended tasks of the loop looked at

@@ -109,10 +109,10 @@ def where_threads_stand(*besides: int) -> list[Stand]:
     ]
 
 
-def standing_now(*besides_limit: int) -> dict[int, tuple[Spot, ...]]:
-    """Return where `THREADS` threads stand, by id, those of `besides_limit` in any case."""
+def standing_now(*always: int) -> dict[int, tuple[Spot, ...]]:
+    """Return where `THREADS` threads stand, by id, and those of `always`, innermost first."""
     frames = sys._current_frames()
-    wanted = {*besides_limit, *list(frames)[:THREADS]}
+    wanted = {*always, *list(frames)[:THREADS]}
     return {thread: standing(frames[thread]) for thread in wanted if thread in frames}
 
 
