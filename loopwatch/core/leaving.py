@@ -1,6 +1,6 @@
 """Calls as the interpreter exits, while threads still run. There is one hook, whatever is called.
 
-`atexit` calls the latest hook first. Ours stands above that of `logging`, which was imported before.
+`atexit` calls the latest hook first. Ours comes before that of `logging`, which is older.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def at_exit(tell: Callable[[], None]) -> None:
 
 
 def _tell() -> None:
-    for known in list(_tellers):
+    for known in _tellers:
         tell = known()
         if tell is not None:
             tell()

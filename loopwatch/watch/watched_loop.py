@@ -33,7 +33,7 @@ from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
 from loopwatch.loop.thread_pools import ThreadPool
-from loopwatch.watch.in_flight import Charging
+from loopwatch.watch.in_flight import Charging, count_tasks
 from loopwatch.watchdog.clocks import Clocks
 
 
@@ -220,7 +220,7 @@ class WatchedLoop:
             busy=busy,
             idle=idle,
             lag=self.lag(now),
-            tasks=0 if self.loop.is_closed() else len(asyncio.all_tasks(self.loop)),
+            tasks=0 if self.loop.is_closed() else count_tasks(self.loop),
         )
 
     def layers(self) -> tuple[str, ...]:
