@@ -23,7 +23,8 @@ LARGEST = 32 << 20  # bytes of an answer
 HOPS = 5  # redirects followed, on the same host
 PIECE = 1 << 16  # bytes read at once
 BUSY = 503  # the status of an answer that is to be asked for again later
-SOONEST, LATEST = 0.1, 1.0  # s until then, whatever the server says
+SOONEST = 0.1  # s until then, at least
+LATEST = 1.0  # s until then, at most, whatever the server says
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"loopwatch/{__version__}"}
 
 
