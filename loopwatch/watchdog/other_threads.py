@@ -102,18 +102,24 @@ class OtherThreads:
 def where_threads_stand(*besides: int) -> list[Stand]:
     """Return where Python's threads stand, except those of `besides`; no thread runs meanwhile."""
     frames = sys._current_frames()
-    return [
-        Stand(t.name, t.native_id or 0, standing(frames.get(t.ident or 0)))
-        for t in threading.enumerate()
-        if t.ident not in besides
-    ]
+    try:
+        return [
+            Stand(t.name, t.native_id or 0, standing(frames.get(t.ident or 0)))
+            for t in threading.enumerate()
+            if t.ident not in besides
+        ]
+    finally:
+        frames.clear()  # it has our own frame, which has it: all frames would wait for a collection
 
 
 def standing_now(*always: int) -> dict[int, tuple[Spot, ...]]:
     """Return where `THREADS` threads stand, by id, and those of `always`, innermost first."""
     frames = sys._current_frames()
-    wanted = {*always, *list(frames)[:THREADS]}
-    return {thread: standing(frames[thread]) for thread in wanted if thread in frames}
+    try:
+        wanted = {*always, *list(frames)[:THREADS]}
+        return {thread: standing(frames[thread]) for thread in wanted if thread in frames}
+    finally:
+        frames.clear()  # as above
 
 
 def standing(frame: FrameType | None) -> tuple[Spot, ...]:

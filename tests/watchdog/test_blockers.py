@@ -17,6 +17,7 @@ from loopwatch.core.speedups import speedups
 from loopwatch.explain.blocker import is_certain, is_deadlock, sentence
 from loopwatch.explain.site import DEFAULT
 from loopwatch.watchdog.blockers import blocker
+from loopwatch.watchdog.other_threads import where_threads_stand
 from tests.conftest import run_on
 
 pytestmark = pytest.mark.skipif(speedups is None, reason="only C sees what names mean elsewhere")
@@ -292,3 +293,36 @@ def test_a_lock_that_the_loop_s_thread_has_already(loop: str) -> None:
     wait = seen_from_outside(loop, main, lock.release)
     assert said(wait).startswith("waits for a lock held by the loop's own thread at ")
     assert is_deadlock(wait)
+
+
+def test_no_frame_waits_for_a_collection() -> None:
+    """What a thread had in its variables goes as its function returns, on that very thread."""
+
+    class Own:
+        def __del__(self) -> None:
+            ended.append(threading.current_thread().name)
+
+    ended, service = list[str](), Service(threading.Lock())
+
+    def enter() -> None:
+        own = Own()
+        service.enter()
+        del own
+
+    def leave() -> None:
+        own = Own()
+        service.acquire()
+        assert own is not None
+
+    gc.collect()
+    gc.disable()
+    try:
+        for wait in (enter, leave):
+            service.holding.clear()
+            service.let_go.clear()
+            with waiting(service, wait) as thread:
+                assert found(thread).holder == "holder"
+                where_threads_stand()
+    finally:
+        gc.enable()
+    assert ended == ["waiter", "waiter"]
