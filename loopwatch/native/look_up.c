@@ -154,6 +154,45 @@ frame_of(unsigned long id, Py_ssize_t depth)
     return frame;
 }
 
+/* Returns (code, instruction, line, module) of a frame. */
+static PyObject *
+spot(PyFrameObject *frame)
+{
+    PyObject *names = PyFrame_GetGlobals(frame);
+    PyObject *name = PyDict_CheckExact(names) ? PyDict_GetItemString(names, "__name__") : NULL;
+    PyObject *module = name != NULL && PyUnicode_CheckExact(name) ? Py_NewRef(name)
+                                                                  : PyUnicode_FromString("?");
+    Py_DECREF(names);
+    return Py_BuildValue("NiiN", PyFrame_GetCode(frame), PyFrame_GetLasti(frame),
+                         PyFrame_GetLineNumber(frame), module);
+}
+
+/* stand(thread, most): where a thread stands, as `most` tuples at most, innermost first. */
+PyObject *
+stand(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long id;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "kn:stand", &id, &most)) {
+        return NULL;
+    }
+    PyObject *spots = PyList_New(0);
+    PyFrameObject *frame = spots != NULL ? frame_of(id, 0) : NULL;
+    while (frame != NULL && PyList_GET_SIZE(spots) < most) {
+        PyObject *found = spot(frame);
+        if (found == NULL || PyList_Append(spots, found) < 0) {
+            Py_XDECREF(found);
+            Py_CLEAR(spots);
+            break;
+        }
+        Py_DECREF(found);
+        Py_SETREF(frame, PyFrame_GetBack(frame));
+    }
+    Py_XDECREF(frame);
+    return spots;
+}
+
 static int
 stands(PyFrameObject *frame, PyObject *code, int instruction)
 {

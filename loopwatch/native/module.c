@@ -122,6 +122,7 @@ static PyMethodDef functions[] = {
     {"look_up", look_up, METH_VARARGS, NULL},
     {"look_up_from", look_up_from, METH_VARARGS, NULL},
     {"running_context", running_context, METH_O, NULL},
+    {"stand", stand, METH_VARARGS, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},
     {"timed_select", timed_select, METH_VARARGS, NULL},
     {"timed_soon", timed_soon, METH_VARARGS, NULL},

@@ -236,6 +236,7 @@ PyObject *scheduled_call(Scheduled *self, PyObject *const *args, size_t count, P
 PyObject *timed_soon(PyObject *module, PyObject *args);   /* timed_soon.c */
 PyObject *look_up(PyObject *module, PyObject *args);      /* look_up.c */
 PyObject *look_up_from(PyObject *module, PyObject *args); /* look_up.c */
+PyObject *stand(PyObject *module, PyObject *args);        /* look_up.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.evidence import Spot, Wait
 from loopwatch.core.speedups import speedups
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
-from loopwatch.watchdog.other_threads import standing_now
+from loopwatch.watchdog.other_threads import DEPTH, THREADS
 
 CHAIN = 4  # threads that wait for each other, followed
 TASKS = 1000  # suspended tasks of the loop looked at
@@ -72,8 +72,8 @@ class Search:
 
     def __init__(self, loop: Any, thread: int) -> None:
         self._loop, self._own = loop, thread
-        self._stacks = standing_now(thread)
-        self._names = {t.ident or 0: t.name for t in threading.enumerate()}
+        self._names = {t.ident or 0: t.name for t in threading.enumerate()[:THREADS]}
+        self._stacks = {each: stack(each) for each in {thread, *self._names}}
 
     def of(self, thread: int, depth: int = 0) -> Wait | None:
         """Return what a thread waits for."""
@@ -190,6 +190,11 @@ class Search:
             if future in map(address, found):
                 return True
         return False
+
+
+def stack(thread: int) -> tuple[Spot, ...]:
+    """Return where a thread stands, innermost first; its frames are read in C, and not kept."""
+    return tuple(map(Spot._make, speedups.stand(thread, DEPTH))) if speedups is not None else ()
 
 
 def in_cell(number: int) -> tuple[str | int, ...]:

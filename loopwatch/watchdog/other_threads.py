@@ -112,16 +112,6 @@ def where_threads_stand(*besides: int) -> list[Stand]:
         frames.clear()  # it has our own frame, which has it: all frames would wait for a collection
 
 
-def standing_now(*always: int) -> dict[int, tuple[Spot, ...]]:
-    """Return where `THREADS` threads stand, by id, and those of `always`, innermost first."""
-    frames = sys._current_frames()
-    try:
-        wanted = {*always, *list(frames)[:THREADS]}
-        return {thread: standing(frames[thread]) for thread in wanted if thread in frames}
-    finally:
-        frames.clear()  # as above
-
-
 def standing(frame: FrameType | None) -> tuple[Spot, ...]:
     """Return where a frame and its callers stand, innermost first."""
     spots: list[Spot] = []

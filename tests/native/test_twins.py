@@ -118,6 +118,7 @@ FUNCTIONS_ALONE = {
     "clock": "time.perf_counter",
     "look_up": "what the watchdog cannot see otherwise, but by keeping references",
     "look_up_from": "the same",
+    "stand": "the watchdog reads frames in Python otherwise",
     "running_context": "what the watchdog cannot see otherwise",
     "set_clock_step": "for counting instructions",
     "wire_ledger": "the wiring",
