@@ -24,8 +24,11 @@ class ThreadPicture(NamedTuple):
     """Another thread that used the CPU during the stall."""
 
     name: str
-    cpu: float  # s, since the watchdog last read the threads' times
+    cpu: float  # s, during the stall or a little longer
     spots: tuple[Spot, ...]  # innermost first
+    function: str | None = None  # that a pool's thread was given, or a thread's target
+    request: Request | None = None  # in whose context it works
+    asker: tuple[Spot, ...] = ()  # of the coroutine that waits for it, innermost first
 
 
 class OutsideFrame(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Slow, Wait
 from loopwatch.core.record_types import Blocker, Site
-from loopwatch.explain.site import SiteRules, thread_site
+from loopwatch.explain.site import SiteRules, site
 
 NEVER = {True: ": it can never come", False: ", and then it could never come"}
 WAITS = {True: "waits", False: "probably waits"}
@@ -23,13 +23,12 @@ def blocker(slow: Slow, cause: Cause, rules: SiteRules) -> Blocker | None:
     if not waits or cause not in ("blocking_call", "unknown"):
         return None
     wait = waits[-1]
-    site = stands(wait, rules)
     text = sentence(wait, rules) + (NEVER[is_certain(wait)] if is_deadlock(wait) else "")
     return Blocker(
         kind=wait.kind,
         text=text,
         thread=wait.holder or None,
-        site=site,
+        site=stands(wait, rules),
         certain=is_certain(wait),
         deadlock=is_deadlock(wait),
     )
@@ -45,15 +44,16 @@ def is_certain(wait: Wait) -> bool:
 
 def sentence(wait: Wait, rules: SiteRules) -> str:
     """Return what a thread waits for, and what whoever has it waits for."""
-    site = stands(wait, rules)
-    place = where(site) if site is not None else ""
+    stood = stands(wait, rules)
+    place = where(stood) if stood is not None else ""
     then = f", which {sentence(wait.then, rules)}" if wait.then is not None else ""
     return f"{what(wait, place)}{then}"
 
 
 def stands(wait: Wait, rules: SiteRules) -> Site | None:
     """Return where the holder stands in code that says something; None: in none."""
-    return thread_site(wait.spots, rules) if rules.site_spot(wait.spots) is not None else None
+    spot = rules.site_spot(wait.spots)
+    return site(spot) if spot is not None else None
 
 
 def what(wait: Wait, place: str) -> str:
@@ -71,5 +71,5 @@ def what(wait: Wait, place: str) -> str:
     return f"waits for a lock {held} by thread {wait.holder!r}{place}"
 
 
-def where(site: Site) -> str:
-    return f" at {site.file}:{site.line}{' ' if site.code else ''}{site.code}"
+def where(stood: Site) -> str:
+    return f" at {stood.file}:{stood.line}{' ' if stood.code else ''}{stood.code}"

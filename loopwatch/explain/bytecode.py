@@ -37,7 +37,9 @@ LINEAR = (
     "<<=",
     ">>=",
     "/=",
+    "[]",  # since 3.14
 )
+CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT")
 POWERS = frozenset(("**", "**="))
 OPERATORS = ("COMPARE_OP", "CONTAINS_OP", "FOR_ITER", "LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE")
 QUICK = ("_INT", "_FLOAT", "_STR", "_DICT", "_SET", "_RANGE", "_LIST", "_TUPLE", "_GEN")
@@ -115,7 +117,7 @@ def may_be_slow(*instructions: Instruction) -> bool:
     *before, last = instructions
     if not last.name.startswith("BINARY_OP"):
         return last.name.startswith(OPERATORS) and not last.name.endswith(QUICK)
-    constant = any("LOAD_CONST" in i.name for i in before)
+    constant = any(name in i.name for i in before for name in CONSTANTS)
     return last.argument in POWERS or not (last.argument in LINEAR or constant)
 
 

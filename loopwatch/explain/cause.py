@@ -57,7 +57,16 @@ def starvation(usage: Usage) -> float:
 
 
 def starved(slow: Slow, usage: Usage) -> bool:
-    return starvation(usage) >= HALF * slow.duration and not waiting_all_along(slow, usage)
+    if waiting_all_along(slow, usage) or kept_waiting(slow, usage):
+        return False
+    return starvation(usage) >= HALF * slow.duration
+
+
+def kept_waiting(slow: Slow, usage: Usage) -> bool:
+    """Return whether a thread asked for the GIL again and again, while another one, on the CPU for
+    long enough to be slow itself, had it: with a CPU of its own it would only have asked more."""
+    asked = (usage.gil_wait or 0.0) >= LITTLE * slow.duration and usage.cpu < LITTLE * slow.duration
+    return asked and usage.others >= max(slow.threshold, LITTLE * slow.duration)
 
 
 def tipped(slow: Slow, usage: Usage) -> bool:
@@ -108,6 +117,7 @@ def kept_gil(usage: Usage) -> bool:
 def waited_for_gil(slow: Slow, usage: Usage) -> bool:
     """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
     asked = usage.gil_wait is not None and usage.gil_wait >= HALF * slow.duration
+    asked = asked or kept_waiting(slow, usage)
     return asked and usage.others >= LITTLE * slow.duration and not parked(slow)
 
 

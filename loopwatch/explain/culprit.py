@@ -12,7 +12,6 @@ none is named; where another thread is, that thread's.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,24 +23,26 @@ from opentelemetry.trace import SpanContext
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Part, Sample, Slow, Spot
-from loopwatch.core.names import callable_name, code_name, module_of
-from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
+from loopwatch.core.names import callable_name, module_of
+from loopwatch.core.record_types import NONE, Contributor, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.blocker import blocker
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
-from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
-from loopwatch.explain.route import Place, place
+from loopwatch.explain.coroutine import holder
+from loopwatch.explain.gil_holders import gil_holders
+from loopwatch.explain.outside_stack import NO_INSTRUCTION, sightings
 from loopwatch.explain.safe_stall import safe_stall
 from loopwatch.explain.site import (
     DEFAULT,
     SiteRules,
+    endpoint_code,
     frames,
     is_plumbing,
     site,
     site_of_code,
-    thread_site,
 )
+from loopwatch.routing.route import Place, place
 
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
 
@@ -77,9 +78,11 @@ class Culprit:
     def __init__(self, slow: Slow, rules: SiteRules) -> None:
         self.slow, self.rules = slow, rules
         self.cause, self.sample, self.spot, self.doubt = find(slow, rules)
-        self.request = owner(slow, self.sample) if not slow.parts else None
+        self.holders, asker = (
+            gil_holders(slow, rules) if self.cause == "gil_contention" else ((), None)
+        )
+        self.request = asker or (owner(slow, self.sample) if not slow.parts else None)
         self.place = place(self.request) if self.request is not None else Place()
-        self.holders = gil_holders(slow, rules) if self.cause == "gil_contention" else ()
 
     def stall(self, started_at: float) -> Stall:
         slow, sample, usage = self.slow, self.sample, self.slow.usage
@@ -113,22 +116,12 @@ class Culprit:
         return tuple(contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
 
     def coroutine(self) -> str | None:
-        """Return the endpoint while its request is in flight, else the task's own coroutine.
-
-        Where that is a server's or runner's, the outermost coroutine above it that is not.
-        """
-        slow, sample, request = self.slow, self.sample, self.request
+        request, slow = self.request, self.slow
         in_flight = request is not None and not (
             has_ended(request) and request.ended < slow.started
         )
-        if in_flight and self.place.endpoint is not None:
-            return callable_name(self.place.endpoint)
-        own = (sample.coroutine if sample is not None else None) or slow.coroutine
-        if own is not None and not self.rules.is_plumbing_name(own):
-            return own
-        outermost = reversed(sample.spots if sample is not None else ())
-        spot = next((s for s in outermost if not self.rules.is_plumbing(s)), None)
-        return code_name(spot.code, spot.module) if spot is not None else None
+        endpoint = self.place.endpoint if in_flight else None
+        return holder(slow, self.sample, endpoint, self.rules)
 
     def site(self) -> Site:
         """Return the site, or the best that can be known of it."""
@@ -157,7 +150,15 @@ class Culprit:
         code = self.slow.code
         if code is not None and self.rules.is_own_code(code):
             return site_of_code(code, None)
-        return Site(NONE, exact=False)
+        return self.library_site()
+
+    def library_site(self) -> Site:
+        """Return where a library was seen in time, on whose stack there is no own code at all."""
+        sample = self.sample
+        if sample is None or sample.late:
+            return Site(NONE, exact=False)
+        spot = next((s for s in sample.spots if not self.rules.is_plumbing(s)), None)
+        return Site(NONE, exact=False) if spot is None else site(spot, exact=False)
 
     def suspects(self) -> list[CodeType]:
         """Return the own code that may hold the operator which kept the GIL."""
@@ -182,13 +183,6 @@ def find(slow: Slow, rules: SiteRules) -> Finding:
     spot = rules.site_spot(sample.spots) if sample is not None else None
     doubtful = Doubt.ANYTHING if sample is None or spot is None else doubts(sample, spot)
     return Finding(cause(slow), sample, spot, doubtful)
-
-
-def endpoint_code(endpoint: Any) -> CodeType | None:
-    if endpoint is None:
-        return None
-    code: CodeType | None = getattr(inspect.unwrap(endpoint), "__code__", None)
-    return code
 
 
 def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
@@ -274,21 +268,6 @@ def contributor(part: Part, rules: SiteRules) -> Contributor:
     if part.endpoint is not None and (name == NONE or rules.is_plumbing_name(name)):
         name = callable_name(part.endpoint)
     return Contributor(coroutine=name, count=part.count, seconds=part.seconds)
-
-
-def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
-    """Return the threads that had the GIL: as seen from outside, else those that used the CPU."""
-    if (seen := gil_thief(slow)) is not None:
-        return (GilHolder(thread=seen.name, site=thread_site(spots(seen.frames), rules)),)
-    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
-    return tuple(
-        GilHolder(
-            thread=p.name,
-            site=thread_site(p.spots, rules),
-            cpu_seconds=min(p.cpu, slow.duration),
-        )
-        for p in pictures
-    )
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

@@ -18,13 +18,13 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import CodeType
 from typing import Any
 
 from loopwatch.core.evidence import Spot
-from loopwatch.core.names import code_name
-from loopwatch.core.record_types import NONE, Frame, Site
+from loopwatch.core.names import attribute, code_name
+from loopwatch.core.record_types import Frame, Site
 
 CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered
@@ -41,7 +41,15 @@ PLUMBING = frozenset(
     )
 )
 
-ROUTERS = frozenset(("starlette.routing", "fastapi.routing", "litestar.routes.http"))
+ROUTERS = frozenset(
+    (
+        *("starlette.routing", "fastapi.routing", "litestar.routes.http"),
+        *("litestar.routes.websocket", "django.core.handlers.base", "channels.routing"),
+        *("quart.app", "falcon.asgi.app", "sanic.app", "sanic.asgi", "lilya.routing.router"),
+        *("blacksheep.server.application", "connexion.middleware.routing"),
+        "engineio.async_drivers.asgi",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +65,20 @@ class SiteRules:
     def is_own_code(self, code: CodeType) -> bool:
         """Return the same of a code object, by its file alone."""
         file = code.co_filename
-        if file.startswith("<"):
-            return False
+        return not file.startswith("<") and self.is_own_file(file)
+
+    def is_own_file(self, file: str) -> bool:
         inside = (f"/{name.replace('.', '/')}/" in uniform(file) for name in self.app_packages)
         return not lies_installed(file) or any(inside)
+
+    def is_own_callable(self, function: Any) -> bool:
+        """Return the same of a function, a method, a partial, a class or a callable object."""
+        code = endpoint_code(function)
+        if code is None:
+            owner = function if isinstance(function, type) else type(function)
+            file = module_globals(str(attribute(owner, "__module__"))).get("__file__")
+            return isinstance(file, str) and self.is_own_file(file)
+        return self.is_own_code(code)
 
     def is_app(self, spot: Spot) -> bool:
         """Return whether a frame is of a package named in `app_packages`."""
@@ -106,6 +124,21 @@ def is_plumbing(spot: Spot) -> bool:
 def not_router(spot: Spot) -> bool:
     """Return whether a frame is anything but a framework's router at work."""
     return spot.module not in ROUTERS or not spot.code.co_flags & inspect.CO_COROUTINE
+
+
+def is_coroutine(spot: Spot) -> bool:
+    """Return whether a frame is of a coroutine or an asynchronous generator."""
+    return bool(spot.code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
+
+
+def endpoint_code(endpoint: Any) -> CodeType | None:
+    """Return the code of a function, a method or a partial, whatever decorates it."""
+    while issubclass(type(endpoint), partial):
+        endpoint = endpoint.func
+    if endpoint is None or isinstance(endpoint, type):
+        return None
+    code = attribute(inspect.unwrap(endpoint), "__code__")
+    return code if isinstance(code, CodeType) else None
 
 
 def is_generated(spot: Spot) -> bool:
@@ -194,12 +227,6 @@ def site(spot: Spot, exact: bool = True) -> Site:
     """Return a frame as a site; a comprehension is named as the function it stands in."""
     file = spot.code.co_filename
     return Site(function_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
-
-
-def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
-    """Return where another thread stood, `_NONE` if nobody saw it."""
-    spot = rules.site_spot(stack) or (stack[0] if stack else None)
-    return site(spot) if spot is not None else Site(NONE, exact=False)
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:

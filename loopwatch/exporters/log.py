@@ -87,7 +87,10 @@ def provisional(stall: Stall) -> str:
 
 
 def subject(stall: Stall) -> str:
-    return f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
+    if stall.route:
+        return f"{stall.method} {stall.route}"
+    who = stall.coroutine or "something"
+    return f"{who}, in a {stall.method} request without a route," if stall.method else who
 
 
 def blocked(stall: Stall) -> str:

@@ -38,7 +38,7 @@ class MetricBridge:
     """The instruments of the process, made once: the API cannot take one back."""
 
     def __init__(self) -> None:
-        self._sources: dict[ref[Source], Series] = {}  # what each has counted, as told last
+        self._sources: dict[ref[Source], Series] = {}  # with what each told last
         self._ended: dict[ref[Source], Series] = {}  # what each had counted when it went
         self._past: Series = {}  # the same, added up, of those that cannot come back
         self._lock = threading.RLock()
@@ -52,6 +52,7 @@ class MetricBridge:
         """Tell what a source counts, what it had counted before included."""
         with self._lock:
             self._ended.pop(ref(source), None)
+            self._settle()
             self._sources.setdefault(ref(source), {})
         self.create()
 
@@ -74,7 +75,7 @@ class MetricBridge:
         """Add up what those have counted that do not exist any more."""
         for known in (self._ended, self._sources):
             for gone in [source for source in known if source() is None]:
-                self._past = merged((self._past, known.pop(gone)))
+                self._past = merged((self._past, counted(known.pop(gone))))
 
     def create(self) -> None:
         """Make the instruments, with whatever meter provider is there or comes later."""
@@ -115,20 +116,17 @@ class MetricBridge:
             now = time.monotonic()
             if now - self._read_at > FRESH:
                 self._read_at = now
-                told = self._told_now()
+                self._read()
                 self._settle()
-                self._series = merged((*told, *self._ended.values(), self._past))
+                told = *self._sources.values(), *self._ended.values(), self._past
+                self._series = merged(told)
                 self._record_news()
             return self._series
 
-    def _told_now(self) -> list[Series]:
-        """Return a reading of each source that still exists."""
-        told = []
+    def _read(self) -> None:
         for known in list(self._sources):
             if (source := known()) is not None:
-                told.append(now := series(source.snapshot(recent=False)))
-                self._sources[known] = counted(now)
-        return told
+                self._sources[known] = series(source.snapshot(recent=False))
 
     def _record_news(self) -> None:
         for metric, instrument in self._histograms.items():

@@ -6,16 +6,12 @@ check handles report where a poll begins and ends (`native/libuv_poll.c`, `pytho
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 from typing import Any
 
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.step_timing import LibuvPoll
-
-try:
-    import ctypes
-except ImportError:  # a subinterpreter of Python 3.12, where there is no uvloop either
-    ctypes = None  # type: ignore[assignment]
 
 UV_METRICS_IDLE_TIME = 1
 UV_CHECK, UV_PREPARE = 2, 9  # uv_handle_type: in this order since libuv 1.0

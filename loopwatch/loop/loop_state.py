@@ -55,7 +55,16 @@ if TYPE_CHECKING or speedups is None:
                 "limit",
             ),
             *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
-            *("running", "span", "threshold", "tick", "tick_counts", "tick_squares", "tick_sums"),
+            *(
+                "running",
+                "soons",
+                "span",
+                "threshold",
+                "tick",
+                "tick_counts",
+                "tick_squares",
+                "tick_sums",
+            ),
             "turns",
         )
 
@@ -78,6 +87,7 @@ if TYPE_CHECKING or speedups is None:
         running: Any  # the handle whose step is in progress, None between two steps
         entered: Request | None  # the request that began in this step
         poll: Any  # the LibuvPoll of a uvloop loop; None on other loops
+        soons: Any  # what has replaced `call_soon` on a loop that is timed by it
         long_tick: Callable[[float], None]
         span: Callable[[], tuple[str, str] | None] | None  # returns the current span's ids
         tick_counts: list[int]  # ticks by bucket of their duration
@@ -89,7 +99,7 @@ if TYPE_CHECKING or speedups is None:
             self.other_steps, self.other_seconds = 0, 0.0
             self.turns = self.ready = 0
             self.polling = self.eager = self.closed = False
-            self.entered = self.running = self.span = self.poll = None
+            self.entered = self.running = self.span = self.poll = self.soons = None
             self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
             self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
             self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)

@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
 from loopwatch.loop.loop_state import LoopState, clock
-from loopwatch.loop.replaced import PassingOn, Replaced, running
+from loopwatch.loop.replaced import PassingOn, Replaced, ReplacedInClass, replace, running
 
 LAYERS = ("requests", "watchdog", "gc")
 
@@ -34,7 +34,7 @@ class Probe:
         self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
         self._closed: Callable[[], None] | None = None
         self.entered: Callable[[], None] = self.enter  # called before each run but the first
-        self._replaced: list[Replaced] = []
+        self._replaced: list[Replaced | ReplacedInClass] = []
         self._turns_at_entry = state.turns
 
     def install(self, closed: Callable[[], None]) -> None:
@@ -42,10 +42,10 @@ class Probe:
         self._closed = closed
         self._original_close, self._original_run = self.loop.close, running(self.loop)
         close = PassingOn(self._close, self._original_close)
-        self._replaced.append(Replaced(self.loop, "close", close))
+        self._replaced.append(replace(self.loop, "close", close))
         with suppress(AttributeError):
             run = PassingOn(self._run, self._original_run)
-            self._replaced.append(Replaced(self.loop, "run_forever", run))
+            self._replaced.append(replace(self.loop, "run_forever", run))
 
     def uninstall(self) -> None:
         """Restore what was replaced; also after an `install` that failed halfway."""

@@ -19,6 +19,7 @@ functions for what is long or rare. Only `COMPILED` says which one runs.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from loopwatch.core.speedups import speedups
 from loopwatch.loop import python_steps
@@ -55,13 +56,8 @@ if speedups is not None:
 else:
     from loopwatch.loop import python_scheduled
 
-    try:
-        from loopwatch.loop.python_libuv import LibuvPoll
-    except (
-        ImportError
-    ):  # no ctypes: a subinterpreter of Python 3.12, where there is no uvloop either
-        LibuvPoll = None
     timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
-    timed_soon = python_scheduled.timed_soon
-    answering = python_answering
+    timed_soon, answering = python_scheduled.timed_soon, python_answering
+    with suppress(ImportError):  # no ctypes, as in an isolated subinterpreter of 3.12, so no uvloop
+        from loopwatch.loop.python_libuv import LibuvPoll as LibuvPoll
 enter = long_steps.enter

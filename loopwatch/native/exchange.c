@@ -51,8 +51,8 @@ call_app(Exchange *self, PyObject *send)
     PyObject *function = function_of_app(self->front);
     PyObject *arguments[] = {NULL, app, self->scope, self->receive, send};
     Py_ssize_t first = function != NULL ? 1 : 2;
-    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : app, arguments + first,
-                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *coroutine = call_fast(function != NULL ? function : app, arguments + first,
+                                    (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(app);
     return as_coroutine(coroutine);
 }

@@ -11,6 +11,7 @@ PyObject *str_http, *str_websocket, *str_body, *str_start;
 
 extern PyMethodDef clock_functions[];
 int clock_agrees(void);
+PyObject *read_at_once(PyObject *module, PyObject *descriptor);
 
 /* ---------------------------------------------------------------- the wiring */
 
@@ -121,6 +122,7 @@ static PyMethodDef functions[] = {
     {"begin", FAST(begin)},
     {"look_up", look_up, METH_VARARGS, NULL},
     {"look_up_from", look_up_from, METH_VARARGS, NULL},
+    {"read_at_once", read_at_once, METH_O, NULL},
     {"running_context", running_context, METH_O, NULL},
     {"stand", stand, METH_VARARGS, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},

@@ -22,7 +22,7 @@ from loopwatch.core.guard import guarded, say
 from loopwatch.exporters.exporter import Exporters
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
-from loopwatch.loop.replaced import PassingOn, Replaced, running
+from loopwatch.loop.replaced import PassingOn, replace, running
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.green_threads import refuse_green_threads
@@ -72,7 +72,7 @@ class Resting:
     def __init__(self, loop: Any, wake: Callable[[Any], None]) -> None:
         self._loop, self._wake = loop, wake
         hook = PassingOn(self._run, running(loop))
-        self._replaced = Replaced(loop, "run_forever", hook)
+        self._replaced = replace(loop, "run_forever", hook)
 
     def put_back(self) -> None:
         self._replaced.put_back()

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import NONE, OTHER, Stall
-from loopwatch.explain.route import place
 from loopwatch.ledger.stall_table import StallTable, with_victims
+from loopwatch.routing.route import place
 
 PATIENCE = 1.0  # s
 LATEST = 60.0  # s after a hold: then its victims are counted no more

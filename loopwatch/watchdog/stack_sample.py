@@ -15,6 +15,7 @@ from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
 
+from loopwatch.core.await_chain import spot
 from loopwatch.core.evidence import Spot
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
@@ -35,11 +36,6 @@ def sample_stack(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot,
         spots.append(spot(frame))
         frame = frame.f_back
     return tuple(spots)
-
-
-def spot(frame: FrameType) -> Spot:
-    module = frame.f_globals.get("__name__") or "?"
-    return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
 
 
 def running_owner(state: LoopState) -> tuple[Context | None, str | None]:

@@ -37,6 +37,7 @@ def test_nothing_of_the_watch_is_kept_beneath_wrappers(loop: str, make_watch: Ma
 
     async def main() -> None:
         running: Any = asyncio.get_running_loop()
+        usual = type(running)
         watch = make_watch()
         watch.start()
         await asyncio.sleep(0)
@@ -48,6 +49,7 @@ def test_nothing_of_the_watch_is_kept_beneath_wrappers(loop: str, make_watch: Ma
         found.extend((weakref.ref(watched), weakref.ref(watched.probe)))
         del watched
         watch.stop()
+        assert type(running) is usual
         before = [wrapper.calls for wrapper in over]
         await asyncio.sleep(0.01)
         await asyncio.to_thread(int)

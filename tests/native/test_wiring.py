@@ -108,3 +108,28 @@ def test_an_isolated_subinterpreter_runs_its_loop_unwatched() -> None:
     assert said.startswith("loopwatch cannot watch this loop, which runs as before: ")
     assert said.endswith(("(sub)interpreter", "subinterpreters"))
     assert ran == ["ran"]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_interpreter_without_ctypes_watches_asyncio(compiled: bool) -> None:
+    """An isolated subinterpreter of 3.12 is one; uvloop cannot be there either."""
+    printed = run_script(
+        """
+        import sys
+        sys.modules["ctypes"] = sys.modules["_ctypes"] = None
+        if sys.argv[1] == "False":
+            sys.modules["loopwatch._speedups"] = None
+        import asyncio, time
+        from loopwatch import Watch
+
+        async def main():
+            await asyncio.sleep(0.05)
+            time.sleep(0.3)
+
+        with Watch(registry=None, log=False, otel=False) as watch:
+            asyncio.run(main())
+        print(*(stall.site.function for stall in watch.stalls))
+        """,
+        str(compiled),
+    )
+    assert printed.split() == ["__main__.main"]

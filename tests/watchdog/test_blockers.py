@@ -17,7 +17,7 @@ from loopwatch.core.speedups import speedups
 from loopwatch.explain.blocker import is_certain, is_deadlock, sentence
 from loopwatch.explain.site import DEFAULT
 from loopwatch.watchdog.blockers import blocker
-from loopwatch.watchdog.other_threads import where_threads_stand
+from loopwatch.watchdog.other_threads import OtherThreads
 from tests.conftest import run_on
 
 pytestmark = pytest.mark.skipif(speedups is None, reason="only C sees what names mean elsewhere")
@@ -322,7 +322,7 @@ def test_no_frame_waits_for_a_collection() -> None:
             service.let_go.clear()
             with waiting(service, wait) as thread:
                 assert found(thread).holder == "holder"
-                where_threads_stand()
+                OtherThreads().pictures(0.0, 0.0, 0)
     finally:
         gc.enable()
     assert ended == ["waiter", "waiter"]

@@ -14,6 +14,7 @@ from loopwatch.tools.diagnose.wording import (
     call,
     counted,
     ms,
+    owner,
     percent,
     place,
     route_name,
@@ -97,7 +98,7 @@ def culprit(number: int, one: Culprit) -> RenderableType:
     title = Text(safe(f"{near}{place(one)}"), "bold cyan")
     title.append(safe(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
-    route = f"{one.method or ''} {one.route}".strip() if one.route else "outside any request"
+    route = owner(one.route, one.method)
     table.add_row(
         "",
         safe(

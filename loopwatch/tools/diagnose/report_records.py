@@ -159,7 +159,7 @@ class Culprit:
     site: Site  # of the line that held the loop longest
     lines: tuple[CulpritLine, ...]  # most seconds first
     cause: str  # of most seconds
-    route: str | None  # None: outside any request
+    route: str | None  # None: outside any request, or its route is not known
     method: str | None
     coroutine: str | None
     advice: str
@@ -233,6 +233,7 @@ class StallMark:
     line: int
     route: str | None
     cause: str
+    method: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ def blocked(found: Findings) -> Verdict | None:
 
 
 def whose_stall(blame: TailBlame) -> str:
-    return "something outside requests" if blame.route == NONE else f"`{routed(blame.route)}`"
+    return "something without a route" if blame.route == NONE else f"`{routed(blame.route)}`"
 
 
 def held_share(

@@ -95,7 +95,7 @@ def test_a_route_that_waits_for_itself() -> None:
 def test_a_culprit_outside_requests_and_requests_without_a_route_are_told_in_words() -> None:
     blame = TailBlame(site="shop.job", route=NONE, seconds=0.45)
     told = verdict(findings(routes=(route(slowest=replace(tail(0.5), blames=(blame,))),)))
-    assert "`GET /good` waits for something outside requests: 90 %" in told.text
+    assert "`GET /good` waits for something without a route: 90 %" in told.text
     mine = route(NONE, slowest=tail(0.5, 0.45))
     assert "`GET no route` waits for `/bad`" in verdict(findings(routes=(mine,))).text
 
