@@ -41,7 +41,8 @@ class CauseRow:
     advice: str  # for one stall of which no better is known; a table with gaps to fill
     advice_if: Mapping[str, str] = field(default_factory=dict)  # the same, in a circumstance
     sentence: str = HELD  # in the log
-    sentence_if: str = ""  # only of a stall with this: threads, no_line; else as `HELD`
+    sentence_if: str = ""  # only of a stall with this: threads, no_line; else `sentence_else`
+    sentence_else: str = HELD
 
 
 ROWS = (
@@ -133,17 +134,20 @@ ROWS = (
         },
         sentence="the loop had no CPU for much of {duration:.3f} s",
         sentence_if="no_line",
+        sentence_else=HELD + ": no CPU for {without_cpu:.3g} of {duration:.3g} s; {cpu:.3g} s of "
+        "it was `{call}`",
     ),
     CauseRow(
         name="many_callbacks",
         label="many callbacks",
-        meaning="ran many short callbacks in one tick; `contributors` names them, and there is no "
-        "site",
+        meaning="ran many short callbacks in one tick; `contributors` names them, and the first of "
+        "them is the site",
         evidence="no single step of a slow tick was slow",
         remedy="start fewer tasks at once; `contributors` of the stall names them",
         advice="Start less at once (asyncio.Semaphore, batches, await asyncio.sleep(0) between "
         "them): most of it was {contributors}.",
-        sentence="many callbacks in one tick held the loop {duration:.3f} s: {contributors}",
+        sentence="many callbacks in one tick held the loop {duration:.3f} s{whose}{where}: "
+        "{contributors}",
     ),
     CauseRow(
         name="unknown",

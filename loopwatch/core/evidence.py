@@ -108,6 +108,8 @@ class Part:
     endpoint: Any  # of the request that owned them
     count: int | None
     seconds: float
+    code: CodeType | None = None
+    request: Request | None = None  # the first that owned one of them
 
 
 @dataclass(slots=True)

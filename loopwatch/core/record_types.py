@@ -77,6 +77,7 @@ class Stall:
     method: str | None = None  # of the request; WEBSOCKET; None outside any request
     coroutine: str | None = None  # the endpoint in a request, else the task's coroutine
     site: Site = field(default_factory=lambda: Site(NONE, exact=False))
+    phase: str = ""  # what the framework did then, in words: validation, encoding; "": neither
     stack: tuple[Frame, ...] = ()  # outermost first; empty if no stack sample was taken in time
     thread: str = ""  # the loop's thread
     cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known

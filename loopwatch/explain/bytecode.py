@@ -136,13 +136,18 @@ def is_call(name: str) -> bool:
     return name.startswith(("CALL", "PRECALL")) and not name.startswith("CALL_INTRINSIC")
 
 
-@lru_cache(maxsize=64)
 def listing(code: CodeType) -> tuple[Instruction, ...]:
     """Return the instructions of a code object, as they are specialised now.
 
     While its lines are watched `dis` may meet an instruction half changed, and take its argument
     for another's; then they are listed as they were compiled.
     """
+    return listed(code, getattr(code, "_co_code_adaptive", b""))
+
+
+@lru_cache(maxsize=64)
+def listed(code: CodeType, adaptive: bytes) -> tuple[Instruction, ...]:
+    """Return the listing of a code object whose instructions are `adaptive` now: they change."""
     try:
         return instructions(code, adaptive=True)
     except (IndexError, KeyError, ValueError):

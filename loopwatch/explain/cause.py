@@ -12,12 +12,14 @@ watchdog: it could not look before the call was over.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Sample, Slow, Usage
 
 HALF = 0.5  # of the step: what a cause must account for
+SHORTEST = 1e-9  # s, so that nothing is half of nothing
 LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and
 # time without a CPU that is enough where nobody of the process had much of one
 IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
@@ -41,6 +43,15 @@ def cause(slow: Slow) -> Cause:
 def rule(slow: Slow) -> Rule:
     """Return the first rule that holds; the last one does for every step."""
     return next(rule for rule in RULES if rule.holds(slow))
+
+
+def besides_starvation(slow: Slow) -> Cause:
+    """Return why a starved step would have been slow with a CPU as well."""
+    usage = slow.usage
+    rest = slow.duration - starvation(usage) if usage is not None else 0.0
+    least = max(usage.cpu, rest) if usage is not None else slow.duration
+    shorter = replace(slow, duration=max(least, SHORTEST))
+    return next(r.cause for r in RULES if r.cause != "starved" and r.holds(shorter))
 
 
 def read(test: Callable[[Slow, Usage], bool]) -> Test:

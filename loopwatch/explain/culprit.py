@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -22,16 +23,18 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.evidence import Part, Sample, Slow, Spot
-from loopwatch.core.names import callable_name, module_of
-from loopwatch.core.record_types import NONE, Contributor, Site, Stall
+from loopwatch.core.evidence import Sample, Slow, Spot
+from loopwatch.core.names import module_of
+from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.blocker import blocker
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
-from loopwatch.explain.cause import HALF, cause, parked, starvation
+from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
+from loopwatch.explain.contributors import contributors
 from loopwatch.explain.coroutine import holder
 from loopwatch.explain.gil_holders import gil_holders
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, sightings
+from loopwatch.explain.phase import NO_PHASE, Phase, phase
 from loopwatch.explain.safe_stall import safe_stall
 from loopwatch.explain.site import (
     DEFAULT,
@@ -44,7 +47,7 @@ from loopwatch.explain.site import (
 )
 from loopwatch.routing.route import Place, place
 
-CONTRIBUTORS = 5  # of a tick of many callbacks that are told
+MANY: Cause = "many_callbacks"
 
 
 class Explanation(NamedTuple):
@@ -52,6 +55,7 @@ class Explanation(NamedTuple):
 
     stall: Stall
     gil_released: bool  # it was C code on the CPU that let the GIL go
+    rest: Cause | None  # of a starved stall that was slow all the same: the cause of that
     suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
 
 
@@ -60,7 +64,9 @@ def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     culprit = Culprit(slow, rules)
     stall = safe_stall(culprit.stall(time.time() - (now - slow.started)))
     suspects = () if stall.site.exact else tuple(culprit.suspects())
-    return Explanation(stall, culprit.gil_released(), suspects)
+    guilty = stall.cause == "starved" and stall.site.function != NONE
+    rest = besides_starvation(slow) if guilty else None
+    return Explanation(stall, culprit.gil_released(), rest, suspects)
 
 
 class Finding(NamedTuple):
@@ -69,6 +75,7 @@ class Finding(NamedTuple):
     cause: Cause
     sample: Sample | None  # the one that counts; None of a tick, and where nothing was seen
     spot: Spot | None  # the frame in it that is the site, if it is of any
+    phase: Phase  # of the framework's work on the request that it shows
     doubt: Doubt  # what else than the call there may have been slow
 
 
@@ -77,11 +84,11 @@ class Culprit:
 
     def __init__(self, slow: Slow, rules: SiteRules) -> None:
         self.slow, self.rules = slow, rules
-        self.cause, self.sample, self.spot, self.doubt = find(slow, rules)
+        self.cause, self.sample, self.spot, self.phase, self.doubt = find(slow, rules)
         self.holders, asker = (
             gil_holders(slow, rules) if self.cause == "gil_contention" else ((), None)
         )
-        self.request = asker or (owner(slow, self.sample) if not slow.parts else None)
+        self.request = asker or owner(slow, self.sample)
         self.place = place(self.request) if self.request is not None else Place()
 
     def stall(self, started_at: float) -> Stall:
@@ -95,13 +102,14 @@ class Culprit:
             method=self.place.method,
             coroutine=self.coroutine(),
             site=self.site(),
+            phase=self.phase.name,
             stack=frames(sample.spots) if sample is not None else (),
             thread=slow.thread,
             cpu_seconds=usage.cpu if usage is not None else None,
             gc_seconds=usage.gc if usage is not None else 0.0,
             run_queue_seconds=usage.queued if usage is not None else None,
             throttled_seconds=usage.throttled if usage is not None else None,
-            contributors=self.contributors(),
+            contributors=contributors(slow.parts, self.rules) if self.cause == MANY else (),
             gil_holders=self.holders,
             blocker=blocker(slow, self.cause, self.rules),
             trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
@@ -109,16 +117,10 @@ class Culprit:
             trace_sampled=span.trace_flags.sampled if span is not None else False,
         )
 
-    def contributors(self) -> tuple[Contributor, ...]:
-        """Return who took part in a tick of many callbacks, if it was their doing."""
-        if self.cause != "many_callbacks":
-            return ()
-        return tuple(contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
-
     def coroutine(self) -> str | None:
         request, slow = self.request, self.slow
         in_flight = request is not None and not (
-            has_ended(request) and request.ended < slow.started
+            request.scope is None and request.ended < slow.started
         )
         endpoint = self.place.endpoint if in_flight else None
         return holder(slow, self.sample, endpoint, self.rules)
@@ -128,14 +130,21 @@ class Culprit:
         slow, spot = self.slow, self.spot
         if self.cause == "gil_contention":
             return self.holders[0].site if self.holders else Site(NONE, exact=False)
-        if slow.parts or (self.cause == "starved" and innocent(slow)):
+        if self.cause == "starved" and innocent(slow):
             return Site(NONE, exact=False)
+        if slow.code is not None and slow.parts and self.rules.is_own_code(slow.code):
+            return site_of_code(slow.code, None)
         if slow.pinned is not None and self.doubt is not Doubt.NOTHING:
             code, line = slow.pinned
             return site(Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename)))
-        if spot is not None and self.doubt in (Doubt.NOTHING, Doubt.CALLEE):
-            return site(spot, exact=self.doubt is Doubt.NOTHING)
-        return self.owner_site()
+        owner = self.owner_site()
+        if spot is None and self.doubt is Doubt.NOTHING:  # of this function's body or answer
+            return replace(owner, exact=owner.function != NONE)
+        if spot is None or self.doubt not in (Doubt.NOTHING, Doubt.CALLEE):
+            return owner
+        if owner.function != NONE and not self.rules.is_own(spot):
+            return owner  # a library's line, in a step of own code that is not on the stack
+        return site(spot, exact=self.doubt is Doubt.NOTHING)
 
     def owner_site(self) -> Site:
         """Return the function whose step it was: the endpoint, the outermost of the user's own, or
@@ -181,8 +190,10 @@ def find(slow: Slow, rules: SiteRules) -> Finding:
     """Return what the evidence of a slow callback says. A tick of many has no sample."""
     sample = best_sample(slow, rules) if not slow.parts else None
     spot = rules.site_spot(sample.spots) if sample is not None else None
-    doubtful = Doubt.ANYTHING if sample is None or spot is None else doubts(sample, spot)
-    return Finding(cause(slow), sample, spot, doubtful)
+    shown = phase(sample.spots, rules) if sample is not None else NO_PHASE
+    place = spot or shown.spot
+    doubtful = Doubt.ANYTHING if sample is None or place is None else doubts(sample, place)
+    return Finding(cause(slow), sample, spot, shown, doubtful)
 
 
 def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
@@ -218,17 +229,16 @@ def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
 
 
 def owner(slow: Slow, sample: Sample | None) -> Request | None:
-    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`."""
+    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`. Of who
+    called the app in process, and goes on, the context has None."""
     contexts = (sample.context if sample is not None else None, slow.context)
     seen, after = (c.get(REQUEST) if c is not None else None for c in contexts)
+    if seen is None and contexts[0] is not None and REQUEST in contexts[0]:
+        return None
     request = seen or slow.request or after
-    if request is not None and has_ended(request) and request.ended + AFTERLIFE < slow.started:
+    if request is not None and request.scope is None and request.ended + AFTERLIFE < slow.started:
         return None
     return request
-
-
-def has_ended(request: Request) -> bool:
-    return request.scope is None
 
 
 def innocent(slow: Slow) -> bool:
@@ -260,14 +270,6 @@ def doubts(sample: Sample, spot: Spot) -> Doubt:
     if not entered and is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING:
         return Doubt.ANYTHING  # own code has just returned to it
     return Doubt.NOTHING  # below `spot`
-
-
-def contributor(part: Part, rules: SiteRules) -> Contributor:
-    """Return a part of a tick by its own name; a server's task is known by the endpoint."""
-    name = part.coroutine or NONE
-    if part.endpoint is not None and (name == NONE or rules.is_plumbing_name(name)):
-        name = callable_name(part.endpoint)
-    return Contributor(coroutine=name, count=part.count, seconds=part.seconds)
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

@@ -7,7 +7,6 @@ it has none, by the own code that waits for what the thread was given to do.
 from __future__ import annotations
 
 from loopwatch.core.evidence import Slow, Spot, ThreadPicture
-from loopwatch.core.names import code_name
 from loopwatch.core.record_types import NONE, GilHolder, Site
 from loopwatch.core.request import Request
 from loopwatch.explain.outside_stack import gil_thief, spots
@@ -39,5 +38,4 @@ def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:
     own = own or next((s for s in stack if not is_plumbing(s)), None)
     if own is not None:
         return site(own)
-    inner = code_name(stack[0].code, stack[0].module) if stack else NONE
-    return Site(picture.function or inner, exact=False)
+    return Site(picture.function or NONE, exact=False)  # a pool's thread that is idle again: NONE

@@ -15,6 +15,7 @@ import inspect
 import itertools
 import linecache
 import os
+import re
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from types import CodeType
 from typing import Any
 
 from loopwatch.core.evidence import Spot
-from loopwatch.core.names import attribute, code_name
+from loopwatch.core.names import attribute, code_name, module_of
 from loopwatch.core.record_types import Frame, Site
 
 CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered
+DECORATORS = 64  # lines from a function's first one in which its `def` is looked for
+DEFINITION = re.compile(r"\s*(?:async\s+)?def\s+(\w+)")
 
 COMPREHENSIONS = (".<genexpr>", ".<listcomp>", ".<setcomp>", ".<dictcomp>")
 NOT_IN_A_FILE = ("<string>", "<stdin>", "<attrs generated")  # linecache may know another's text
@@ -230,9 +233,21 @@ def site(spot: Spot, exact: bool = True) -> Site:
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:
-    """Return a function as a site, where nothing is known of the line within it."""
+    """Return a function as a site, at its `def`, where nothing is known of the line within it."""
     name = function_name(code, module)
-    return Site(name, code.co_filename, code.co_firstlineno, "", exact=False)
+    return Site(name, code.co_filename, definition_line(code, module), "", exact=False)
+
+
+def definition_line(code: CodeType, module: str | None) -> int:
+    """Return the line of a function's `def`, which its decorators precede; without its source, the
+    first of its lines."""
+    spot = Spot(code, 0, code.co_firstlineno, module or module_of(code.co_filename))
+    for line in range(spot.line, spot.line + DECORATORS):
+        text = source_line(spot, line)
+        found = DEFINITION.match(text)
+        if not text or (found and found[1] == code.co_name):
+            return line if found else spot.line
+    return spot.line
 
 
 def function_name(code: CodeType, module: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.replaced import PassingOn, Replaced, ReplacedInClass, replace, running
+from loopwatch.loop.slow_steps import judge_so_far
 
 LAYERS = ("requests", "watchdog", "gc")
 
@@ -67,6 +69,13 @@ class Probe:
         state.installed += now - state.mark
         state.mark = state.tick = now
         self._turns_at_entry = state.turns
+
+    def cut(self) -> None:
+        """The watch is about to end: if it ends within a step, judge what that has taken so far."""
+        if threading.get_ident() == self.state.thread_id and self.loop.is_running():
+            held = self.held(clock())
+            if held is not None:
+                judge_so_far(self.state, held.since)
 
     def rests(self) -> bool:
         """Whether the loop has run, and does not run now."""

@@ -93,6 +93,7 @@ typedef struct {
 
 typedef struct {
     PyObject *code, *endpoint; /* what ran: a code object or a type; its request's, or NULL */
+    PyObject *request;         /* that request */
     double took;               /* s */
 } Note;
 
@@ -108,6 +109,7 @@ typedef struct {
     PyObject *entered; /* a request, or None */
     PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
     PyObject *ended;   /* that request, if it has ended in this step */
+    PyObject *driven;  /* borrowed: the app's coroutine that an exchange runs now, or NULL */
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None if spans are not kept */
     LibuvPoll *poll;

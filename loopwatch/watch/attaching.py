@@ -164,6 +164,7 @@ class Attaching:
             watched = self._loops.get(loop)
             if watched is None:
                 return
+            watched.probe.cut()
             WATCHDOG.remove(watched.probe)
             watched.probe.glance()
             self._reporter.explain([watched])

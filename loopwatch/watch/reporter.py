@@ -145,6 +145,9 @@ class Reporter:
         stall = explanation.stall
         try:
             advice = self._adviser.advise(stall, explanation.gil_released)
+            if explanation.rest is not None:
+                called = replace(stall, cause=explanation.rest)
+                advice = f"{self._adviser.advise(called, explanation.gil_released)} {advice}"
             return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")

@@ -20,10 +20,10 @@ import time
 from collections import deque
 from types import FrameType
 
-from loopwatch.core.await_chain import spot
 from loopwatch.core.evidence import Spot, ThreadPicture
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.watchdog.given_work import Work, given_work
+from loopwatch.watchdog.stack_sample import spot
 
 THREADS = 64  # other threads read
 NAMED = 3  # of these, threads that a stall names

@@ -16,7 +16,7 @@ from loopwatch.watchdog.blockers import blocker
 from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
-from loopwatch.watchdog.stack_sample import running_owner, sample_stack
+from loopwatch.watchdog.stack_sample import running_owner, sample_step
 
 EARLY = 0.5  # of the threshold at which the first stack sample is due
 PERIOD = 0.8  # of the threshold between two wakes, so that a step between them is seen in time
@@ -91,7 +91,7 @@ class Sampler:
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
         """Take a stack sample of a step; keep it if the step is the same afterwards."""
         probe, state = self.probe, self.probe.state
-        spots = sample_stack(state.thread_id, probe.floor)
+        spots = sample_step(state, probe.floor)
         context, coroutine = running_owner(state)
         if not late and self.clocks.others_at_work():
             self._look_around(clock(), threads)
