@@ -68,6 +68,9 @@ ROWS = (
         "the CPU keeps the GIL.",
         advice_if={
             "GIL let go": f"Use {THREAD}: this C code lets the GIL go, so a thread does help.",
+            "seen too seldom": "Do less of it at a time, or in another process: "
+            f"{PROCESS}. Whether a thread would do is not known: it would for C code that lets the "
+            "GIL go.",
         },
     ),
     CauseRow(
@@ -105,7 +108,8 @@ ROWS = (
         evidence="the collector's own callbacks",
         remedy="call `gc.freeze()` after the start; keep fewer long-lived objects",
         advice="Call gc.freeze() when the app has started, and raise gc.set_threshold(...): "
-        "collecting garbage among many objects stopped everything.",
+        "collecting garbage among many objects stopped everything. New objects set it off: make "
+        "fewer at a time.",
     ),
     CauseRow(
         name="import",
@@ -115,6 +119,10 @@ ROWS = (
         remedy="import at the start, not in the request",
         advice="Import {module} when the app starts, at the top of the module: the first import "
         "takes this long.",
+        advice_if={
+            "within a call": "Import {module} when the app starts, at the top of the module: "
+            "{call} imports it the first time that it is called.",
+        },
     ),
     CauseRow(
         name="starved",

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Sample, Slow, Usage
+from loopwatch.explain.sample_choice import spans
 
 HALF = 0.5  # of the step: what a cause must account for
 SHORTEST = 1e-9  # s, so that nothing is half of nothing
@@ -180,9 +181,15 @@ def tick(slow: Slow) -> bool:
 
 
 def importing(slow: Slow) -> bool:
-    """Return whether most stack samples show an import inside the step."""
-    shown = [any(s.code.co_filename in IMPORTING for s in sample.spots) for sample in timely(slow)]
-    return sum(shown) > len(shown) / 2
+    """Return whether stack samples show an import for most of the time that they stand for."""
+    counted = {id(sample) for sample in timely(slow)}
+    timed = [(sample, seconds) for sample, seconds in spans(slow) if id(sample) in counted]
+    shown = (seconds for sample, seconds in timed if in_import(sample))
+    return sum(shown) > HALF * sum(seconds for _, seconds in timed)
+
+
+def in_import(sample: Sample) -> bool:
+    return any(spot.code.co_filename in IMPORTING for spot in sample.spots)
 
 
 def timely(slow: Slow) -> list[Sample]:

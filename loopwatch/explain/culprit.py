@@ -13,11 +13,9 @@ none is named; where another thread is, that thread's.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
@@ -28,14 +26,16 @@ from loopwatch.core.names import module_of
 from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.blocker import blocker
-from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
+from loopwatch.explain.bytecode import Doubt, at_entry, doubt
 from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
 from loopwatch.explain.contributors import contributors
 from loopwatch.explain.coroutine import holder
 from loopwatch.explain.gil_holders import gil_holders
-from loopwatch.explain.outside_stack import NO_INSTRUCTION, sightings
+from loopwatch.explain.observation import Observation, observe
+from loopwatch.explain.outside_stack import NO_INSTRUCTION
 from loopwatch.explain.phase import NO_PHASE, Phase, phase
 from loopwatch.explain.safe_stall import safe_stall
+from loopwatch.explain.sample_choice import best_sample
 from loopwatch.explain.site import (
     DEFAULT,
     SiteRules,
@@ -54,7 +54,7 @@ class Explanation(NamedTuple):
     """A stall, and what is not told but needed."""
 
     stall: Stall
-    gil_released: bool  # it was C code on the CPU that let the GIL go
+    observed: Observation  # what else the advice depends on
     rest: Cause | None  # of a starved stall that was slow all the same: the cause of that
     suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
 
@@ -66,7 +66,7 @@ def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     suspects = () if stall.site.exact else tuple(culprit.suspects())
     guilty = stall.cause == "starved" and stall.site.function != NONE
     rest = besides_starvation(slow) if guilty else None
-    return Explanation(stall, culprit.gil_released(), rest, suspects)
+    return Explanation(stall, observe(slow, rest or culprit.cause, rules), rest, suspects)
 
 
 class Finding(NamedTuple):
@@ -179,12 +179,6 @@ class Culprit:
         codes = [s.code for s in own] + [endpoint_code(self.place.endpoint), self.slow.code]
         return [c for c in codes if c is not None and self.rules.is_own_code(c)]
 
-    def gil_released(self) -> bool:
-        """Return whether the watchdog, when it was due, found one C call on the CPU each time."""
-        timely = [s.spots[0] for s in self.slow.samples if s.spots and not s.late]
-        one_call = len({spot[:2] for spot in timely}) == 1 < len(timely)
-        return self.cause == "cpu" and one_call and stands_on_call(timely[0])
-
 
 def find(slow: Slow, rules: SiteRules) -> Finding:
     """Return what the evidence of a slow callback says. A tick of many has no sample."""
@@ -194,38 +188,6 @@ def find(slow: Slow, rules: SiteRules) -> Finding:
     place = spot or shown.spot
     doubtful = Doubt.ANYTHING if sample is None or place is None else doubts(sample, place)
     return Finding(cause(slow), sample, spot, shown, doubtful)
-
-
-def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
-    """Return the first stack sample of the place that held the loop longest, as far as is seen."""
-    seconds: defaultdict[Any, float] = defaultdict(float)
-    first: dict[Any, Sample] = {}
-    for sample, span in spans(slow):
-        spot = rules.site_spot(sample.spots)
-        where = (spot.code, spot.line) if spot is not None else None
-        seconds[where] += span
-        known = first.setdefault(where, sample)
-        if known.late and not sample.late:
-            first[where] = sample
-    return first[max(seconds, key=lambda where: seconds[where])] if seconds else None
-
-
-def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
-    """Return each stack sample with the time it stands for, s: up to the middle between two timely
-    ones; before a late one, all the time since the one before."""
-    samples = [s for s in slow.samples if s.spots]
-    if seen := sightings(slow):
-        samples = sorted([*seen, *(s for s in samples if not s.late)], key=lambda s: s.at)
-    begun = slow.started
-    for n, sample in enumerate(samples):
-        if n + 1 == len(samples):
-            end = slow.ended
-        elif samples[n + 1].late:
-            end = sample.at
-        else:
-            end = (sample.at + samples[n + 1].at) / 2
-        yield sample, end - begun
-        begun = end
 
 
 def owner(slow: Slow, sample: Sample | None) -> Request | None:

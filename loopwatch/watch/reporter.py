@@ -144,10 +144,10 @@ class Reporter:
     def _advised(self, explanation: Explanation) -> Stall:
         stall = explanation.stall
         try:
-            advice = self._adviser.advise(stall, explanation.gil_released)
+            advice = self._adviser.advise(stall, explanation.observed)
             if explanation.rest is not None:
                 called = replace(stall, cause=explanation.rest)
-                advice = f"{self._adviser.advise(called, explanation.gil_released)} {advice}"
+                advice = f"{self._adviser.advise(called, explanation.observed)} {advice}"
             return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")

@@ -15,7 +15,7 @@ from tests.conftest import run_script
 
 PACKAGE = Path(documents.__file__).resolve().parent.parent / "loopwatch"
 TABLE = PACKAGE / "core" / "causes.py"
-GAPS = {"holder", "module", "contributors"}  # that an advice may have
+GAPS = {"holder", "module", "call", "contributors"}  # that an advice may have
 FACTS = {  # that a sentence may tell
     *("who", "whose", "duration", "place", "where", "threads", "contributors"),
     *("cpu", "without_cpu", "call"),

@@ -8,8 +8,9 @@ from loopwatch.core.recent import Quantiles
 from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
 from loopwatch.tools.cli.terminal import Console, Group, RenderableType, Table, Text
+from loopwatch.tools.diagnose.held_verdict import WORTH
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
-from loopwatch.tools.diagnose.verdict import GOOD, WORTH
+from loopwatch.tools.diagnose.verdict import GOOD
 from loopwatch.tools.diagnose.wording import (
     call,
     counted,

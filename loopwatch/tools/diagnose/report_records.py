@@ -24,7 +24,8 @@ Kind = Literal[
     "starved",  # the process had no CPU
     "loop_cost",  # the loop is busy with many short steps
     "thread_pool",  # requests wait for a free worker thread
-    "waiting",  # requests wait for real I/O
+    "concurrency",  # requests wait for each other: only so many get through at a time
+    "waiting",  # requests wait for what they await: real I/O, or something in the app
 ]
 
 
