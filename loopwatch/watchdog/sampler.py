@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from loopwatch.core.evidence import Sample, ThreadPicture
+from loopwatch.core.evidence import Sample, ThreadPicture, Wait
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
+from loopwatch.watchdog.blockers import blocker
 from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
@@ -113,6 +114,7 @@ class Sampler:
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
+            self._sample.wait = self._wait() if self.probe.holding is not None else None
         self.clocks.read(reading, reader)
         if self._pictures and (not late or self.clocks.others_busy()):
             state.samples.append(Sample(now, True, (), 0.0, threads=self._pictures))
@@ -124,6 +126,14 @@ class Sampler:
         if self._sample is not None or state.pending or self._is_held(now):
             self.stay_lively(now)
         self._sample = None
+
+    def _wait(self) -> Wait | None:
+        """Return what the loop's thread waits for, if its step is still the same afterwards."""
+        probe, held = self.probe, self._held
+        with STILL:
+            found = blocker(probe.loop, probe.state.thread_id)
+        after = probe.held(clock()) if found is not None else None
+        return found if after is not None and held is not None and after.mark == held.mark else None
 
     def _is_held(self, now: float) -> bool:
         """Return whether a step or a tick is old enough for a stack sample."""
