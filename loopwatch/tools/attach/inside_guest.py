@@ -24,7 +24,7 @@ READY = {"ready": True}
 
 
 def begin(folder: str, threshold: float) -> None:
-    """Watch the running loop, and answer in `folder`; called in the main thread. Never raises."""
+    """Watch the running loop, and answer in `folder`; called by that loop. Never raises."""
     try:
         loop: Any = asyncio.get_running_loop()
         watch = Watch(slow_callback_duration=threshold, log=False, registry=None, otel=False)
@@ -85,6 +85,8 @@ def leave(loop: Any, watch: Watch) -> None:
         watch.stop()
         done.set()
 
-    with contextlib.suppress(RuntimeError):  # the loop has closed: its watch has ended with it
+    with contextlib.suppress(RuntimeError):  # the loop has closed
         loop.call_soon_threadsafe(stop)
         done.wait(FAREWELL)
+    if not done.is_set() and loop.is_closed():  # nothing hangs on it any more
+        watch.stop()

@@ -1,7 +1,8 @@
 """The other end of `inside_guest`: a probe in the process, brought there by `sys.remote_exec`.
 
 The interpreter of the process runs our script at its next safe point (PEP 768). Both must be of one
-minor version, and loopwatch must be importable there.
+minor version, and loopwatch must be importable there. The import takes too long for the loop's
+thread, so another thread does it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,22 @@ NAP = 0.02  # s
 ANSWER = 10.0  # s
 SCRIPT = """\
 def _loopwatch_begins():
-    try:
-        from loopwatch.tools.attach.inside_guest import begin
-    except BaseException as error:
-        with open({folder!r} + "/refused", "w") as file:
+    import asyncio, os, threading
+    def refuse(error):
+        with open({folder!r} + "/refused.new", "w") as file:
             file.write(type(error).__name__ + ": " + str(error))
-    else:
-        begin({folder!r}, {threshold!r})
+        os.rename({folder!r} + "/refused.new", {folder!r} + "/refused")
+    def prepare():
+        try:
+            from loopwatch.tools.attach.inside_guest import begin
+            loop.call_soon_threadsafe(begin, {folder!r}, {threshold!r})
+        except Exception as error:
+            refuse(error)
+    try:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=prepare, name="loopwatch-import", daemon=True).start()
+    except Exception as error:
+        refuse(error)
 _loopwatch_begins()
 del _loopwatch_begins
 """

@@ -73,6 +73,22 @@ def test_it_refuses_without_a_loop_and_beside_another_watch(tmp_path: Path) -> N
     assert not (tmp_path / "socket").exists()
 
 
+def test_the_script_begins_it_on_the_running_loop(loop: str, tmp_path: Path) -> None:
+    script = inside_session.SCRIPT.format(folder=str(tmp_path), threshold=0.1)
+
+    async def main() -> Any:
+        names: dict[str, Any] = {}
+        exec(compile(script, "begin.py", "exec"), names)
+        assert not [name for name in names if "loopwatch" in name]
+        await until((tmp_path / "socket").exists, patience=30.0)
+        connection, stream = await asyncio.to_thread(asked, tmp_path)
+        with connection, stream:
+            return await asyncio.to_thread(snapshot, stream)
+
+    assert [one["loop"] for one in run_on(loop, main())["loops"]] == [loop]
+    assert not (tmp_path / "refused").exists()
+
+
 class Everywhere(ProcessTree):
     def shares_files(self, pid: int) -> bool:
         return True
