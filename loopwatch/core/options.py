@@ -28,6 +28,17 @@ VARIABLES = {  # the options that an environment variable can set
     "allow": tuple,
 }
 
+
+class AnyPort(int):
+    """The number of a port, or 0 for any that is free."""
+
+
+RUN_VARIABLES = {  # those of `loopwatch run` and of the start-up hook, which no `Watch` takes
+    "summary": bool,
+    "admin_host": str,
+    "admin_port": AnyPort,
+}
+
 PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 SITE_PATTERN = re.compile(r"[\w.<>*?\[\]!-]+")
 HOST = re.compile(r"[A-Za-z0-9._:%-]+")
@@ -125,22 +136,26 @@ def host(name: str, value: Any) -> str:
     return value
 
 
-def from_environment(known: Mapping[str, type], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options set by `LOOPWATCH_<NAME>` variables.
+def from_environment(
+    known: Mapping[str, type], environment: Mapping[str, str], others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the options set by `LOOPWATCH_<NAME>` variables, except for those of `others`.
 
     Raises ValueError for a variable that is no option, or for an invalid value.
     """
     names = {PREFIX + name.upper(): name for name in known}
+    left = {PREFIX + name.upper() for name in others}
     read: dict[type, Callable[[str, str], Any]] = {
         float: _float,
         bool: _bool,
         tuple: _list,
         int: _port,
+        AnyPort: _any_port,
         str: host,
     }
     found: dict[str, Any] = {}
     for variable, text in environment.items():
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and variable not in left:
             if variable not in names:
                 raise ValueError(unknown(variable, names))
             found[names[variable]] = read[known[names[variable]]](variable, text)
@@ -175,6 +190,15 @@ def _port(variable: str, text: str) -> int | None:
     raise ValueError(
         f"{variable} must be a whole number from 1 to {PORTS[-1]}, got {text!r}; "
         f"give it as 9100, or unset it for none"
+    )
+
+
+def _any_port(variable: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text[:6]) <= PORTS[-1]:
+        return int(text[:6])
+    raise ValueError(
+        f"{variable} must be a whole number from 0 to {PORTS[-1]}, got {text!r}; give it as 9464, "
+        "as 0 for any free port, or unset it for none"
     )
 
 

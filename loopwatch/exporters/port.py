@@ -31,6 +31,8 @@ class MetricsPort:
     `GET /livez` answers as `livez` says: whether the process is alive, and what to report.
     """
 
+    name = "metrics"  # of its options
+
     def __init__(self, registry: CollectorRegistry, host: str, first: int) -> None:
         self._registry, self._host, self._first = registry, host, first
         self.livez: Livez | None = None
@@ -77,17 +79,19 @@ class MetricsPort:
                 return
             self._serve(server)
             host = f"[{self._host}]" if ":" in self._host else self._host
-            say(
-                logging.INFO,
-                "loopwatch serves this process's metrics at http://%s:%d/metrics",
-                host,
-                port,
-            )
+            self.say_where(f"http://{host}:{server.server_port}")
             return
         self._say_none(f"{self._host} ports {self._first} to {last} are all taken")
 
+    def say_where(self, url: str) -> None:
+        say(logging.INFO, "loopwatch serves this process's metrics at %s/metrics", url)
+
+    def app(self, address: str) -> Any:
+        """Return the WSGI app to serve; the port listens on `address`."""
+        return MetricsApp(self._registry, self._host, address, self.livez)
+
     def _serve(self, server: BoundedServer) -> None:
-        server.set_app(MetricsApp(self._registry, self._host, server.server_name, self.livez))
+        server.set_app(self.app(server.server_name))
         self._server = server
         name = "loopwatch-metrics"
         OwnThread(server.serve_forever, name).start()
@@ -95,10 +99,12 @@ class MetricsPort:
     def _say_none(self, why: str) -> None:
         say(
             logging.ERROR,
-            "loopwatch serves no metrics of process %d: %s; give another metrics_port or "
-            "metrics_host; the app is not affected",
+            "loopwatch serves no metrics of process %d: %s; give another %s_port or "
+            "%s_host; the app is not affected",
             os.getpid(),
             why,
+            self.name,
+            self.name,
         )
 
 

@@ -30,8 +30,14 @@ def adopt_loops(adopter: Adopter) -> None:
         _patch(asyncio.Runner, "run", lambda runner: runner.get_loop())
         _patch(asyncio.BaseEventLoop, "run_forever", lambda loop: loop)
         _patch(asyncio.events, "_set_running_loop", lambda loop: loop)
-        if "uvloop" in sys.modules:
-            _patch(sys.modules["uvloop"].Loop, "run_forever", lambda loop: loop)
+        adopt_uvloops()
+
+
+def adopt_uvloops() -> None:
+    """Report uvloop's loops too, where it has been imported since `adopt_loops`."""
+    owner = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if owner is not None and _patches and all(patched[0] is not owner for patched in _patches):
+        _patch(owner, "run_forever", lambda loop: loop)
 
 
 def stop_adopting(adopter: Adopter) -> None:

@@ -92,6 +92,7 @@ class Attaching:
     server_timing: bool
     trust_request_start: bool
     stopped: bool
+    yields = False  # leaves a loop to any other watch that is started on it
     _exporters: Exporters
     _reporter: Reporter
     _past: Totals
@@ -140,7 +141,16 @@ class Attaching:
         self._reporter.delivery.begin()
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched
+        if self.yields:
+            watched.give_way = lambda: self._detach(loop)
         watched.begin()
+
+    def _may_have(self, loop: Any) -> bool:
+        """Return whether a loop has no other watch; one that gives way does so now."""
+        taken = LOOPS.get(loop)
+        if taken is not None and taken.give_way is not None and not self.yields:
+            taken.give_way()
+        return loop not in LOOPS
 
     def _roll_back(self, loop: Any, watched: WatchedLoop) -> None:
         WATCHDOG.remove(watched.probe)
@@ -154,7 +164,7 @@ class Attaching:
         with TURN:
             if loop in self._loops:
                 self._loops[loop].probe.enter()
-            elif loop not in LOOPS and not loop.is_closed() and not self.stopped:
+            elif not (loop.is_closed() or self.stopped) and self._may_have(loop):
                 self._attach(loop)
 
     @guarded

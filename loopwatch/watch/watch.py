@@ -30,7 +30,6 @@ from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
-from loopwatch.watch.watched_loop import LOOPS
 from loopwatch.watchdog.gc_pauses import GcPauses
 
 
@@ -115,7 +114,7 @@ class Watch(Attaching):
         """Return a watch with the options in `LOOPWATCH_*` variables, such as
         `LOOPWATCH_SLOW_CALLBACK_DURATION=0.05`; raises ValueError for an unknown one."""
         given = os.environ if environment is None else environment
-        return cls(**options.from_environment(options.VARIABLES, given))
+        return cls(**options.from_environment(options.VARIABLES, given, options.RUN_VARIABLES))
 
     def start(self) -> None:
         """Watch the running loop; outside one, every loop that begins to run from now on.
@@ -131,8 +130,7 @@ class Watch(Attaching):
                 self._adopting = True
                 adopt_loops(self._adopt)
             return
-        taken = LOOPS.get(loop)
-        if taken is not None and loop not in self._loops:
+        if loop not in self._loops and not self._may_have(loop):
             raise RuntimeError(
                 "this loop is watched by another Watch already; use that one, or stop it first"
             )

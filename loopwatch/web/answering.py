@@ -7,6 +7,7 @@ for the same thing share an answer, and a client that has left gets none.
 from __future__ import annotations
 
 import asyncio
+import queue
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
@@ -79,14 +80,29 @@ class Answering:
                 policy = ("content-security-policy", self.policy)
                 await respond(scope["method"], answer, (policy, *HEADERS), send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
-        """Return the answer; None if the client has left meanwhile."""
+    def answer(self, scope: Scope) -> Answer:
+        """Return the answer on a thread that may wait for it, outside any loop."""
+        found = self._found(scope)
+        if isinstance(found, Answer):
+            return found
+        try:
+            known: Answer | None = self._answers.kept(found.key)
+            return known or waited(self._answers, found)
+        except BusyError as busy:
+            return too_busy(busy)
+
+    def _found(self, scope: Scope) -> Answer | Question:
         found = self.find(scope)
         if found is None:
             return self.missing()
         if scope["method"] not in METHODS:
             allow = ", ".join(METHODS)
             return text_answer(405, f"method not allowed; use {allow}", ("allow", allow))
+        return found
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+        """Return the answer; None if the client has left meanwhile."""
+        found = self._found(scope)
         if isinstance(found, Answer):
             return found
         if asyncio._get_running_loop() is None:  # trio
@@ -95,7 +111,24 @@ class Answering:
         try:
             return known or await shared(self._answers, found, receive)
         except BusyError as busy:
-            return text_answer(503, f"{busy}; ask later", ("retry-after", str(busy.retry_after)))
+            return too_busy(busy)
+
+
+def too_busy(busy: BusyError) -> Answer:
+    return text_answer(503, f"{busy}; ask later", ("retry-after", str(busy.retry_after)))
+
+
+def waited(answers: SharedAnswers, question: Question) -> Answer:
+    """Return the next answer to a question, and block until then; raises BusyError."""
+    outcomes = queue.SimpleQueue[Outcome]()
+    leave = answers.join(*question, outcomes.put)
+    try:
+        answer: Answer = outcomes.get(timeout=PATIENCE).result()
+    except queue.Empty:
+        raise BusyError(PATIENCE) from None
+    finally:
+        leave()
+    return answer
 
 
 async def shared(answers: SharedAnswers, question: Question, receive: Receive) -> Answer | None:

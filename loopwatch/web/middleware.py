@@ -39,6 +39,12 @@ def default_watch() -> Watch:
     return _default
 
 
+def use_by_default(watch: Watch | None) -> None:
+    """Make a watch the default one; None: one with the defaults is made when it is needed."""
+    global _default
+    _default = watch
+
+
 if TYPE_CHECKING or speedups is None:
 
     class Front:

@@ -14,6 +14,7 @@ from loopwatch.core.version import __version__
 from loopwatch.tools.cli.attach_arguments import add_attach
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.diagnose_arguments import add_diagnose
+from loopwatch.tools.cli.run_arguments import add_run
 
 LOOPS = ("auto", "asyncio", "uvloop")
 PORTS = range(65536)
@@ -33,7 +34,7 @@ def parser() -> Parser:
     whole = Parser(prog="loopwatch", description="Names the line that blocks your event loop.")
     whole.add_argument("--version", action="version", version=f"loopwatch {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    add_run(commands)
+    add_run(commands, port, duration)
     add_diagnose(commands, LOOPS, port, duration)
     add_top(commands)
     add_attach(commands, SORTS[1:], duration)
@@ -42,40 +43,17 @@ def parser() -> Parser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line. Words after `--` are another command: `tool`."""
+    """Return the parsed command line. Words after `--` are another command: `tool`; those of `run`
+    that are not ours are uvicorn's: `served`."""
     words = [*(sys.argv[1:] if argv is None else argv)]
-    at = words.index("--") if words[:1] == ["diagnose"] and "--" in words else len(words)
-    return parser().parse_args(words[:at], argparse.Namespace(tool=tuple(words[at + 1 :])))
-
-
-def add_run(commands: Any) -> None:
-    run = commands.add_parser(
-        "run",
-        help="serve an ASGI app under loopwatch",
-        description="Serve any ASGI app under loopwatch, with no change to its code. "
-        "LOOPWATCH_* variables set the options that are missing here.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    run.add_argument("app", metavar="APP", help="the app to import, such as main:app")
-    run.add_argument("--factory", action="store_true", help="call APP, and serve what it returns")
-    run.add_argument("--host", default="127.0.0.1", help="where the app listens")
-    run.add_argument("--port", type=port, default=8000, help="0 for any free port")
-    run.add_argument("--loop", choices=LOOPS, default="auto", help="the app's event loop")
-    run.add_argument("--admin-host", default="127.0.0.1", help="where /metrics and the page listen")
-    run.add_argument("--admin-port", type=port, default=9464, help="0 for any free port")
-    run.add_argument("--no-access-log", action="store_true", help="do not log each request")
-    run.add_argument(
-        "--end-with-stdin",
-        action="store_true",
-        help="end when standard input closes, and so with the parent that holds its other end",
-    )
-    run.add_argument(
-        "--slow-callback-duration",
-        type=duration,
-        metavar="SECONDS",
-        help="how long a step of the loop may be (default: 0.1)",
-        default=argparse.SUPPRESS,
-    )
+    nested = words[:1] in (["diagnose"], ["run"]) and "--" in words
+    at = words.index("--") if nested else len(words)
+    known = argparse.Namespace(tool=tuple(words[at + 1 :]))
+    if words[:1] != ["run"]:
+        return parser().parse_args(words[:at], known)
+    arguments, served = parser().parse_known_args(words[:at], known)
+    arguments.served = tuple(served)
+    return arguments
 
 
 def add_grafana(commands: Any) -> None:

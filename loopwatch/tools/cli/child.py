@@ -116,7 +116,7 @@ class Child:
 @contextmanager
 def serving(arguments: Sequence[str]) -> Iterator[tuple[Child, Served]]:
     """Serve an app inside the `with` block, as `loopwatch run` does with these arguments."""
-    child = Child([*arguments, "--end-with-stdin", "--no-access-log"])
+    child = Child([*arguments, "--end-with-stdin", "--no-access-log", "--no-summary"])
     try:
         yield child, child.wait()
     finally:

@@ -1,23 +1,29 @@
-"""`loopwatch run`: any ASGI app under loopwatch, with no change to its code."""
+"""`loopwatch run`: any ASGI app, or any program, under loopwatch, with no change to its code."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from loopwatch.core.hosts import is_loopback, is_welcome
+from loopwatch.core.options import RUN_VARIABLES, VARIABLES, from_environment
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.safe_text import safe
+from loopwatch.startup.exit_summary import summary
 from loopwatch.tools.cli import target
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.program import execute
+from loopwatch.tools.cli.run_arguments import environment_of
+from loopwatch.tools.cli.uvicorn_options import Served
 from loopwatch.watch.watch import Watch
 from loopwatch.web.answering import HEADERS, respond, text_answer
 from loopwatch.web.livez import livez
@@ -33,47 +39,102 @@ class Leave(BaseException):
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until a signal comes, and return 0; raises CommandError if it cannot."""
-    from loopwatch.tools.cli import serving
+    """Run a program, or serve an app until a signal comes, and return 0 then; raises CommandError
+    if it cannot."""
+    environment = environment_of(arguments)
+    if arguments.tool:
+        check_words(arguments)
+        made(environment)
+        return execute(arguments.tool, environment)
+    from loopwatch.tools.cli import serving, uvicorn_options
 
-    watch = make_watch(arguments)
-    check_loop(arguments.loop)
-    started = True
+    served = uvicorn_options.parsed(arguments.served)
+    check_loop(served.options["loop"])
     with leaving_on_signals():
-        if arguments.end_with_stdin:
-            end_with_stdin()
-        app = target.load(arguments.app, arguments.factory)
-        with (
-            serving.listen("", arguments.host, arguments.port) as listener,
-            serving.listen("admin-", arguments.admin_host, arguments.admin_port) as own,
-        ):
-            say(
-                f"loopwatch: {arguments.app} on {serving.address(listener)}; "
-                f"live page {serving.address(own)}/, metrics {serving.address(own)}/metrics"
-            )
-            warn_if_open(arguments.admin_host)
-            try:
-                beside = admin(watch, arguments.admin_host, own.getsockname()[0])
-                with serving.served_beside(beside, own):
-                    watched = LoopWatchMiddleware(app, watch=watch)
-                    started = serving.serve(
-                        watched, listener, arguments.loop, not arguments.no_access_log
-                    )
-            finally:
-                watch.stop()
-    if not started:
-        raise CommandError(f"{arguments.app} must start up, and its lifespan failed: see above")
+        if served.app_dir:
+            sys.path.insert(0, os.path.abspath(served.app_dir))
+        config = serving.configured(served.app, served.options | {"log_config": None})
+        environment = environment_of(arguments)  # with what --env-file has set
+        if config.should_reload or config.workers > 1:
+            return run_processes(arguments, served, environment, config.should_reload)
+        serve(arguments, served, environment)
     return 0
 
 
-def make_watch(arguments: Namespace) -> Watch:
-    """Return a watch with the options of the environment; the command line overrides them."""
-    environment = dict(os.environ)
-    if "slow_callback_duration" in arguments:
-        text = str(arguments.slow_callback_duration)
-        environment["LOOPWATCH_SLOW_CALLBACK_DURATION"] = text
+def run_processes(
+    arguments: Namespace, served: Served, environment: dict[str, str], reloads: bool
+) -> int:
+    """Run uvicorn as a program: it has children, and each is to be watched."""
+    if arguments.end_with_stdin:
+        raise CommandError("--end-with-stdin must be left out with --workers and --reload")
+    made(environment)
+    target.parts(served.app)
+    if not reloads:  # else whoever edits the app is told by uvicorn
+        target.find(served.app, served.factory)
+    return execute([sys.executable, "-m", "uvicorn", *arguments.served], environment)
+
+
+def serve(arguments: Namespace, served: Served, environment: dict[str, str]) -> None:
+    """Serve an app in this process."""
+    from loopwatch.tools.cli import serving
+
+    watch, chosen = made(environment)
+    if arguments.end_with_stdin:
+        end_with_stdin()
+    app = target.load(served.app, served.factory)
+    admin_host, started = chosen["admin_host"], True
+    with (
+        listening(served) as listener,
+        serving.listen("admin-", admin_host, chosen["admin_port"]) as own,
+    ):
+        say(
+            f"loopwatch: {served.app} on {where(served, listener)}; "
+            f"live page {serving.address(own)}/, metrics {serving.address(own)}/metrics"
+        )
+        warn_if_open(admin_host)
+        try:
+            beside = admin(watch, admin_host, own.getsockname()[0])
+            with serving.served_beside(beside, own):
+                watched = LoopWatchMiddleware(app, watch=watch)
+                started = serving.serve(watched, listener, served.options)
+        finally:
+            watch.stop()
+            if chosen["summary"]:
+                sys.stderr.write(summary(watch.snapshot(recent=False)))
+    if not started:
+        raise CommandError(f"{served.app} must start up, and its lifespan failed: see above")
+
+
+def listening(served: Served) -> AbstractContextManager[socket.socket | None]:
+    """Return the socket to serve on; None where uvicorn opens it."""
+    from loopwatch.tools.cli import serving
+
+    if served.is_elsewhere:
+        return nullcontext()
+    return serving.listen("", served.options["host"], served.options["port"])
+
+
+def where(served: Served, listener: socket.socket | None) -> str:
+    from loopwatch.tools.cli import serving
+
+    if listener is None:
+        return f"unix:{served.options['uds']}" if served.options["uds"] else "its-descriptor"
+    return serving.address(listener, "https" if served.options.get("ssl_certfile") else "http")
+
+
+def check_words(arguments: Namespace) -> None:
+    if arguments.served:
+        raise CommandError(
+            f"what is before -- must be loopwatch's own options, got {arguments.served[0]!r}: "
+            "give the program's after its name (see loopwatch run --help)"
+        )
+
+
+def made(environment: dict[str, str]) -> tuple[Watch, dict[str, Any]]:
+    """Return a watch with the options of an environment, and the other options in it."""
     try:
-        return Watch.from_env(environment)
+        chosen = from_environment(RUN_VARIABLES, environment, VARIABLES)
+        return Watch.from_env(environment), chosen
     except (TypeError, ValueError) as error:
         raise CommandError(str(error)) from error
 

@@ -9,14 +9,14 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.tools.cli.command_error import CommandError
 
 try:
-    import uvicorn
+    import uvicorn as uvicorn
     from uvicorn.config import LOGGING_CONFIG
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ModuleNotFoundError as error:
@@ -28,8 +28,8 @@ except ModuleNotFoundError as error:
 GRACE = 10  # s for requests under way at the end
 CONNECTIONS = 100  # of the admin port, open at once; the oldest idle one makes room for another
 READING = 5.0  # s to wait there for a client that sends a request
+LENGTH = 300  # characters kept of an error
 BACKLOG = 16  # connections there that are not accepted yet
-Loop = Literal["auto", "asyncio", "uvloop"]
 
 
 def listen(prefix: str, host: str, port: int) -> socket.socket:
@@ -53,28 +53,46 @@ def listen(prefix: str, host: str, port: int) -> socket.socket:
         ) from error
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, scheme: str = "http") -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def serve(app: Any, listener: socket.socket, loop: Loop, access_log: bool = True) -> bool:
-    """Serve an app until a signal comes; return whether it started up."""
-    config = uvicorn.Config(
-        app,
-        loop=loop,
-        access_log=access_log,
-        log_config=log_config(),
-        timeout_graceful_shutdown=GRACE,
-    )
-    config.load()  # imports uvicorn's parts: on the loop that would be its first stall
+def configured(app: Any, options: dict[str, Any]) -> uvicorn.Config:
+    """Return uvicorn's configuration of an app; raises CommandError if that fails."""
+    try:
+        return uvicorn.Config(app, **options)
+    except Exception as error:
+        raise CommandError(refused(error)) from error
+
+
+def refused(error: Exception) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"uvicorn must accept its options, and does not: {text[:LENGTH]}"
+
+
+def serve(app: Any, listener: socket.socket | None, options: dict[str, Any]) -> bool:
+    """Serve an app until a signal comes; return whether it started up.
+
+    Without a listener, uvicorn opens the Unix socket or the descriptor that the options name.
+    """
+    options = {"log_config": log_config(), "timeout_graceful_shutdown": GRACE} | options
+    config = configured(app, options)
+    try:
+        config.load()  # imports uvicorn's parts: on the loop that would be its first stall
+    except Exception as error:
+        raise CommandError(refused(error)) from error
     server = uvicorn.Server(config)
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=None if listener is None else [listener])
     except SystemExit:  # uvicorn: the lifespan failed; or the app itself exits
         if server.started:
             raise
+    finally:
+        if config.uds:
+            with suppress(OSError):
+                os.remove(config.uds)
     return server.started
 
 

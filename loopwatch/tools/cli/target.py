@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,19 +25,62 @@ def load(target: str, factory: bool) -> Any:
     Raises:
         CommandError: there is none, or its import or its factory fails.
     """
-    module_name, _, path = target.partition(":")
-    if not module_name or not path:
-        raise CommandError(
-            f"APP must be module:attribute, got {target!r}: give it as main:app for app in main.py"
-        )
-    module = import_module(module_name)
-    app = attribute(module, path)
+    app = find(target, factory)
     if factory:
-        if not callable(app):
-            raise CommandError(f"{target} must be callable with --factory, got {app!r}")
         app = trying(f"{target} failed to make the app", app)
+        if inspect.isawaitable(app):
+            getattr(app, "close", bool)()
+            raise CommandError(asynchronous(target))
     check(target, app, factory)
     return app
+
+
+def find(target: str, factory: bool) -> Any:
+    """Return the object that `target` names, without a call of the factory that it may be.
+
+    Raises:
+        CommandError: there is none, its import fails, or it is no factory.
+    """
+    module_name, path = parts(target)
+    app = attribute(import_module(module_name), path)
+    if not factory:
+        return app
+    if not callable(app):
+        raise CommandError(f"{target} must be callable with --factory, got {app!r}")
+    if takes(app, "scope", "receive", "send") and not takes(app):
+        raise CommandError(
+            f"{target} must be callable without arguments with --factory, and is "
+            "an app itself: leave --factory out"
+        )
+    if inspect.iscoroutinefunction(app):
+        raise CommandError(asynchronous(target))
+    return app
+
+
+def asynchronous(target: str) -> str:
+    return (
+        f"{target} must be a plain function with --factory, and is an async one, which no server "
+        "awaits: return the app from a def, and do what must be awaited in the app's lifespan"
+    )
+
+
+def parts(target: str) -> tuple[str, str]:
+    """Return module and attribute; raises CommandError where the text is not of that form."""
+    module_name, _, path = target.partition(":")
+    name = "APP must be module:attribute"
+    if path.endswith(")") and "(" in path:
+        bare = f"{module_name}:{path.partition('(')[0]}"
+        raise CommandError(
+            f"{name} without a call, got {target!r}: give it as {bare} --factory, where "
+            f"{bare.rpartition(':')[2]} takes no arguments and returns the app"
+        )
+    if module_name and path:
+        return module_name, path
+    bare = module_name.removesuffix(".py").replace("/", ".") or "main"
+    hint = f"give it as {bare}:app for app in {bare.replace('.', '/')}.py"
+    if shutil.which(target):
+        hint += f"; for the program of that name: loopwatch run -- {target}"
+    raise CommandError(f"{name}, got {target!r}: {hint}")
 
 
 def import_module(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""The folder that `loopwatch run` puts on PYTHONPATH: Python loads `sitecustomize` from it."""
