@@ -157,7 +157,7 @@ def from_environment(
     for variable, text in environment.items():
         if variable.startswith(PREFIX) and variable not in left:
             if variable not in names:
-                raise ValueError(unknown(variable, names))
+                raise ValueError(unknown(variable, {*names, *left}))
             found[names[variable]] = read[known[names[variable]]](variable, text)
     return found
 

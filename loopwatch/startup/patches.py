@@ -118,8 +118,10 @@ def call(name: str, *arguments: Any) -> Any:
         with FIRST_LOOP.lock:
             return getattr(process_watch(), name)(*arguments)
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        say(f"runs unwatched: {text[:300]}")
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        if isinstance(error, ModuleNotFoundError):
+            text += f"; install loopwatch for its Python: {sys.executable} -m pip install loopwatch"
+        say(f"runs unwatched: {text}")
         return None
 
 
@@ -130,8 +132,12 @@ def process_watch() -> Any:
     except ModuleNotFoundError:
         if not _roots:
             raise
-        sys.path.append(_roots.pop())  # a checkout that is installed nowhere
-        from loopwatch.startup import process_watch
+        sys.path.append(root := _roots.pop())  # a checkout that is installed nowhere
+        try:
+            from loopwatch.startup import process_watch
+        except BaseException:
+            sys.path.remove(root)
+            raise
     return process_watch
 
 

@@ -68,6 +68,6 @@ def with_hook(environment: Mapping[str, str]) -> dict[str, str]:
     folder = Path(hook.__file__).parent
     if not folder.is_dir():
         raise CommandError(f"loopwatch must be installed as files, and {folder} is no folder")
-    rest = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p]
-    paths = [str(folder), *(path for path in rest if path != str(folder))]
-    return {**environment, "PYTHONPATH": os.pathsep.join(paths)}
+    before = environment.get("PYTHONPATH", "")
+    rest = [path for path in before.split(os.pathsep) if path != str(folder)] if before else []
+    return {**environment, "PYTHONPATH": os.pathsep.join([str(folder), *rest])}

@@ -99,7 +99,7 @@ def serve(arguments: Namespace, served: Served, environment: dict[str, str]) -> 
                 started = serving.serve(watched, listener, served.options)
         finally:
             watch.stop()
-            if chosen["summary"]:
+            if started and chosen["summary"]:
                 sys.stderr.write(summary(watch.snapshot(recent=False)))
     if not started:
         raise CommandError(f"{served.app} must start up, and its lifespan failed: see above")

@@ -78,7 +78,7 @@ def parts(target: str) -> tuple[str, str]:
         return module_name, path
     bare = module_name.removesuffix(".py").replace("/", ".") or "main"
     hint = f"give it as {bare}:app for app in {bare.replace('.', '/')}.py"
-    if shutil.which(target):
+    if shutil.which(target) or shutil.which(target, path=os.path.dirname(sys.executable)):
         hint += f"; for the program of that name: loopwatch run -- {target}"
     raise CommandError(f"{name}, got {target!r}: {hint}")
 

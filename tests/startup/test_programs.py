@@ -1,0 +1,227 @@
+"""`loopwatch run -- COMMAND` with real programs: watched, and otherwise as without it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import CHECKOUT
+from tests.ports import HOST, free_port
+from tests.tools.cli.running import command, environment
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="programs are replaced on POSIX alone"),
+]
+PATIENCE = 60.0  # s, on a crowded machine
+HERE = Path(__file__).parent
+APP = "tests.startup.app:app"
+LINE = next(
+    number
+    for number, line in enumerate((HERE / "app.py").read_text().splitlines(), 1)
+    if "time.sleep" in line
+)
+PYTHON = (sys.executable, "-m")
+AT = (f"{HOST}:PORT",)
+GUNICORN = ("gunicorn.app.wsgiapp", "-w", "2", "-b", *AT, "--no-control-socket")
+SERVERS = [
+    ("gunicorn", (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker"), "uvloop"),
+    ("uvicorn", ("uvicorn", "--port", "PORT", "--workers", "2", "--loop", "uvloop"), "uvloop"),
+    ("uvicorn", ("uvicorn", "--port", "PORT", "--workers", "2", "--loop", "asyncio"), "asyncio"),
+    ("hypercorn", ("hypercorn", "-b", *AT, "-w", "2"), "asyncio"),
+    (
+        "granian",
+        ("granian", "--interface", "asgi", "--port", "PORT", "--workers", "2", "--loop", "uvloop"),
+        "uvloop",
+    ),
+]
+
+
+def watched(*words: str, options: tuple[str, ...] = ()) -> list[str]:
+    return command("run", "--admin-port", "0", *options, "--", *words)
+
+
+@contextmanager
+def started(words: list[str], output: Path, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a program, its standard error in a file; what it leaves behind ends with it."""
+    with output.open("wb") as errors:
+        process = subprocess.Popen(
+            words,
+            cwd=CHECKOUT,
+            env=environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        print(output.read_text(errors="replace"))
+
+
+def hit_both_workers(port: int) -> set[str]:
+    """Ask until two processes have answered, and return their ids."""
+    pids, deadline = set[str](), time.monotonic() + PATIENCE
+
+    def ask(number: int) -> str:
+        try:
+            return httpx.get(f"http://{HOST}:{port}/bad/{number}", timeout=20, trust_env=False).text
+        except httpx.HTTPError:  # not up yet
+            time.sleep(0.3)
+            return ""
+
+    with ThreadPoolExecutor(3) as pool:
+        while len(pids) < 2:
+            assert time.monotonic() < deadline, f"answers of {pids} alone"
+            pids |= {*pool.map(ask, range(3))} - {""}
+    return pids
+
+
+@pytest.mark.parametrize(("server", "words", "loop"), SERVERS, ids=lambda value: str(value)[:20])
+def test_both_workers_name_the_blocked_line_and_its_route(
+    server: str, words: tuple[str, ...], loop: str, tmp_path: Path
+) -> None:
+    for name in (server, loop):
+        pytest.importorskip(name)
+    port, output = free_port(), tmp_path / "errors"
+    there = [word.replace("PORT", str(port)) for word in words]
+    with started(watched(*PYTHON, *there, APP), output) as process:
+        pids = hit_both_workers(port)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        told = output.read_text(errors="replace")
+    for pid in pids:
+        summary = rf"process {pid}: \d+ stalls? held a loop for [\d.]+ s in all\n(  .*\n)*?"
+        culprit = rf"  .*: GET /bad/{{number}}, tests\.startup\.app\.bad \((near )?app\.py:{LINE}\)"
+        assert re.search(summary + culprit, told), f"process {pid} has not named it"
+        assert f"process {pid}: live page http://127.0.0.1:" in told
+
+
+def outcome(words: list[str], output: Path, number: signal.Signals | None) -> tuple[int, bytes]:
+    """Return exit code and standard output of a program, which gets a signal once it is up."""
+    with started(words, output) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        if number is not None:
+            process.send_signal(number)
+        rest = process.stdout.read()
+        return process.wait(PATIENCE), first + rest
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT])
+def test_exit_code_signals_and_standard_output_are_the_programs(
+    number: signal.Signals | None, tmp_path: Path
+) -> None:
+    words = [sys.executable, str(HERE / "script.py"), "0.2" if number is None else "30", "7"]
+    bare = outcome(words, tmp_path / "bare", number)
+    assert outcome(watched(*words), tmp_path / "watched", number) == bare
+    assert bare[0] == (7 if number is None else -number)
+    told = (tmp_path / "watched").read_text()
+    assert told.count("held a loop") == (0 if number == signal.SIGTERM else 1)
+
+
+def run(words: list[str], **more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        words,
+        cwd=CHECKOUT,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_a_process_without_a_loop_imports_and_says_nothing() -> None:
+    code = "import asyncio, sys; print([n for n in sys.modules if n.startswith('loopwatch')])"
+    done = run(watched(sys.executable, "-c", code))
+    assert done.stdout == "['loopwatch.startup.import_hook', 'loopwatch.startup.patches']\n"
+    assert done.stderr == ""
+
+
+def test_sys_path_and_sitecustomize_are_what_they_were(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.own = __name__\n")
+    words = [sys.executable, "-c", "import sys, sitecustomize; print(sys.path, sys.own)"]
+    path = f"{tmp_path}{os.pathsep}{CHECKOUT}"
+    bare = run(words, PYTHONPATH=path)
+    assert run(watched(*words), PYTHONPATH=path).stdout == bare.stdout
+    assert bare.stdout.endswith(" sitecustomize\n")
+
+
+SCRIPT = [sys.executable, str(HERE / "script.py"), "0", "3"]
+
+
+def test_no_summary() -> None:
+    done = run(watched(*SCRIPT, options=("--no-summary",)))
+    assert done.returncode == 3
+    assert "main held the loop" in done.stderr
+    assert "held a loop" not in done.stderr
+
+
+def test_options_are_flags_and_variables() -> None:
+    assert "no stall" in run(watched(*SCRIPT, options=("--slow-callback-duration", "5"))).stderr
+    assert "no stall" in run(watched(*SCRIPT), LOOPWATCH_SLOW_CALLBACK_DURATION="5").stderr
+    flag = ("--slow-callback-duration", "0.1")
+    done = run(watched(*SCRIPT, options=flag), LOOPWATCH_SLOW_CALLBACK_DURATION="5")
+    assert "1 stall held a loop" in done.stderr
+
+
+def test_where_loopwatch_fails_the_program_runs_with_one_warning(tmp_path: Path) -> None:
+    """Its Python lacks what loopwatch needs."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['prometheus_client'] = None\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{CHECKOUT}"
+    hook = CHECKOUT / "loopwatch" / "startup" / "hook"
+    done = run(SCRIPT, PYTHONPATH=f"{hook}{os.pathsep}{path}")
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert re.fullmatch(r"loopwatch: process \d+: runs unwatched: ModuleNotFoundError.*", line)
+
+
+def test_a_watch_of_the_programs_own_has_the_loop() -> None:
+    code = """
+import asyncio, time
+from loopwatch import Watch
+
+async def main():
+    watch = Watch(registry=None, log=False)
+    watch.start()
+    time.sleep(0.6)
+    await asyncio.sleep(0.1)
+    print(len(watch.stalls))
+
+asyncio.run(main())
+"""
+    done = run(watched(sys.executable, "-c", code))
+    assert (done.stdout, done.returncode) == ("1\n", 0)
+    assert "no stall" in done.stderr
+
+
+def test_forked_children_are_watched_by_themselves() -> None:
+    code = """
+import asyncio, os, sys, time
+async def main(): time.sleep(0.6)
+asyncio.run(main())
+if os.fork() == 0:
+    asyncio.run(main())
+    sys.exit(0)
+os.wait()
+"""
+    done = run(watched(sys.executable, "-c", code))
+    assert done.returncode == 0
+    assert len({*re.findall(r"process (\d+): 1 stall held a loop", done.stderr)}) == 2
