@@ -234,3 +234,38 @@ def test_the_watchdog_goes_on_after_an_error_of_its_own(
     assert failed
     assert watch.stalls[-1].stack
     assert "loopwatch.watchdog, which goes on" in caplog.text
+
+
+def giving_way() -> Watch:
+    watch = private_watch()
+    watch.yields = True
+    return watch
+
+
+def test_a_watch_that_gives_way_leaves_the_loop_to_another(loop: str) -> None:
+    """As the one of a program that is watched from outside, and has a watch of its own."""
+
+    async def held() -> None:
+        time.sleep(0.15)
+
+    async def main(other: Watch) -> None:
+        other.start()
+        assert (len(first._loops), len(other._loops)) == (0, 1)
+        await asyncio.create_task(held())
+        first._adopt(asyncio.get_running_loop())  # it does not take it back
+        assert (len(first._loops), len(other._loops)) == (0, 1)
+
+    with giving_way() as first, private_watch() as other:
+        run_on(loop, main(other))
+    assert len(other.stalls) == 1
+    assert len(first.stalls) == 0
+
+
+def test_of_watches_that_wait_for_loops_one_that_gives_way_gets_none(loop: str) -> None:
+    async def main(first: Watch, second: Watch) -> tuple[int, int]:
+        return len(first._loops), len(second._loops)
+
+    with giving_way() as first, private_watch() as second:
+        assert run_on(loop, main(first, second)) == (0, 1)
+    with giving_way() as first, giving_way() as second:
+        assert run_on(loop, main(first, second)) == (1, 0)

@@ -27,19 +27,9 @@ def test_every_option_of_uvicorns_reaches_it() -> None:
 
 
 def test_options_are_read_wherever_they_stand() -> None:
-    words = [
-        "--workers",
-        "2",
-        "--header",
-        "x-a:1:2",
-        "main:app",
-        "--app-dir",
-        "src",
-        "--factory",
-        "--reload-dir",
-        ".",
-    ]
-    served = parsed([*words, "--root-path", "/api", "--timeout-graceful-shutdown", "3"])
+    before = ["--workers", "2", "--header", "x-a:1:2"]
+    after = ["--app-dir", "src", "--factory", "--reload-dir", ".", "--root-path", "/api"]
+    served = parsed([*before, "main:app", *after, "--timeout-graceful-shutdown", "3"])
     assert (served.app, served.factory, served.app_dir) == ("main:app", True, "src")
     assert served.options["workers"] == 2
     assert served.options["headers"] == [("x-a", "1:2")]

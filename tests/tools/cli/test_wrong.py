@@ -46,6 +46,8 @@ def complaint(*arguments: str, **environment: str) -> str:
         ("raising:app", "raising.py, line 3)"),
         ("lacking:app", "No module named 'there_is_no_such_module'"),
         ("exiting:app", "SystemExit: set SHOP first"),
+        ("shop:make_app()", "without a call, got 'shop:make_app()': give it as shop:make_app --fa"),
+        ("python", "for the program of that name: loopwatch run -- python"),
     ],
 )
 def test_app_that_cannot_be_had(target: str, words: str) -> None:
@@ -56,6 +58,8 @@ def test_app_that_cannot_be_had(target: str, words: str) -> None:
     ("target", "words"),
     [
         ("shop:number", "must be callable with --factory, got 5"),
+        ("shop:make_app_slowly", "must be a plain function with --factory, and is an async one"),
+        ("shop:app_function", "is an app itself: leave --factory out"),
         ("shop:make_nothing", "failed to make the app: LookupError: no shop to be had ("),
     ],
 )
@@ -87,6 +91,27 @@ def test_wrong_arguments(
     assert line.startswith("loopwatch: ")
     assert words in line
     assert "--help" in line
+
+
+def test_workers_that_could_only_fail_are_not_begun() -> None:
+    for target in ("shop:nowhere", "nowhere:app", "shop"):
+        assert "APP must" in complaint("run", target, "--workers", "2")
+    line = complaint("run", "shop:make_app_slowly", "--factory", "--workers", "2")
+    assert "async" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--", "no-such-program"), "which is not found"),
+        (("--frob", "--", "python"), "must be loopwatch's own options, got '--frob'"),
+        (("--admin-port", "x", "--", "python"), "from 0 to 65535, got 'x'"),
+        (("--",), "required: APP, or -- COMMAND"),
+        (("shop:app", "--workers", "2", "--end-with-stdin"), "--end-with-stdin must be left out"),
+    ],
+)
+def test_programs_that_cannot_be_run(words: tuple[str, ...], told: str) -> None:
+    assert told in complaint("run", *words)
 
 
 def test_taken_ports(taken: str) -> None:

@@ -26,6 +26,13 @@ def make_app() -> Starlette:
     return app
 
 
+async def make_app_slowly() -> Starlette:
+    return app
+
+
+async def app_function(scope: object, receive: object, send: object) -> None: ...
+
+
 def make_nothing() -> None:
     raise LookupError("no shop\nto be had")
 
