@@ -20,7 +20,7 @@ COLUMNS = {  # the rooms by the middle of their boxes, px
     312: ("tools.attach",),
     375: ("ledger",),
     500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
-    625: ("explain",),
+    625: ("explain", "startup"),
     750: ("tools.diagnose", "tools.cli", "__main__"),
     875: ("exporters",),
     935: ("tools.grafana",),
