@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from loopwatch.core.guard import log_once
-from loopwatch.core.hosts import is_welcome
+from loopwatch.core.hosts import is_loopback, is_welcome
 from loopwatch.exporters.port import MetricsPort
 from loopwatch.watch.watch import Watch
 from loopwatch.web.answering import HEADERS, Answer, Answering, text_answer
@@ -35,6 +35,10 @@ class AdminPort(MetricsPort):
 
     def say_where(self, url: str) -> None:
         self._say(f"live page {url}/, metrics {url}/metrics")
+        if not is_loopback(self._asked):
+            self._say(
+                f"every client that reaches {self._asked} can read function names, files, routes"
+            )
 
     def app(self, address: str) -> AdminApp:
         return AdminApp(self._watch, self._asked, address)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock
+from _thread import RLock, get_ident
 from types import ModuleType
 
 from loopwatch.startup.import_hook import ImportHook
@@ -48,7 +48,8 @@ class FirstLoop:
     """
 
     def __init__(self) -> None:
-        self.lock, self.has_run, self._held = RLock(), False, False
+        self.lock, self.has_run = RLock(), False
+        self._forking: int | None = None  # the thread that has the lock because of that
         self._patched: list[tuple[Any, str, Any, Any]] = []  # class, name, its own, ours
 
     def patch(self, owner: Any, name: str) -> None:
@@ -88,15 +89,16 @@ class FirstLoop:
             )
 
     def _before_fork(self) -> None:
-        self._held = self.lock.acquire(timeout=PATIENCE)
+        if self.lock.acquire(timeout=PATIENCE):
+            self._forking = get_ident()
 
     def _after_fork(self) -> None:
-        if self._held:
-            self._held = False
+        if self._forking == get_ident():
+            self._forking = None
             self.lock.release()
 
     def _after_fork_in_child(self) -> None:
-        self.lock, self._held = RLock(), False
+        self.lock, self._forking = RLock(), None
 
     def put_back(self) -> None:
         while self._patched:

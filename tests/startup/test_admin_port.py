@@ -90,5 +90,16 @@ def test_each_port_of_a_row_is_another_and_its_address_is_said() -> None:
     assert all(text.startswith("live page http://127.0.0.1:") for text in said)
 
 
-def test_its_options_are_named_where_it_cannot_open() -> None:
-    assert AdminPort.name == "admin"
+def test_an_open_port_is_said_to_be_open() -> None:
+    said: list[str] = []
+    AdminPort(watch(), "127.0.0.1", 9464, said.append).say_where("http://127.0.0.1:9464")
+    AdminPort(watch(), "0.0.0.0", 9464, said.append).say_where("http://0.0.0.0:9464")
+    assert len(said) == 3
+    assert said[-1].startswith("every client that reaches 0.0.0.0 can read")
+
+
+def test_its_options_are_named_where_it_cannot_open(caplog: pytest.LogCaptureFixture) -> None:
+    port = AdminPort(watch(), "192.0.2.1", 9464, print)  # an address that no machine has
+    port.open()
+    port.close()
+    assert "give another admin_port or admin_host" in caplog.text
