@@ -1,7 +1,7 @@
 """What is patched in a program that is to be watched. This imports nothing of loopwatch by itself.
 
-The first loop of the process that begins to run starts the watch; until then a patch of three
-methods is all there is. From then on the watch has patches of its own (`loop/adoption.py`).
+The first loop of the process that begins to run starts the watch; until then a patch of four
+functions is all there is. From then on the watch has patches of its own (`loop/adoption.py`).
 Each ASGI server is patched where it has got the app, so that every request goes through
 `LoopWatchMiddleware`: the table `SERVERS`. A server that is not as expected is left alone, and its
 routes stay unknown: one warning says so.
@@ -153,6 +153,11 @@ def asyncio_loops(module: ModuleType) -> None:
     FIRST_LOOP.patch(module.BaseEventLoop, "run_forever")
 
 
+def asyncio_running(module: ModuleType) -> None:
+    """Also a loop that nest_asyncio runs: it replaces the two other functions."""
+    FIRST_LOOP.patch(module, "_set_running_loop")
+
+
 def asyncio_runner(module: ModuleType) -> None:
     FIRST_LOOP.patch(module.Runner, "run")
 
@@ -233,6 +238,7 @@ def granian(module: ModuleType) -> None:
 
 
 LOOPS = {
+    "asyncio.events": asyncio_running,
     "asyncio.base_events": asyncio_loops,
     "asyncio.runners": asyncio_runner,
     "uvloop": uvloops,

@@ -93,7 +93,7 @@ def hit_both_workers(port: int) -> set[str]:
 def test_both_workers_name_the_blocked_line_and_its_route(
     server: str, words: tuple[str, ...], loop: str, tmp_path: Path
 ) -> None:
-    for name in (server, loop):
+    for name in (server, loop, *(["uvicorn_worker"] if server == "gunicorn" else [])):
         pytest.importorskip(name)
     port, output = free_port(), tmp_path / "errors"
     there = [word.replace("PORT", str(port)) for word in words]

@@ -66,7 +66,7 @@ def add_run(commands: Any, port: Callable[[str], int], duration: Callable[[str],
     }
     for name, kind in KNOWN.items():
         flag = f"--{name.replace('_', '-')}"
-        more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": HELP[name]}
+        more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": HELP.get(name)}
         if kind is bool:
             run.add_argument(flag, action=argparse.BooleanOptionalAction, **more)
         else:

@@ -9,7 +9,7 @@ import pytest
 from loopwatch.tools.cli.arguments import parse
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.program import found, with_hook
-from loopwatch.tools.cli.run_arguments import environment_of
+from loopwatch.tools.cli.run_arguments import HELP, KNOWN, environment_of
 
 HOOK = Path(sys.modules["loopwatch.tools.cli.program"].__file__ or "").parents[2] / "startup/hook"
 
@@ -61,6 +61,10 @@ def test_flags_become_variables_and_win() -> None:
         "LOOPWATCH_ADMIN_HOST": "::1",
         "LOOPWATCH_SUMMARY": "1",
     }
+
+
+def test_every_option_has_a_flag_with_help() -> None:
+    assert HELP.keys() == KNOWN.keys()
 
 
 def test_words_that_are_not_ours_are_uvicorns() -> None:
