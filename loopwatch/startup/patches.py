@@ -65,7 +65,8 @@ class FirstLoop:
         method = getattr(owner, name)
 
         def told(loop: Any, *args: Any, **kwargs: Any) -> Any:
-            self.tell()
+            if loop is not None:  # asyncio says that none runs, in every forked child
+                self.tell()
             now = getattr(owner, name)  # the watch's, which must hear of this very loop
             return (method if now is told else now)(loop, *args, **kwargs)
 

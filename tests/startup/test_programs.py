@@ -214,14 +214,21 @@ asyncio.run(main())
 
 def test_forked_children_are_watched_by_themselves() -> None:
     code = """
-import asyncio, os, sys, time
+import asyncio, multiprocessing, os, sys, time
 async def main(): time.sleep(0.6)
-asyncio.run(main())
+def work(): asyncio.run(main())
 if os.fork() == 0:
-    asyncio.run(main())
+    print("loopwatch.startup.process_watch" in sys.modules)  # no loop has run here
+    sys.exit(0)
+os.wait()
+multiprocessing.get_context("fork").Process(target=work).start()  # the first loop is a child's
+time.sleep(0.2)
+work()
+if os.fork() == 0:
+    work()
     sys.exit(0)
 os.wait()
 """
-    done = run(watched(sys.executable, "-c", code))
-    assert done.returncode == 0
-    assert len({*re.findall(r"process (\d+): 1 stall held a loop", done.stderr)}) == 2
+    done = run(watched(sys.executable, "-W", "ignore", "-c", code))
+    assert (done.returncode, done.stdout) == (0, "False\n")
+    assert len({*re.findall(r"process (\d+): 1 stall held a loop", done.stderr)}) == 3
