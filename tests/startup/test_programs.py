@@ -35,7 +35,6 @@ AT = (f"{HOST}:PORT",)
 GUNICORN = ("gunicorn.app.wsgiapp", "-w", "2", "-b", *AT, "--no-control-socket")
 SERVERS = [
     ("gunicorn", (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker"), "uvloop"),
-    ("uvicorn", ("uvicorn", "--port", "PORT", "--workers", "2", "--loop", "uvloop"), "uvloop"),
     ("uvicorn", ("uvicorn", "--port", "PORT", "--workers", "2", "--loop", "asyncio"), "asyncio"),
     ("hypercorn", ("hypercorn", "-b", *AT, "-w", "2"), "asyncio"),
     (
