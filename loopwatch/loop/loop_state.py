@@ -145,6 +145,7 @@ class LoopState(LoopStateNumbers):
             "loop",
         ),
         *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
+        "unseen",
     )
 
     def __init__(
@@ -165,6 +166,7 @@ class LoopState(LoopStateNumbers):
         self.busy_tick = BusyTick()
         self.judged = 0.0  # the end of the last slow callback
         self.dropped = 0
+        self.unseen = 0.0, 0.0  # when the watchdog last left out stack samples, for their cost
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.long_tick = self.end_long_tick

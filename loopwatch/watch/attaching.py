@@ -121,7 +121,8 @@ class Attaching:
         watched.install(lambda: self._detach(loop))
         watched.probe.entered = lambda: self._adopt(loop)
         self._reporter.delivery.begin()
-        WATCHDOG.add(watched.probe, watched.clocks, self._attend, self.native)
+        given = watched.probe, watched.clocks, self._attend, self.native
+        WATCHDOG.add(*given, self._reporter.budget)
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched
         watched.begin()

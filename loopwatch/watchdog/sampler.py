@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.evidence import Sample
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
@@ -40,8 +41,10 @@ class Sampler:
         clocks: Clocks,
         attend: Callable[[], float | None],
         compiled: bool = False,
+        budget: CpuBudget | None = None,
     ) -> None:
         self.probe = probe
+        self.budget = budget or CpuBudget()
         self.clocks = clocks
         self.attend = attend
         self.seen_asleep = compiled and probe.kind in KNOWN
@@ -51,6 +54,7 @@ class Sampler:
         self.period = min(LONGEST, max(SHORTEST, threshold * PERIOD))
         self.due = clock() + self.period
         self._lively_until = self.due + LIVELY
+        self._pause = self.period  # s until it is looked at again while it is lively
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
         self._next_age = 0.0  # s of the step at which the next stack sample is due
@@ -73,11 +77,24 @@ class Sampler:
         probe.holding = held if is_stall else None
         if not self._same_step():
             self._next_age = self.early
+        age = now - held.since if held is not None else 0.0
+        is_due = held is not None and age >= self._next_age
+        if not (late or is_due):
+            return
+        if is_due:
+            self._next_age = age * GROWTH
+        if not self.budget.allows("sample", age):
+            self.leave_out(now, now)
+            return
         if late:
             self._look_around(threads)
-        if held is not None and now - held.since >= self._next_age:
+        if held is not None and is_due:
             self._take_sample(held, late, threads)
-            self._next_age = (now - held.since) * GROWTH
+
+    def leave_out(self, since: float, until: float) -> None:
+        """Note that no stack samples were taken meanwhile, since they would have cost too much."""
+        before, last = self.probe.state.unseen
+        self.probe.state.unseen = before if since - last < self.period else since, until
 
     def _same_step(self) -> bool:
         held, seen = self._held, self._seen
@@ -142,8 +159,8 @@ class Sampler:
         state.put(state.slow(now - wait, wait))
 
     def stay_lively(self, now: float) -> None:
-        """Have the loop looked at each period for a while."""
-        self._lively_until = now + LIVELY
+        """Have the loop looked at for a while: after a period, and after twice the time each."""
+        self._lively_until, self._pause = now + LIVELY, self.period
 
     @guarded
     def plan(self, now: float) -> None:
@@ -152,7 +169,9 @@ class Sampler:
         if not self._same_step():
             self._forget_samples(now)
         self._seen = held
-        self.due = now + self.period
+        self.due = now + self._pause
+        if self.seen_asleep:
+            self._pause *= 2
         if self.seen_asleep and now >= self._lively_until:
             self.due = math.inf
         elif held is not None:
