@@ -63,6 +63,7 @@ class Sample:
     coroutine: str | None = None  # the running task's own
     threads: tuple[ThreadPicture, ...] = ()  # other threads, if they were busy; most CPU first
     sure: bool = False  # late, but the place is certain
+    imports: bool | None = None  # it shows an import; None: nobody has looked
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
 
 

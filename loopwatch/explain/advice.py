@@ -19,6 +19,7 @@ from typing import Any
 
 from loopwatch.core.record_types import Site, Stall
 from loopwatch.explain.circumstance import by_cause
+from loopwatch.explain.known_stacks import KnownStack
 from loopwatch.explain.remedies import REMEDIES, WAITS, WORKS, Remedy
 from loopwatch.explain.site import module_globals
 
@@ -50,13 +51,20 @@ class Adviser:
                 else:
                     self._by_name[call].append(row)
 
-    def advise(self, stall: Stall, gil_released: bool = False) -> str:
+    def advise(
+        self, stall: Stall, gil_released: bool = False, stack: KnownStack | None = None
+    ) -> str:
         """Return a sentence or two, nothing if there is nothing to say.
 
-        `gil_released` tells that what was on the CPU was C code without the GIL.
+        `gil_released` tells that what was on the CPU was C code without the GIL; `stack`
+        remembers the remedy.
         """
         remedy = self._remedy(stall) if stall.cause in CALL_CAUSES else None
-        return remedy.advice if remedy is not None else by_cause(stall, gil_released)
+        if remedy is None:
+            return by_cause(stall, gil_released)
+        if stack is not None:
+            stack.remember(stall.cause, stall.site, remedy.advice)
+        return remedy.advice
 
     def _remedy(self, stall: Stall) -> Remedy | None:
         names = module_globals(module_of(stall.site))

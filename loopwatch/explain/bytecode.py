@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import dis
 from enum import Enum
-from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot
+from loopwatch.core.memo import CodeMemo
 
 LINEAR = (
     "+",
@@ -51,6 +51,7 @@ ENDINGS = (
     "BEFORE_WITH",
     "BEFORE_ASYNC_WITH",
 )  # of Python code, like a call's
+LISTINGS = 64  # of code objects, remembered
 
 
 class Doubt(Enum):
@@ -134,8 +135,7 @@ def is_call(name: str) -> bool:
     return name.startswith(("CALL", "PRECALL")) and not name.startswith("CALL_INTRINSIC")
 
 
-@lru_cache(maxsize=64)
-def listing(code: CodeType) -> tuple[Instruction, ...]:
+def listed(code: CodeType) -> tuple[Instruction, ...]:
     """Return the instructions of a code object, as they are specialised now.
 
     While its lines are watched `dis` may meet an instruction half changed, and take its argument
@@ -155,3 +155,6 @@ def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
         for i in dis.get_instructions(code, adaptive=adaptive)
         if i.opname != "CACHE"
     )
+
+
+listing = CodeMemo(listed, LISTINGS)

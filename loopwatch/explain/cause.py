@@ -160,8 +160,14 @@ def tick(slow: Slow) -> bool:
 
 def importing(slow: Slow) -> bool:
     """Return whether most stack samples show an import inside the step."""
-    shown = [any(s.code.co_filename in IMPORTING for s in sample.spots) for sample in timely(slow)]
+    shown = [imports(sample) for sample in timely(slow)]
     return sum(shown) > len(shown) / 2
+
+
+def imports(sample: Sample) -> bool:
+    if sample.imports is None:
+        sample.imports = any(s.code.co_filename in IMPORTING for s in sample.spots)
+    return sample.imports
 
 
 def timely(slow: Slow) -> list[Sample]:
@@ -180,7 +186,8 @@ def parked(slow: Slow) -> bool:
 
 
 def in_one_place(slow: Slow) -> bool:
-    return len({s.spots[0] for s in timely(slow) if s.spots}) == 1 < len(timely(slow))
+    places = [s.spots[0] for s in timely(slow) if s.spots]
+    return len(places) > 0 and places.count(places[0]) == len(places) and len(timely(slow)) > 1
 
 
 # ---------------------------------------------------------------- the table

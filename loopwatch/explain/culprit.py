@@ -24,16 +24,20 @@ from opentelemetry.trace import SpanContext
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Part, Sample, Slow, Spot
-from loopwatch.core.names import callable_name, code_name, module_of
+from loopwatch.core.names import callable_name, module_of
 from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
-from loopwatch.explain.bytecode import Doubt, at_entry, doubt, stands_on_call
+from loopwatch.core.safe_text import encodable
+from loopwatch.explain.bytecode import Doubt, stands_on_call
 from loopwatch.explain.cause import HALF, cause, parked, starvation
+from loopwatch.explain.known_stacks import KnownStack, KnownStacks
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
 from loopwatch.explain.route import Place, place
-from loopwatch.explain.safe_stall import safe_stall
-from loopwatch.explain.site import DEFAULT, SiteRules, frames, is_plumbing, site, site_of_code
+from loopwatch.explain.safe_stall import known as name
+from loopwatch.explain.safe_stall import safe_contributor, safe_holder, safe_site
+from loopwatch.explain.site import SiteRules, site, site_of_code
 
+NAMED = Doubt.NOTHING, Doubt.CALLEE  # with which the frame of a stack sample is named
 CONTRIBUTORS = 5  # of a tick of many callbacks that are told
 
 
@@ -43,14 +47,16 @@ class Explanation(NamedTuple):
     stall: Stall
     gil_released: bool  # it was C code on the CPU that let the GIL go
     suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
+    stack: KnownStack | None = None  # that of the stall
 
 
-def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
-    """Explain a slow callback; `now` is of the clock its times are of."""
-    culprit = Culprit(slow, rules)
-    stall = safe_stall(culprit.stall(time.time() - (now - slow.started)))
+def explain(slow: Slow, now: float, known: KnownStacks | None = None) -> Explanation:
+    """Explain a slow callback; `now` is of the clock its times are of. `known` has the rules, and
+    what was found out before."""
+    culprit = Culprit(slow, known or KnownStacks())
+    stall = culprit.stall(time.time() - (now - slow.started))
     suspects = () if stall.site.exact else tuple(culprit.suspects())
-    return Explanation(stall, culprit.gil_released(), suspects)
+    return Explanation(stall, culprit.gil_released(), suspects, culprit.stack)
 
 
 class Finding(NamedTuple):
@@ -58,6 +64,7 @@ class Finding(NamedTuple):
 
     cause: Cause
     sample: Sample | None  # the one that counts; None of a tick, and where nothing was seen
+    stack: KnownStack | None  # of that one
     spot: Spot | None  # the frame in it that is the site, if it is of any
     doubt: Doubt  # what else than the call there may have been slow
 
@@ -65,26 +72,28 @@ class Finding(NamedTuple):
 class Culprit:
     """Who held the loop, once."""
 
-    def __init__(self, slow: Slow, rules: SiteRules) -> None:
-        self.slow, self.rules = slow, rules
-        self.cause, self.sample, self.spot, self.doubt = find(slow, rules)
+    def __init__(self, slow: Slow, known: KnownStacks) -> None:
+        self.slow, self.rules = slow, known.rules
+        self.cause, self.sample, self.stack, self.spot, self.doubt = find(slow, known)
         self.request = owner(slow, self.sample) if not slow.parts else None
         self.place = place(self.request) if self.request is not None else Place()
-        self.holders = gil_holders(slow, rules) if self.cause == "gil_contention" else ()
+        self.holders = gil_holders(slow, known.rules) if self.cause == "gil_contention" else ()
 
     def stall(self, started_at: float) -> Stall:
         slow, sample, usage = self.slow, self.sample, self.slow.usage
+        stack, site = self.stack, self.site()
         span = span_context(slow, sample)
         return Stall(
             started_at=started_at,
             duration=slow.duration,
             cause=self.cause,
-            route=self.place.route,
-            method=self.place.method,
-            coroutine=self.coroutine(),
-            site=self.site(),
-            stack=frames(sample.spots) if sample is not None else (),
-            thread=slow.thread,
+            route=name(self.place.route),
+            method=name(self.place.method),
+            coroutine=name(self.coroutine()),
+            site=site,
+            stack=stack.frames if stack is not None else (),
+            advice=(stack.remedy(self.cause, site) if stack is not None else None) or "",
+            thread=encodable(slow.thread),
             cpu_seconds=usage.cpu if usage is not None else None,
             gc_seconds=usage.gc if usage is not None else 0.0,
             run_queue_seconds=usage.queued if usage is not None else None,
@@ -100,7 +109,8 @@ class Culprit:
         """Return who took part in a tick of many callbacks, if it was their doing."""
         if self.cause != "many_callbacks":
             return ()
-        return tuple(contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
+        parts = (contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
+        return tuple(map(safe_contributor, parts))
 
     def coroutine(self) -> str | None:
         """Return the endpoint while its request is in flight, else the task's own coroutine.
@@ -116,9 +126,7 @@ class Culprit:
         own = (sample.coroutine if sample is not None else None) or slow.coroutine
         if own is not None and not self.rules.is_plumbing_name(own):
             return own
-        outermost = reversed(sample.spots if sample is not None else ())
-        spot = next((s for s in outermost if not self.rules.is_plumbing(s)), None)
-        return code_name(spot.code, spot.module) if spot is not None else None
+        return self.stack.outermost if self.stack is not None else None
 
     def site(self) -> Site:
         """Return the site, or the best that can be known of it."""
@@ -129,10 +137,11 @@ class Culprit:
             return Site(NONE, exact=False)
         if slow.pinned is not None and self.doubt is not Doubt.NOTHING:
             code, line = slow.pinned
-            return site(Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename)))
-        if spot is not None and self.doubt in (Doubt.NOTHING, Doubt.CALLEE):
-            return site(spot, exact=self.doubt is Doubt.NOTHING)
-        return self.owner_site()
+            pinned = Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename))
+            return safe_site(site(pinned))
+        if self.stack is not None and spot is not None and self.doubt in NAMED:
+            return self.stack.site(spot, exact=self.doubt is Doubt.NOTHING)
+        return safe_site(self.owner_site())
 
     def owner_site(self) -> Site:
         """Return the function whose step it was: the endpoint, the outermost of the user's own, or
@@ -161,17 +170,22 @@ class Culprit:
 
     def gil_released(self) -> bool:
         """Return whether the watchdog, when it was due, found one C call on the CPU each time."""
+        if self.cause != "cpu":
+            return False
         timely = [s.spots[0] for s in self.slow.samples if s.spots and not s.late]
-        one_call = len({spot[:2] for spot in timely}) == 1 < len(timely)
-        return self.cause == "cpu" and one_call and stands_on_call(timely[0])
+        one_call = len({(id(spot.code), spot.instruction) for spot in timely}) == 1 < len(timely)
+        return one_call and stands_on_call(timely[0])
 
 
-def find(slow: Slow, rules: SiteRules) -> Finding:
+def find(slow: Slow, known: KnownStacks) -> Finding:
     """Return what the evidence of a slow callback says. A tick of many has no sample."""
-    sample = best_sample(slow, rules) if not slow.parts else None
-    spot = rules.site_spot(sample.spots) if sample is not None else None
-    doubtful = Doubt.ANYTHING if sample is None or spot is None else doubts(sample, spot)
-    return Finding(cause(slow), sample, spot, doubtful)
+    best = best_sample(slow, known) if not slow.parts else None
+    if best is None:
+        return Finding(cause(slow), None, None, None, Doubt.ANYTHING)
+    sample, stack = best
+    spot = stack.spot(sample.spots)
+    doubtful = Doubt.ANYTHING if spot is None else stack.doubt(sample, spot)
+    return Finding(cause(slow), sample, stack, spot, doubtful)
 
 
 def endpoint_code(endpoint: Any) -> CodeType | None:
@@ -181,17 +195,20 @@ def endpoint_code(endpoint: Any) -> CodeType | None:
     return code
 
 
-def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
+def best_sample(slow: Slow, known: KnownStacks) -> tuple[Sample, KnownStack] | None:
     """Return the first stack sample of the place that held the loop longest, as far as is seen."""
     seconds: defaultdict[Any, float] = defaultdict(float)
-    first: dict[Any, Sample] = {}
+    first: dict[Any, tuple[Sample, KnownStack]] = {}
+    spots: tuple[Spot, ...] = ()
     for sample, span in spans(slow):
-        spot = rules.site_spot(sample.spots)
-        where = (spot.code, spot.line) if spot is not None else None
+        if sample.spots is not spots:
+            spots, stack = sample.spots, known.of(sample.spots)
+        sample.imports = stack.imports
+        spot = stack.spot(spots)
+        where = (id(spot.code), spot.line) if spot is not None else None
         seconds[where] += span
-        known = first.setdefault(where, sample)
-        if known.late and not sample.late:
-            first[where] = sample
+        if first.setdefault(where, (sample, stack))[0].late and not sample.late:
+            first[where] = sample, stack
     return first[max(seconds, key=lambda where: seconds[where])] if seconds else None
 
 
@@ -237,45 +254,27 @@ def innocent(slow: Slow) -> bool:
     return usage.cpu < slow.threshold and (rest < slow.threshold or not parked(slow))
 
 
-def doubts(sample: Sample, spot: Spot) -> Doubt:
-    """Return what else than the call at `spot` a stack sample may be evidence of: asked in order.
-
-    Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
-    the stack sample shows that very look, and `spot` is who called; or plumbing, to which own code
-    has just returned.
-    """
-    if not sample.late or sample.sure:  # seen where it was
-        return Doubt.NOTHING
-    innermost = sample.spots[0]
-    entered = at_entry(innermost)
-    caller = sample.spots[1] if entered and innermost is not spot else None
-    if entered and (innermost is spot or caller is spot):  # slow before `spot` began, or called
-        return Doubt.ANYTHING
-    if innermost is spot:  # as its instructions say
-        return doubt(spot)
-    if not entered and is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING:
-        return Doubt.ANYTHING  # own code has just returned to it
-    return Doubt.NOTHING  # below `spot`
-
-
 def contributor(part: Part, rules: SiteRules) -> Contributor:
     """Return a part of a tick by its own name; a server's task is known by the endpoint."""
-    name = part.coroutine or NONE
-    if part.endpoint is not None and (name == NONE or rules.is_plumbing_name(name)):
-        name = callable_name(part.endpoint)
-    return Contributor(coroutine=name, count=part.count, seconds=part.seconds)
+    whose = part.coroutine or NONE
+    if part.endpoint is not None and (whose == NONE or rules.is_plumbing_name(whose)):
+        whose = callable_name(part.endpoint)
+    return Contributor(coroutine=whose, count=part.count, seconds=part.seconds)
 
 
 def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
     """Return the threads that had the GIL: as seen from outside, else those that used the CPU."""
     if (seen := gil_thief(slow)) is not None:
-        return (GilHolder(thread=seen.name, site=thread_site(spots(seen.frames), rules)),)
+        site = thread_site(spots(seen.frames), rules)
+        return (safe_holder(GilHolder(thread=seen.name, site=site)),)
     pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
     return tuple(
-        GilHolder(
-            thread=p.name,
-            site=thread_site(p.spots, rules),
-            cpu_seconds=min(p.cpu, slow.duration),
+        safe_holder(
+            GilHolder(
+                thread=p.name,
+                site=thread_site(p.spots, rules),
+                cpu_seconds=min(p.cpu, slow.duration),
+            )
         )
         for p in pictures
     )

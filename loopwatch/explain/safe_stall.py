@@ -1,4 +1,4 @@
-"""A stall whose names come from code that may be hostile, made safe as it is made.
+"""The parts of a stall whose names come from code that may be hostile, made safe as it is made.
 
 Names are labels too, so they are the same in both. What is only shown (a file's path, source text,
 a thread's name) is kept as it is, but can always be encoded; whoever shows it escapes the rest.
@@ -8,23 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
+from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site
 from loopwatch.core.safe_text import encodable, label
-
-
-def safe_stall(stall: Stall) -> Stall:
-    """Return a stall with the same numbers, and names that can be counted and encoded."""
-    return replace(
-        stall,
-        route=known(stall.route),
-        method=known(stall.method),
-        coroutine=known(stall.coroutine),
-        site=safe_site(stall.site),
-        stack=tuple(map(safe_frame, stall.stack)),
-        thread=encodable(stall.thread),
-        contributors=tuple(map(safe_contributor, stall.contributors)),
-        gil_holders=tuple(map(safe_holder, stall.gil_holders)),
-    )
 
 
 def known(name: str | None) -> str | None:

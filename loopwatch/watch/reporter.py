@@ -26,6 +26,7 @@ from loopwatch.core.request import unix_time
 from loopwatch.core.safe_text import encodable
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
+from loopwatch.explain.known_stacks import KnownStacks
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.explain.unexplained import unexplained
 from loopwatch.exporters.exporter import Changed
@@ -74,6 +75,7 @@ class Reporter:
         self._write, self._loops = write, loops
         self.delivery = Delivery(instruments, self._prepare)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
+        self._known = KnownStacks(rules)
         self.lines = LineTraces(rules.is_own_code)
         self.in_progress = InProgress(self._provisional)
         self.budget, self.elsewhere = CpuBudget(), Elsewhere()
@@ -143,7 +145,7 @@ class Reporter:
         return any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow)
 
     def _explanation(self, slow: Slow) -> Explanation:
-        return explain(slow, clock(), self._rules)
+        return explain(slow, clock(), self._known)
 
     def _unexplained(self, slow: Slow) -> Explanation:
         return Explanation(unexplained(slow), False, ())
@@ -172,7 +174,7 @@ class Reporter:
         if stall.advice:
             return stall
         try:
-            advice = self._adviser.advise(stall, explanation.gil_released)
+            advice = self._adviser.advise(stall, explanation.gil_released, explanation.stack)
             return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")

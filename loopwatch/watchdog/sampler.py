@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.cpu_budget import CpuBudget
-from loopwatch.core.evidence import Sample
+from loopwatch.core.evidence import Sample, Spot
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.loop.loop_state import clock
@@ -21,6 +21,7 @@ from loopwatch.watchdog.stack_sample import running_owner, sample_stack
 EARLY = 0.5  # of the threshold at which the first stack sample is due
 PERIOD = 0.8  # of the threshold between two wakes, so that a step between them is seen in time
 GROWTH = 1.5
+Spots = tuple[Spot, ...]
 SHORTEST = 0.002  # s between two wakes, at least
 LIVELY = 1.2  # s for which a loop that was held is looked at each period
 KNOWN = (
@@ -107,7 +108,7 @@ class Sampler:
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
         """Take a stack sample of a step; keep it if the step is the same afterwards."""
         probe, state = self.probe, self.probe.state
-        spots = sample_stack(state.thread_id, probe.floor)
+        spots = self._shared(sample_stack(state.thread_id, probe.floor))
         context, coroutine = running_owner(state)
         if not late and self.clocks.others_at_work():
             self._look_around(threads)
@@ -117,6 +118,12 @@ class Sampler:
             return
         self._sample = Sample(at, late, spots, cpu, context, coroutine)
         state.samples.append(self._sample)
+
+    def _shared(self, spots: Spots) -> Spots:
+        """Return the stack of the sample before if this one is equal: it need not be read twice."""
+        samples = self.probe.state.samples
+        before = samples[-1].spots if samples else ()
+        return before if spots == before else spots
 
     @guarded
     def look(

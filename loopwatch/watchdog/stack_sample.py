@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Container
+from collections.abc import Iterable
 from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
@@ -25,13 +25,17 @@ WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
 DEPTH = 128  # frames kept, innermost first
 
 
-def sample_stack(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
-    """Return a thread's stack, innermost first, down to the first frame of code in `floor`."""
+def sample_stack(thread_id: int, floor: Iterable[CodeType] = ()) -> tuple[Spot, ...]:
+    """Return a thread's stack, innermost first, down to the first frame of code in `floor`.
+
+    Code is compared by identity: its hash would go over all its instructions.
+    """
+    ends = {id(code) for code in floor}
     frame: FrameType | None = sys._current_frames().get(thread_id)
     spots: list[Spot] = []
     while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
         frame = frame.f_back
-    while frame is not None and len(spots) < DEPTH and frame.f_code not in floor:
+    while frame is not None and len(spots) < DEPTH and id(frame.f_code) not in ends:
         spots.append(spot(frame))
         frame = frame.f_back
     return tuple(spots)
