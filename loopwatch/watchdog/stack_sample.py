@@ -1,7 +1,7 @@
 """A stack sample of the loop thread, taken from another thread while a step is running.
 
-`sys._current_frames()` needs the GIL, so no thread moves meanwhile (on 3.11 only within `STILL`,
-which the caller must enter). Frames are released at once, since they would keep the app's locals
+Reading a frame needs the GIL, so no thread moves meanwhile (on 3.11 only within `STILL`, which the
+caller must enter). Frames are released at once, since they would keep the app's locals
 alive. Only numbers and code objects are kept.
 """
 
@@ -22,6 +22,7 @@ from loopwatch.loop.loop_state import LoopState
 
 # These run within the code that they trace.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
+ONE_FRAME = getattr(speedups, "running_frame", None)
 DEPTH = 128  # frames kept, innermost first
 
 
@@ -31,7 +32,7 @@ def sample_stack(thread_id: int, floor: Iterable[CodeType] = ()) -> tuple[Spot, 
     Code is compared by identity: its hash would go over all its instructions.
     """
     ends = {id(code) for code in floor}
-    frame: FrameType | None = sys._current_frames().get(thread_id)
+    frame = running_frame(thread_id)
     spots: list[Spot] = []
     while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
         frame = frame.f_back
@@ -39,6 +40,14 @@ def sample_stack(thread_id: int, floor: Iterable[CodeType] = ()) -> tuple[Spot, 
         spots.append(spot(frame))
         frame = frame.f_back
     return tuple(spots)
+
+
+def running_frame(thread_id: int) -> FrameType | None:
+    """Return the innermost frame of a thread."""
+    if ONE_FRAME is not None:
+        frame: FrameType | None = ONE_FRAME(thread_id)
+        return frame
+    return sys._current_frames().get(thread_id)
 
 
 def spot(frame: FrameType) -> Spot:

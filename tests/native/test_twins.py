@@ -117,6 +117,7 @@ FUNCTIONS = {  # with a twin of the same name
 FUNCTIONS_ALONE = {
     "clock": "time.perf_counter",
     "running_context": "what the watchdog cannot see otherwise",
+    "running_frame": "one thread's frame; otherwise the watchdog asks for those of all threads",
     "set_clock_step": "for counting instructions",
     "wire_ledger": "the wiring",
     "wire_middleware": "the wiring",
