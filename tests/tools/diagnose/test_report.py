@@ -97,3 +97,9 @@ def test_notes_say_what_is_missing() -> None:
     assert (old.target.attached, old.target.python) == (False, None)
     ended = report(measurement(ended="exit code 3"))
     assert ended.notes == ("The app ended during the measurement: exit code 3",)
+
+
+def test_stalls_that_were_not_explained_are_noted_not_lost() -> None:
+    made = report(measurement(change=snapshot(dropped={"budget": 7}), tails=tails(0)))
+    assert made.dropped == {}
+    assert "7 stalls were timed but not explained" in made.notes[0]
