@@ -92,8 +92,12 @@ class Load:
     def _send(self) -> None:
         connection, due = self.free.popleft(), self.due.popleft()
         self.lateness.append(clock() - max(due, self.freed))
-        ask(connection, "/")
+        ask(connection, self._path())
         self.asked[connection] = Asked(due)
+
+    def _path(self) -> str:
+        """Return what is asked for next."""
+        return "/"
 
 
 @dataclass(frozen=True)

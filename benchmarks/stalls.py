@@ -32,6 +32,7 @@ from table import markdown
 
 from loopwatch import Watch
 from loopwatch.core.evidence import Sample, Slow, Usage
+from loopwatch.core.stack import Stack
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watchdog.stack_sample import sample_stack
@@ -40,7 +41,7 @@ DEPTH = 64  # frames
 LINES = 10  # of each function: a module has 640
 LOOPS = ("asyncio", "uvloop")
 OWN = ("loopwatch-watchdog", "loopwatch-delivery")
-KNOWN = 0.15  # of a new stack's cost, at most, to explain a known one
+KNOWN = 0.35  # of a new stack's cost, at most, to explain a known one
 SHARE = 0.05  # of a core: the default budget
 SAVED = 2.0  # s of it that are saved up as a storm begins
 TOLERANCE = 0.03  # CPU s: what is under way as a storm ends
@@ -137,7 +138,7 @@ def evidence(block: Block) -> Slow:
     thread = threading.Thread(target=block, args=(over,))
     thread.start()
     time.sleep(0.002)
-    at, spots = clock(), sample_stack(thread.ident or 0)
+    at, spots = clock(), Stack(sample_stack(thread.ident or 0))
     over.set()
     thread.join()
     samples = [Sample(at + after, False, spots, 0.0, parked=True) for after in (0.05, 0.075, 0.11)]

@@ -15,17 +15,20 @@ TARGET = Path(__file__).with_name("floors.svg")
 WIDTH, STEP = 1040, 96  # px: of the picture, and from one floor to the next
 BOX, TALL = 170, 46  # px: a box
 COLUMNS = {  # the rooms by the middle of their boxes, px
-    125: ("loop", "watchdog"),
+    125: ("loop", "watchdog", "frameworks"),
     250: ("records",),
     375: ("ledger",),
-    500: ("_speedups", "core", "watch", "web", "web.page", "__init__"),
+    500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
     625: ("explain",),
     750: ("tools.diagnose", "tools.cli", "__main__"),
     875: ("exporters",),
     935: ("tools.grafana",),
 }
 MIDDLE = {name: middle for middle, names in COLUMNS.items() for name in names}
-COLOURS = ("#d9dee8", "#dbe9f6", "#d8efe2", "#fbe8d3", "#f3dcec", "#e6e0f5", "#f5f0d0", "#e8e8e8")
+COLOURS = (
+    *("#d9dee8", "#dbe9f6", "#dff1f1", "#d8efe2", "#fbe8d3"),
+    *("#f3dcec", "#e6e0f5", "#f5f0d0", "#e8e8e8"),
+)
 HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {{height}}" role="img">
 <title>The rooms of loopwatch by floor; an arrow leads from a room to one that it imports</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"

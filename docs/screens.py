@@ -19,7 +19,8 @@ from loopwatch.tools.cli.readings import reading
 from loopwatch.tools.cli.remote import Remote
 from loopwatch.tools.cli.screen import View, drawn
 from loopwatch.tools.cli.terminal import Console
-from tests.serving import free_port, wait_for
+from tests.ports import free_port
+from tests.serving import wait_for
 from tests.web.page.browser import Tab, browser
 
 HERE = Path(__file__).parent

@@ -64,15 +64,23 @@ def serve(
     app: str, loop: str, *, package: str = "tests.apps", **environment: str
 ) -> Iterator[Server]:
     """Serve `<package>.<app>` with uvicorn on `loop`, and end it afterwards."""
-    port, door = free_port(), free_port()
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{package}.{app}", "--host", HOST]
     options = ["--port", str(port), "--loop", loop, "--log-level", "warning"]
+    with launch([*command, *options], port, **environment) as server:
+        yield server
+
+
+@contextmanager
+def launch(command: list[str], port: int, **environment: str) -> Iterator[Server]:
+    """Run a command that serves at a port, and end it afterwards."""
+    door = free_port()
     with (
         tempfile.TemporaryFile("w+") as output,
         httpx.Client(trust_env=False, timeout=PATIENCE) as client,
     ):
         process = subprocess.Popen(
-            [*command, *options],
+            command,
             cwd=CHECKOUT,
             env=clean_environment() | {"DOOR": str(door), "PYTHONHASHSEED": "0"} | environment,
             stdout=output,

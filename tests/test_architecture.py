@@ -21,11 +21,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("_speedups",),
     ("core",),
+    ("routing",),
     ("loop", "ledger", "explain", "exporters"),
     ("watchdog",),
     ("watch",),
     ("web",),
-    ("web.page", "tools.diagnose", "tools.grafana"),
+    ("frameworks", "web.page", "tools.diagnose", "tools.grafana"),
     ("tools.cli",),
     ("__init__", "__main__", "records"),
 )
@@ -33,6 +34,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HALLS = ("web", "tools")  # a package within one of them is a room
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra
+    "frameworks.grpc": "grpc",
     "tools.cli.serving": "uvicorn",
     "tools.cli.terminal": "rich",
     "tools.diagnose.client": "aiohttp",

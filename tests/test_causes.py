@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from .calm import begin_again
+from .calm import begin_again, too_busy
 from .conftest import run_to_its_end
 
 TRIES = 5
-COMPETING = ("hogs", "keeper")  # scenarios of threads that want the GIL
+ROUNDS = 12  # of a scenario in which threads compete for the GIL, in one process
+RATE = 0.7  # of the calm ones that are named at least; seen: 19 of 20
 GROUPS = Path("/sys/fs/cgroup")
 
 pytestmark = [
@@ -25,24 +26,46 @@ pytestmark = [
 
 
 def stalls_of(loop: str, scenario: str, *before: str) -> list[dict[str, Any]]:
-    command = [*before, sys.executable, "-m", "tests.apps.causes", loop, scenario]
-    stalls: list[dict[str, Any]] = json.loads(run_to_its_end(command, 90).stdout)["stalls"]
+    (stalls,) = rounds_of(loop, scenario, before=before)
     return stalls
+
+
+def rounds_of(
+    loop: str, *scenarios: str, before: tuple[str, ...] = ()
+) -> list[list[dict[str, Any]]]:
+    command = [*before, sys.executable, "-m", "tests.apps.causes", loop, *scenarios]
+    lines = run_to_its_end(command, 90).stdout.splitlines()
+    return [json.loads(line)["stalls"] for line in lines]
+
+
+def calm(stall: dict[str, Any]) -> bool:
+    return bool(stall["run_queue_seconds"] < 0.2 * stall["duration"])
+
+
+def competing(loop: str, scenario: str) -> list[dict[str, Any]]:
+    """Return the last stall of each calm round.
+
+    Of threads that compete for the GIL the watchdog is one. Now and then it gets it when all is
+    over: then no thread is named.
+    """
+    for left in reversed(range(TRIES)):
+        rounds = [stalls[-1] for stalls in rounds_of(loop, *[scenario] * ROUNDS) if stalls]
+        if len(found := [stall for stall in rounds if calm(stall)]) >= ROUNDS / 2:
+            break
+        if not left:
+            too_busy(f"{scenario}: fewer than half of the rounds were calm")
+        begin_again(f"{scenario} on {loop}: the loop had to wait for a CPU")
+    return found
 
 
 @functools.cache
 def calm_stalls(loop: str, scenario: str) -> list[dict[str, Any]]:
-    """Return the stalls of a scenario in which the loop did not have to queue for a CPU.
-
-    Of threads that compete for the GIL the watchdog is one: about one time in ten it gets it when
-    all is over, and then nobody is named.
-    """
+    """Return the stalls of a scenario in which the loop did not have to queue for a CPU."""
     for left in reversed(range(TRIES)):
         stalls = stalls_of(loop, scenario)
-        calm = stalls and all(s["run_queue_seconds"] < 0.2 * s["duration"] for s in stalls)
-        if calm and (scenario not in COMPETING or stalls[-1]["gil_holders"]):
+        if stalls and all(map(calm, stalls)):
             break
-        if left and not calm:
+        if left:
             begin_again(f"{scenario} on {loop} had to wait for a CPU, or went unseen")
     return stalls
 
@@ -52,19 +75,25 @@ def causes(stalls: list[dict[str, Any]]) -> list[str]:
 
 
 def test_busy_threads_are_named_with_their_line(loop: str) -> None:
-    stall = calm_stalls(loop, "hogs")[-1]
-    assert stall["cause"] == "gil_contention", stall
-    assert {h["thread"] for h in stall["gil_holders"]} == {"hog"}
-    assert stall["site"]["function"].endswith(".spin_for_ever")
-    assert stall["site"]["line"] > 0
+    stalls = competing(loop, "hogs")
+    named = [stall for stall in stalls if stall["gil_holders"]]
+    assert set(causes(named)) == {"gil_contention"}
+    assert len(named) >= RATE * len(stalls)
+    for stall in named:
+        assert {h["thread"] for h in stall["gil_holders"]} == {"hog"}
+        assert stall["site"]["function"].endswith(".spin_for_ever")
+        assert stall["site"]["line"] > 0
 
 
 def test_a_thread_in_c_code_holds_a_loop_that_would_leave_its_poll(loop: str) -> None:
-    stall = calm_stalls(loop, "keeper")[-1]
-    assert stall["cause"] == "gil_contention", stall
-    assert [h["thread"] for h in stall["gil_holders"]] == ["keeper"]
-    assert stall["site"]["function"].endswith(".backtrack")
-    assert "re.match" in stall["site"]["code"]
+    stalls = competing(loop, "keeper")
+    named = [stall for stall in stalls if stall["gil_holders"]]
+    assert set(causes(named)) == {"gil_contention"}
+    assert len(named) >= RATE * len(stalls)
+    for stall in named:
+        assert [h["thread"] for h in stall["gil_holders"]] == ["keeper"]
+        assert stall["site"]["function"].endswith(".backtrack")
+        assert "re.match" in stall["site"]["code"]
 
 
 def test_a_collection_over_many_objects_is_told_from_the_code_it_interrupts(loop: str) -> None:

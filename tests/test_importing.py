@@ -18,6 +18,7 @@ ALLOWED = {  # of others, beyond what those load
 LEFT_OUT = (  # and whatever is in them
     "loopwatch.__main__",
     "loopwatch.core.tails",
+    "loopwatch.frameworks",
     "loopwatch.records",
     "loopwatch.tools",
     "loopwatch.watchdog.keep_alive",

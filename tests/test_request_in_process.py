@@ -12,6 +12,50 @@ from .asgi import Receive, Send, answer, visit
 from .conftest import MakeWatch, run_on
 
 
+def held(seconds: float = 0.3) -> None:
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_who_made_a_request_in_process_is_not_that_request_afterwards(
+    loop: str, make_watch: MakeWatch, compiled: bool
+) -> None:
+    """A test, or a lifespan that warms its app: what it does next, and its new tasks, are its own.
+    A task that the request itself has left behind keeps the route."""
+    watch = make_watch()
+    left: list[asyncio.Task[None]] = []
+
+    async def behind() -> None:
+        await asyncio.sleep(0.05)
+        held()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        scope["path_template"] = "/quick"
+        if not left:
+            left.append(asyncio.create_task(behind()))
+        await asyncio.sleep(0)
+        await answer(send)
+
+    middleware = LoopWatchMiddleware(app, watch=watch)
+    called = middleware if compiled else middleware.serve
+
+    async def later() -> None:
+        held()
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0)
+        for _ in range(2):  # the second one takes the fast way
+            await visit(called, "/quick")
+        held()
+        await left[0]
+        await asyncio.create_task(later())
+
+    run_on(loop, main())
+    assert sorted(str(stall.route) for stall in watch.stalls) == ["/quick", "None", "None"]
+    assert {stall.site.function for stall in watch.stalls} == {f"{__name__}.held"}
+
+
 def test_a_request_made_in_process_takes_as_long_as_it_takes(
     loop: str, make_watch: MakeWatch
 ) -> None:

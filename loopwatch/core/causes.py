@@ -41,7 +41,8 @@ class CauseRow:
     advice: str  # for one stall of which no better is known; a table with gaps to fill
     advice_if: Mapping[str, str] = field(default_factory=dict)  # the same, in a circumstance
     sentence: str = HELD  # in the log
-    sentence_if: str = ""  # only of a stall with this: threads, no_line; else as `HELD`
+    sentence_if: str = ""  # only of a stall with this: threads, no_line; else `sentence_else`
+    sentence_else: str = HELD
 
 
 ROWS = (
@@ -67,6 +68,9 @@ ROWS = (
         "the CPU keeps the GIL.",
         advice_if={
             "GIL let go": f"Use {THREAD}: this C code lets the GIL go, so a thread does help.",
+            "seen too seldom": "Do less of it at a time, or in another process: "
+            f"{PROCESS}. Whether a thread would do is not known: it would for C code that lets the "
+            "GIL go.",
         },
     ),
     CauseRow(
@@ -104,7 +108,8 @@ ROWS = (
         evidence="the collector's own callbacks",
         remedy="call `gc.freeze()` after the start; keep fewer long-lived objects",
         advice="Call gc.freeze() when the app has started, and raise gc.set_threshold(...): "
-        "collecting garbage among many objects stopped everything.",
+        "collecting garbage among many objects stopped everything. New objects set it off: make "
+        "fewer at a time.",
     ),
     CauseRow(
         name="import",
@@ -114,6 +119,10 @@ ROWS = (
         remedy="import at the start, not in the request",
         advice="Import {module} when the app starts, at the top of the module: the first import "
         "takes this long.",
+        advice_if={
+            "within a call": "Import {module} when the app starts, at the top of the module: "
+            "{call} imports it the first time that it is called.",
+        },
     ),
     CauseRow(
         name="starved",
@@ -133,17 +142,20 @@ ROWS = (
         },
         sentence="the loop had no CPU for much of {duration:.3f} s",
         sentence_if="no_line",
+        sentence_else=HELD + ": no CPU for {without_cpu:.3g} of {duration:.3g} s; {cpu:.3g} s of "
+        "it was `{call}`",
     ),
     CauseRow(
         name="many_callbacks",
         label="many callbacks",
-        meaning="ran many short callbacks in one tick; `contributors` names them, and there is no "
-        "site",
+        meaning="ran many short callbacks in one tick; `contributors` names them, and the first of "
+        "them is the site",
         evidence="no single step of a slow tick was slow",
         remedy="start fewer tasks at once; `contributors` of the stall names them",
         advice="Start less at once (asyncio.Semaphore, batches, await asyncio.sleep(0) between "
         "them): most of it was {contributors}.",
-        sentence="many callbacks in one tick held the loop {duration:.3f} s: {contributors}",
+        sentence="many callbacks in one tick held the loop {duration:.3f} s{whose}{where}: "
+        "{contributors}",
     ),
     CauseRow(
         name="unknown",

@@ -24,8 +24,11 @@ class ThreadPicture(NamedTuple):
     """Another thread that used the CPU during the stall."""
 
     name: str
-    cpu: float  # s, since the watchdog last read the threads' times
+    cpu: float  # s, during the stall or a little longer
     spots: tuple[Spot, ...]  # innermost first
+    function: str | None = None  # that a pool's thread was given, or a thread's target
+    request: Request | None = None  # in whose context it works
+    asker: tuple[Spot, ...] = ()  # of the coroutine that waits for it, innermost first
 
 
 class OutsideFrame(NamedTuple):
@@ -63,7 +66,6 @@ class Sample:
     coroutine: str | None = None  # the running task's own
     threads: tuple[ThreadPicture, ...] = ()  # other threads, if they were busy; most CPU first
     sure: bool = False  # late, but the place is certain
-    imports: bool | None = None  # it shows an import; None: nobody has looked
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
 
 
@@ -94,6 +96,8 @@ class Part:
     endpoint: Any  # of the request that owned them
     count: int | None
     seconds: float
+    code: CodeType | None = None
+    request: Request | None = None  # the first that owned one of them
 
 
 @dataclass(slots=True)

@@ -24,8 +24,8 @@ class Hold:
     """One time that the loop was held for the threshold or more. Times are clock, s."""
 
     __slots__ = (
-        *("beyond", "beyond_lost", "context", "ended", "link", "lost", "owner", "stall", "started"),
-        *("settled", "victims", "waits"),
+        *("beyond", "beyond_lost", "cleared", "context", "ended", "link", "lost", "owner"),
+        *("settled", "stall", "started", "victims", "waits"),
     )
 
     def __init__(
@@ -37,6 +37,7 @@ class Hold:
         context: Context | None = None,
     ) -> None:
         self.started, self.ended, self.owner = started, ended, owner
+        self.cleared = ended  # when a slow tick after it had worked off who waited for it
         self.settled = settled  # returns whether all its victims should be known by now
         self.context = context  # a copy of the culprit's
         self.waits: deque[Wait] = deque()  # not counted by route yet

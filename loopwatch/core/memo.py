@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from types import CodeType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple
 from weakref import ref
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Given = TypeVarTuple("Given")
 
 
 class Memo(Generic[Key, Value]):
@@ -39,17 +40,19 @@ class Memo(Generic[Key, Value]):
         return len(self._new) + len(self._old)
 
 
-class CodeMemo(Generic[Value]):
-    """What `make` returns for a code object, while that lives; keeps none alive."""
+class CodeMemo(Generic[*Given, Value]):
+    """What `make` returns for a code object and what else it is given, while the code lives; keeps
+    none alive."""
 
-    def __init__(self, make: Callable[[CodeType], Value], most: int) -> None:
+    def __init__(self, make: Callable[[CodeType, *Given], Value], most: int) -> None:
         self._make = make
-        self._memo: Memo[int, tuple[ref[CodeType], Value]] = Memo(most)
+        self._memo: Memo[tuple[object, ...], tuple[ref[CodeType], Value]] = Memo(most)
 
-    def __call__(self, code: CodeType) -> Value:
-        known = self._memo.get(id(code))
+    def __call__(self, code: CodeType, *given: *Given) -> Value:
+        key = id(code), *given
+        known = self._memo.get(key)
         if known is not None and known[0]() is code:
             return known[1]
-        value = self._make(code)
-        self._memo.put(id(code), (ref(code), value))
+        value = self._make(code, *given)
+        self._memo.put(key, (ref(code), value))
         return value

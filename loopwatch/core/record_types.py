@@ -11,7 +11,7 @@ from loopwatch.core.histogram import Histogram
 from loopwatch.core.plain import BULKY, plain
 from loopwatch.core.recent import Recent, RecentRequest, WhatIf
 
-NONE = "_NONE"  # the label of what has no name: a step outside any request, an unseen stall
+NONE = "_NONE"  # the label of what has no name: a request without a route, a step without a request
 OTHER = "_OTHER"  # the label of everything that came after a bound was reached
 
 
@@ -51,6 +51,7 @@ class GilHolder:
     thread: str
     site: Site
     cpu_seconds: float | None = None  # during the stall, or a little longer; None: not known
+    function: str | None = None  # what the thread was given to run, as `module.qualname`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +61,11 @@ class Stall:
     started_at: float  # Unix time, s
     duration: float  # s
     cause: Cause = "unknown"
-    route: str | None = None  # the template; None outside any request
-    method: str | None = None  # of the request; WEBSOCKET for a websocket
+    route: str | None = None  # the template; None: not known, or no request
+    method: str | None = None  # of the request; WEBSOCKET; None outside any request
     coroutine: str | None = None  # the endpoint in a request, else the task's coroutine
     site: Site = field(default_factory=lambda: Site(NONE, exact=False))
+    phase: str = ""  # what the framework did then, in words: validation, encoding; "": neither
     stack: tuple[Frame, ...] = ()  # outermost first; empty if no stack sample was taken in time
     thread: str = ""  # the loop's thread
     cpu_seconds: float | None = None  # of the loop's thread; None, here and below: not known

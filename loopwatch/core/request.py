@@ -76,6 +76,9 @@ if TYPE_CHECKING or speedups is None:
         charged_stalled: float = seldom("charged_stalled", 0.0)  # s
         span: tuple[str, str] | None = seldom("span", None)  # ids of trace and span, if it was slow
         waits: list[Any] | None = seldom("waits", None)  # for holds, see `holds`
+        routed: Any = seldom(
+            "routed", None
+        )  # what routers said, see `routing.hooks`; until it ends
 
         def add_long_step(self, took: float) -> bool:
             """Keep a long step (s); return whether its row should take them, being many."""

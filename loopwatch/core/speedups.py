@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 5
+ABI = 7
 
 
 def load() -> ModuleType | None:

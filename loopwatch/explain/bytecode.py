@@ -37,7 +37,9 @@ LINEAR = (
     "<<=",
     ">>=",
     "/=",
+    "[]",  # since 3.14
 )
+CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT")
 POWERS = frozenset(("**", "**="))
 OPERATORS = ("COMPARE_OP", "CONTAINS_OP", "FOR_ITER", "LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE")
 QUICK = ("_INT", "_FLOAT", "_STR", "_DICT", "_SET", "_RANGE", "_LIST", "_TUPLE", "_GEN")
@@ -116,7 +118,7 @@ def may_be_slow(*instructions: Instruction) -> bool:
     *before, last = instructions
     if not last.name.startswith("BINARY_OP"):
         return last.name.startswith(OPERATORS) and not last.name.endswith(QUICK)
-    constant = any("LOAD_CONST" in i.name for i in before)
+    constant = any(name in i.name for i in before for name in CONSTANTS)
     return last.argument in POWERS or not (last.argument in LINEAR or constant)
 
 
@@ -135,12 +137,17 @@ def is_call(name: str) -> bool:
     return name.startswith(("CALL", "PRECALL")) and not name.startswith("CALL_INTRINSIC")
 
 
-def listed(code: CodeType) -> tuple[Instruction, ...]:
+def listing(code: CodeType) -> tuple[Instruction, ...]:
     """Return the instructions of a code object, as they are specialised now.
 
     While its lines are watched `dis` may meet an instruction half changed, and take its argument
     for another's; then they are listed as they were compiled.
     """
+    return listed(code, getattr(code, "_co_code_adaptive", b""))
+
+
+def list_instructions(code: CodeType, adaptive: bytes) -> tuple[Instruction, ...]:
+    """Return the listing of a code object whose instructions are `adaptive` now: they change."""
     try:
         return instructions(code, adaptive=True)
     except (IndexError, KeyError, ValueError):
@@ -157,4 +164,4 @@ def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
     )
 
 
-listing = CodeMemo(listed, LISTINGS)
+listed = CodeMemo(list_instructions, LISTINGS)

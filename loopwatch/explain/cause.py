@@ -12,12 +12,16 @@ watchdog: it could not look before the call was over.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.evidence import Sample, Slow, Usage
+from loopwatch.core.evidence import Sample, Slow, Spot, Usage
+from loopwatch.core.stack import of_stack
+from loopwatch.explain.sample_choice import spans
 
 HALF = 0.5  # of the step: what a cause must account for
+SHORTEST = 1e-9  # s, so that nothing is half of nothing
 LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and
 # time without a CPU that is enough where nobody of the process had much of one
 IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
@@ -43,6 +47,15 @@ def rule(slow: Slow) -> Rule:
     return next(rule for rule in RULES if rule.holds(slow))
 
 
+def besides_starvation(slow: Slow) -> Cause:
+    """Return why a starved step would have been slow with a CPU as well."""
+    usage = slow.usage
+    rest = slow.duration - starvation(usage) if usage is not None else 0.0
+    least = max(usage.cpu, rest) if usage is not None else slow.duration
+    shorter = replace(slow, duration=max(least, SHORTEST))
+    return next(r.cause for r in RULES if r.cause != "starved" and r.holds(shorter))
+
+
 def read(test: Callable[[Slow, Usage], bool]) -> Test:
     """Return a test that holds for no step whose clocks were not read."""
     return lambda slow: slow.usage is not None and test(slow, slow.usage)
@@ -57,7 +70,16 @@ def starvation(usage: Usage) -> float:
 
 
 def starved(slow: Slow, usage: Usage) -> bool:
-    return starvation(usage) >= HALF * slow.duration and not waiting_all_along(slow, usage)
+    if waiting_all_along(slow, usage) or kept_waiting(slow, usage):
+        return False
+    return starvation(usage) >= HALF * slow.duration
+
+
+def kept_waiting(slow: Slow, usage: Usage) -> bool:
+    """Return whether a thread asked for the GIL again and again, while another one, on the CPU for
+    long enough to be slow itself, had it: with a CPU of its own it would only have asked more."""
+    asked = (usage.gil_wait or 0.0) >= LITTLE * slow.duration and usage.cpu < LITTLE * slow.duration
+    return asked and usage.others >= max(slow.threshold, LITTLE * slow.duration)
 
 
 def tipped(slow: Slow, usage: Usage) -> bool:
@@ -108,6 +130,7 @@ def kept_gil(usage: Usage) -> bool:
 def waited_for_gil(slow: Slow, usage: Usage) -> bool:
     """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
     asked = usage.gil_wait is not None and usage.gil_wait >= HALF * slow.duration
+    asked = asked or kept_waiting(slow, usage)
     return asked and usage.others >= LITTLE * slow.duration and not parked(slow)
 
 
@@ -159,15 +182,16 @@ def tick(slow: Slow) -> bool:
 
 
 def importing(slow: Slow) -> bool:
-    """Return whether most stack samples show an import inside the step."""
-    shown = [imports(sample) for sample in timely(slow)]
-    return sum(shown) > len(shown) / 2
+    """Return whether stack samples show an import for most of the time that they stand for."""
+    counted = {id(sample) for sample in timely(slow)}
+    timed = [(sample, seconds) for sample, seconds in spans(slow) if id(sample) in counted]
+    shown = (seconds for sample, seconds in timed if in_import(sample.spots))
+    return sum(shown) > HALF * sum(seconds for _, seconds in timed)
 
 
-def imports(sample: Sample) -> bool:
-    if sample.imports is None:
-        sample.imports = any(s.code.co_filename in IMPORTING for s in sample.spots)
-    return sample.imports
+@of_stack
+def in_import(spots: tuple[Spot, ...]) -> bool:
+    return any(spot.code.co_filename in IMPORTING for spot in spots)
 
 
 def timely(slow: Slow) -> list[Sample]:
@@ -186,8 +210,7 @@ def parked(slow: Slow) -> bool:
 
 
 def in_one_place(slow: Slow) -> bool:
-    places = [s.spots[0] for s in timely(slow) if s.spots]
-    return len(places) > 0 and places.count(places[0]) == len(places) and len(timely(slow)) > 1
+    return len({s.spots[0] for s in timely(slow) if s.spots}) == 1 < len(timely(slow))
 
 
 # ---------------------------------------------------------------- the table

@@ -10,6 +10,8 @@ from loopwatch.core.record_types import Stall
 NAMED = 3  # contributors, or threads
 ENOUGH = 0.25  # of a stall's duration, to have starved it
 
+CALL = re.compile(r"(?:await )?([\w.]+)\(")
+
 BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
     f"{name}, {when}": advice
     for name, row in CAUSES.items()
@@ -17,19 +19,22 @@ BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
 }
 
 
-def by_cause(stall: Stall, gil_released: bool) -> str:
+def by_cause(stall: Stall, gil_released: bool | None) -> str:
     """Return the advice for a cause whose call nobody knows, or is innocent."""
     return BY_CAUSE[circumstance(stall, gil_released)].format(
         holder=" and ".join(f"{h.thread} ({h.site.function})" for h in stall.gil_holders[:NAMED]),
-        module=imported(stall),
+        module=imported(stall) if stall.cause == "import" else "",
+        call=found[1] if (found := CALL.match(stall.site.code)) else "the call",
         contributors=", ".join(c.coroutine for c in stall.contributors[:NAMED]) or "small ones",
     )
 
 
-def circumstance(stall: Stall, gil_released: bool) -> str:
+def circumstance(stall: Stall, gil_released: bool | None) -> str:
     """Return a cause, and what is known of it, as `BY_CAUSE` has them."""
-    if stall.cause == "cpu" and gil_released:
-        return "cpu, GIL let go"
+    if stall.cause == "cpu" and gil_released is not False:
+        return "cpu, GIL let go" if gil_released else "cpu, seen too seldom"
+    if stall.cause == "import" and not is_import(stall):
+        return "import, within a call"
     if stall.cause == "gil_contention" and not stall.gil_holders:
         return "gil_contention, holder unknown"
     if stall.cause == "starved":
@@ -39,6 +44,12 @@ def circumstance(stall: Stall, gil_released: bool) -> str:
         if waited >= ENOUGH * stall.duration:
             return "starved, run queue"
     return stall.cause
+
+
+def is_import(stall: Stall) -> bool:
+    """Return whether an import stands at the site, or nothing is known of what does."""
+    code = stall.site.code
+    return not code or code.startswith(("import ", "from ")) or "import" in code.partition("(")[0]
 
 
 def imported(stall: Stall) -> str:

@@ -12,51 +12,59 @@ none is named; where another thread is, that thread's.
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from dataclasses import replace
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.evidence import Part, Sample, Slow, Spot
-from loopwatch.core.names import callable_name, module_of
-from loopwatch.core.record_types import NONE, Contributor, GilHolder, Site, Stall
+from loopwatch.core.evidence import Sample, Slow, Spot
+from loopwatch.core.names import module_of
+from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
-from loopwatch.core.safe_text import encodable
-from loopwatch.explain.bytecode import Doubt, stands_on_call
-from loopwatch.explain.cause import HALF, cause, parked, starvation
-from loopwatch.explain.known_stacks import KnownStack, KnownStacks
-from loopwatch.explain.outside_stack import NO_INSTRUCTION, gil_thief, sightings, spots
-from loopwatch.explain.route import Place, place
-from loopwatch.explain.safe_stall import known as name
-from loopwatch.explain.safe_stall import safe_contributor, safe_holder, safe_site
-from loopwatch.explain.site import SiteRules, site, site_of_code
+from loopwatch.explain.bytecode import Doubt, at_entry, doubt
+from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
+from loopwatch.explain.contributors import contributors
+from loopwatch.explain.coroutine import holder
+from loopwatch.explain.gil_holders import gil_holders
+from loopwatch.explain.observation import Observation, observe
+from loopwatch.explain.outside_stack import NO_INSTRUCTION
+from loopwatch.explain.phase import NO_PHASE, Phase, phase
+from loopwatch.explain.safe_stall import safe_frames, safe_stall
+from loopwatch.explain.sample_choice import best_sample
+from loopwatch.explain.site import (
+    DEFAULT,
+    SiteRules,
+    endpoint_code,
+    is_plumbing,
+    site,
+    site_of_code,
+)
+from loopwatch.routing.route import Place, place
 
-NAMED = Doubt.NOTHING, Doubt.CALLEE  # with which the frame of a stack sample is named
-CONTRIBUTORS = 5  # of a tick of many callbacks that are told
+MANY: Cause = "many_callbacks"
 
 
 class Explanation(NamedTuple):
     """A stall, and what is not told but needed."""
 
     stall: Stall
-    gil_released: bool  # it was C code on the CPU that let the GIL go
+    observed: Observation  # what else the advice depends on
+    rest: Cause | None  # of a starved stall that was slow all the same: the cause of that
     suspects: tuple[CodeType, ...]  # whose lines are to be watched, so that the next time is exact
-    stack: KnownStack | None = None  # that of the stall
 
 
-def explain(slow: Slow, now: float, known: KnownStacks | None = None) -> Explanation:
-    """Explain a slow callback; `now` is of the clock its times are of. `known` has the rules, and
-    what was found out before."""
-    culprit = Culprit(slow, known or KnownStacks())
-    stall = culprit.stall(time.time() - (now - slow.started))
+def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
+    """Explain a slow callback; `now` is of the clock its times are of."""
+    culprit = Culprit(slow, rules)
+    stall = safe_stall(culprit.stall(time.time() - (now - slow.started)))
     suspects = () if stall.site.exact else tuple(culprit.suspects())
-    return Explanation(stall, culprit.gil_released(), suspects, culprit.stack)
+    guilty = stall.cause == "starved" and stall.site.function != NONE
+    rest = besides_starvation(slow) if guilty else None
+    return Explanation(stall, observe(slow, rest or culprit.cause, rules), rest, suspects)
 
 
 class Finding(NamedTuple):
@@ -64,84 +72,76 @@ class Finding(NamedTuple):
 
     cause: Cause
     sample: Sample | None  # the one that counts; None of a tick, and where nothing was seen
-    stack: KnownStack | None  # of that one
     spot: Spot | None  # the frame in it that is the site, if it is of any
+    phase: Phase  # of the framework's work on the request that it shows
     doubt: Doubt  # what else than the call there may have been slow
 
 
 class Culprit:
     """Who held the loop, once."""
 
-    def __init__(self, slow: Slow, known: KnownStacks) -> None:
-        self.slow, self.rules = slow, known.rules
-        self.cause, self.sample, self.stack, self.spot, self.doubt = find(slow, known)
-        self.request = owner(slow, self.sample) if not slow.parts else None
+    def __init__(self, slow: Slow, rules: SiteRules) -> None:
+        self.slow, self.rules = slow, rules
+        self.cause, self.sample, self.spot, self.phase, self.doubt = find(slow, rules)
+        self.holders, asker = (
+            gil_holders(slow, rules) if self.cause == "gil_contention" else ((), None)
+        )
+        self.request = asker or owner(slow, self.sample)
         self.place = place(self.request) if self.request is not None else Place()
-        self.holders = gil_holders(slow, known.rules) if self.cause == "gil_contention" else ()
 
     def stall(self, started_at: float) -> Stall:
         slow, sample, usage = self.slow, self.sample, self.slow.usage
-        stack, site = self.stack, self.site()
         span = span_context(slow, sample)
         return Stall(
             started_at=started_at,
             duration=slow.duration,
             cause=self.cause,
-            route=name(self.place.route),
-            method=name(self.place.method),
-            coroutine=name(self.coroutine()),
-            site=site,
-            stack=stack.frames if stack is not None else (),
-            advice=(stack.remedy(self.cause, site) if stack is not None else None) or "",
-            thread=encodable(slow.thread),
+            route=self.place.route,
+            method=self.place.method,
+            coroutine=self.coroutine(),
+            site=self.site(),
+            phase=self.phase.name,
+            stack=safe_frames(sample.spots) if sample is not None else (),
+            thread=slow.thread,
             cpu_seconds=usage.cpu if usage is not None else None,
             gc_seconds=usage.gc if usage is not None else 0.0,
             run_queue_seconds=usage.queued if usage is not None else None,
             throttled_seconds=usage.throttled if usage is not None else None,
-            contributors=self.contributors(),
+            contributors=contributors(slow.parts, self.rules) if self.cause == MANY else (),
             gil_holders=self.holders,
             trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
             span_id=trace.format_span_id(span.span_id) if span is not None else None,
             trace_sampled=span.trace_flags.sampled if span is not None else False,
         )
 
-    def contributors(self) -> tuple[Contributor, ...]:
-        """Return who took part in a tick of many callbacks, if it was their doing."""
-        if self.cause != "many_callbacks":
-            return ()
-        parts = (contributor(p, self.rules) for p in self.slow.parts[:CONTRIBUTORS])
-        return tuple(map(safe_contributor, parts))
-
     def coroutine(self) -> str | None:
-        """Return the endpoint while its request is in flight, else the task's own coroutine.
-
-        Where that is a server's or runner's, the outermost coroutine above it that is not.
-        """
-        slow, sample, request = self.slow, self.sample, self.request
+        request, slow = self.request, self.slow
         in_flight = request is not None and not (
-            has_ended(request) and request.ended < slow.started
+            request.scope is None and request.ended < slow.started
         )
-        if in_flight and self.place.endpoint is not None:
-            return callable_name(self.place.endpoint)
-        own = (sample.coroutine if sample is not None else None) or slow.coroutine
-        if own is not None and not self.rules.is_plumbing_name(own):
-            return own
-        return self.stack.outermost if self.stack is not None else None
+        endpoint = self.place.endpoint if in_flight else None
+        return holder(slow, self.sample, endpoint, self.rules)
 
     def site(self) -> Site:
         """Return the site, or the best that can be known of it."""
         slow, spot = self.slow, self.spot
         if self.cause == "gil_contention":
             return self.holders[0].site if self.holders else Site(NONE, exact=False)
-        if slow.parts or (self.cause == "starved" and innocent(slow)):
+        if self.cause == "starved" and innocent(slow):
             return Site(NONE, exact=False)
+        if slow.code is not None and slow.parts and self.rules.is_own_code(slow.code):
+            return site_of_code(slow.code, None)
         if slow.pinned is not None and self.doubt is not Doubt.NOTHING:
             code, line = slow.pinned
-            pinned = Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename))
-            return safe_site(site(pinned))
-        if self.stack is not None and spot is not None and self.doubt in NAMED:
-            return self.stack.site(spot, exact=self.doubt is Doubt.NOTHING)
-        return safe_site(self.owner_site())
+            return site(Spot(code, NO_INSTRUCTION, line, module_of(code.co_filename)))
+        owner = self.owner_site()
+        if spot is None and self.doubt is Doubt.NOTHING:  # of this function's body or answer
+            return replace(owner, exact=owner.function != NONE)
+        if spot is None or self.doubt not in (Doubt.NOTHING, Doubt.CALLEE):
+            return owner
+        if owner.function != NONE and not self.rules.is_own(spot):
+            return owner  # a library's line, in a step of own code that is not on the stack
+        return site(spot, exact=self.doubt is Doubt.NOTHING)
 
     def owner_site(self) -> Site:
         """Return the function whose step it was: the endpoint, the outermost of the user's own, or
@@ -156,7 +156,15 @@ class Culprit:
         code = self.slow.code
         if code is not None and self.rules.is_own_code(code):
             return site_of_code(code, None)
-        return Site(NONE, exact=False)
+        return self.library_site()
+
+    def library_site(self) -> Site:
+        """Return where a library was seen in time, on whose stack there is no own code at all."""
+        sample = self.sample
+        if sample is None or sample.late:
+            return Site(NONE, exact=False)
+        spot = next((s for s in sample.spots if not self.rules.is_plumbing(s)), None)
+        return Site(NONE, exact=False) if spot is None else site(spot, exact=False)
 
     def suspects(self) -> list[CodeType]:
         """Return the own code that may hold the operator which kept the GIL."""
@@ -168,80 +176,28 @@ class Culprit:
         codes = [s.code for s in own] + [endpoint_code(self.place.endpoint), self.slow.code]
         return [c for c in codes if c is not None and self.rules.is_own_code(c)]
 
-    def gil_released(self) -> bool:
-        """Return whether the watchdog, when it was due, found one C call on the CPU each time."""
-        if self.cause != "cpu":
-            return False
-        timely = [s.spots[0] for s in self.slow.samples if s.spots and not s.late]
-        one_call = len({(id(spot.code), spot.instruction) for spot in timely}) == 1 < len(timely)
-        return one_call and stands_on_call(timely[0])
 
-
-def find(slow: Slow, known: KnownStacks) -> Finding:
+def find(slow: Slow, rules: SiteRules) -> Finding:
     """Return what the evidence of a slow callback says. A tick of many has no sample."""
-    best = best_sample(slow, known) if not slow.parts else None
-    if best is None:
-        return Finding(cause(slow), None, None, None, Doubt.ANYTHING)
-    sample, stack = best
-    spot = stack.spot(sample.spots)
-    doubtful = Doubt.ANYTHING if spot is None else stack.doubt(sample, spot)
-    return Finding(cause(slow), sample, stack, spot, doubtful)
-
-
-def endpoint_code(endpoint: Any) -> CodeType | None:
-    if endpoint is None:
-        return None
-    code: CodeType | None = getattr(inspect.unwrap(endpoint), "__code__", None)
-    return code
-
-
-def best_sample(slow: Slow, known: KnownStacks) -> tuple[Sample, KnownStack] | None:
-    """Return the first stack sample of the place that held the loop longest, as far as is seen."""
-    seconds: defaultdict[Any, float] = defaultdict(float)
-    first: dict[Any, tuple[Sample, KnownStack]] = {}
-    spots: tuple[Spot, ...] = ()
-    for sample, span in spans(slow):
-        if sample.spots is not spots:
-            spots, stack = sample.spots, known.of(sample.spots)
-        sample.imports = stack.imports
-        spot = stack.spot(spots)
-        where = (id(spot.code), spot.line) if spot is not None else None
-        seconds[where] += span
-        if first.setdefault(where, (sample, stack))[0].late and not sample.late:
-            first[where] = sample, stack
-    return first[max(seconds, key=lambda where: seconds[where])] if seconds else None
-
-
-def spans(slow: Slow) -> Iterator[tuple[Sample, float]]:
-    """Return each stack sample with the time it stands for, s: up to the middle between two timely
-    ones; before a late one, all the time since the one before."""
-    samples = [s for s in slow.samples if s.spots]
-    if seen := sightings(slow):
-        samples = sorted([*seen, *(s for s in samples if not s.late)], key=lambda s: s.at)
-    begun = slow.started
-    for n, sample in enumerate(samples):
-        if n + 1 == len(samples):
-            end = slow.ended
-        elif samples[n + 1].late:
-            end = sample.at
-        else:
-            end = (sample.at + samples[n + 1].at) / 2
-        yield sample, end - begun
-        begun = end
+    sample = best_sample(slow, rules) if not slow.parts else None
+    spot = rules.site_spot(sample.spots) if sample is not None else None
+    shown = phase(sample.spots, rules) if sample is not None else NO_PHASE
+    place = spot or shown.spot
+    doubtful = Doubt.ANYTHING if sample is None or place is None else doubts(sample, place)
+    return Finding(cause(slow), sample, spot, shown, doubtful)
 
 
 def owner(slow: Slow, sample: Sample | None) -> Request | None:
-    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`."""
+    """Return the request whose step it was; a task it left behind keeps it for `AFTERLIFE`. Of who
+    called the app in process, and goes on, the context has None."""
     contexts = (sample.context if sample is not None else None, slow.context)
     seen, after = (c.get(REQUEST) if c is not None else None for c in contexts)
+    if seen is None and contexts[0] is not None and REQUEST in contexts[0]:
+        return None
     request = seen or slow.request or after
-    if request is not None and has_ended(request) and request.ended + AFTERLIFE < slow.started:
+    if request is not None and request.scope is None and request.ended + AFTERLIFE < slow.started:
         return None
     return request
-
-
-def has_ended(request: Request) -> bool:
-    return request.scope is None
 
 
 def innocent(slow: Slow) -> bool:
@@ -254,35 +210,25 @@ def innocent(slow: Slow) -> bool:
     return usage.cpu < slow.threshold and (rest < slow.threshold or not parked(slow))
 
 
-def contributor(part: Part, rules: SiteRules) -> Contributor:
-    """Return a part of a tick by its own name; a server's task is known by the endpoint."""
-    whose = part.coroutine or NONE
-    if part.endpoint is not None and (whose == NONE or rules.is_plumbing_name(whose)):
-        whose = callable_name(part.endpoint)
-    return Contributor(coroutine=whose, count=part.count, seconds=part.seconds)
+def doubts(sample: Sample, spot: Spot) -> Doubt:
+    """Return what else than the call at `spot` a stack sample may be evidence of: asked in order.
 
-
-def gil_holders(slow: Slow, rules: SiteRules) -> tuple[GilHolder, ...]:
-    """Return the threads that had the GIL: as seen from outside, else those that used the CPU."""
-    if (seen := gil_thief(slow)) is not None:
-        site = thread_site(spots(seen.frames), rules)
-        return (safe_holder(GilHolder(thread=seen.name, site=site)),)
-    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
-    return tuple(
-        safe_holder(
-            GilHolder(
-                thread=p.name,
-                site=thread_site(p.spots, rules),
-                cpu_seconds=min(p.cpu, slow.duration),
-            )
-        )
-        for p in pictures
-    )
-
-
-def thread_site(stack: tuple[Spot, ...], rules: SiteRules) -> Site:
-    spot = rules.site_spot(stack) or (stack[0] if stack else None)
-    return site(spot) if spot is not None else Site(NONE, exact=False)
+    Whatever `spot` called began with a look at the GIL, so what was slow since is below it; unless
+    the stack sample shows that very look, and `spot` is who called; or plumbing, to which own code
+    has just returned.
+    """
+    if not sample.late or sample.sure:  # seen where it was
+        return Doubt.NOTHING
+    innermost = sample.spots[0]
+    entered = at_entry(innermost)
+    caller = sample.spots[1] if entered and innermost is not spot else None
+    if entered and (innermost is spot or caller is spot):  # slow before `spot` began, or called
+        return Doubt.ANYTHING
+    if innermost is spot:  # as its instructions say
+        return doubt(spot)
+    if not entered and is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING:
+        return Doubt.ANYTHING  # own code has just returned to it
+    return Doubt.NOTHING  # below `spot`
 
 
 def span_context(slow: Slow, sample: Sample | None) -> SpanContext | None:

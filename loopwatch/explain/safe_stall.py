@@ -1,4 +1,4 @@
-"""The parts of a stall whose names come from code that may be hostile, made safe as it is made.
+"""A stall whose names come from code that may be hostile, made safe as it is made.
 
 Names are labels too, so they are the same in both. What is only shown (a file's path, source text,
 a thread's name) is kept as it is, but can always be encoded; whoever shows it escapes the rest.
@@ -8,8 +8,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site
+from loopwatch.core.evidence import Spot
+from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
 from loopwatch.core.safe_text import encodable, label
+from loopwatch.core.stack import of_stack
+from loopwatch.explain.site import frames
+
+
+def safe_stall(stall: Stall) -> Stall:
+    """Return a stall with the same numbers, and names that can be counted and encoded; its stack
+    must be one of `safe_frames`."""
+    return replace(
+        stall,
+        route=known(stall.route),
+        method=known(stall.method),
+        coroutine=known(stall.coroutine),
+        site=safe_site(stall.site),
+        thread=encodable(stall.thread),
+        contributors=tuple(map(safe_contributor, stall.contributors)),
+        gil_holders=tuple(map(safe_holder, stall.gil_holders)),
+    )
 
 
 def known(name: str | None) -> str | None:
@@ -25,6 +43,12 @@ def safe_site(site: Site) -> Site:
     )
 
 
+@of_stack
+def safe_frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
+    """Return a stack, outermost first."""
+    return tuple(map(safe_frame, frames(spots)))
+
+
 def safe_frame(frame: Frame) -> Frame:
     return Frame(label(frame.function), encodable(frame.file), frame.line)
 
@@ -34,4 +58,9 @@ def safe_contributor(part: Contributor) -> Contributor:
 
 
 def safe_holder(holder: GilHolder) -> GilHolder:
-    return replace(holder, thread=encodable(holder.thread), site=safe_site(holder.site))
+    return replace(
+        holder,
+        thread=encodable(holder.thread),
+        site=safe_site(holder.site),
+        function=known(holder.function),
+    )

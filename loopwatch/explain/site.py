@@ -18,19 +18,21 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import CodeType
 from typing import Any
 
 from loopwatch.core.evidence import Spot
-from loopwatch.core.names import code_name
+from loopwatch.core.memo import CodeMemo
+from loopwatch.core.names import attribute, code_name, module_globals
 from loopwatch.core.record_types import Frame, Site
+from loopwatch.core.stack import of_stack
+from loopwatch.explain.source_text import NOT_IN_A_FILE, call_text, definition_line
 
-CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered
+PLACES = 1024  # of code, remembered as sites
 
 COMPREHENSIONS = (".<genexpr>", ".<listcomp>", ".<setcomp>", ".<dictcomp>")
-NOT_IN_A_FILE = ("<string>", "<stdin>", "<attrs generated")  # linecache may know another's text
 
 PLUMBING = frozenset(
     (
@@ -41,7 +43,15 @@ PLUMBING = frozenset(
     )
 )
 
-ROUTERS = frozenset(("starlette.routing", "fastapi.routing", "litestar.routes.http"))
+ROUTERS = frozenset(
+    (
+        *("starlette.routing", "fastapi.routing", "litestar.routes.http"),
+        *("litestar.routes.websocket", "django.core.handlers.base", "channels.routing"),
+        *("quart.app", "falcon.asgi.app", "sanic.app", "sanic.asgi", "lilya.routing.router"),
+        *("blacksheep.server.application", "connexion.middleware.routing"),
+        "engineio.async_drivers.asgi",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,20 @@ class SiteRules:
     def is_own_code(self, code: CodeType) -> bool:
         """Return the same of a code object, by its file alone."""
         file = code.co_filename
-        if file.startswith("<"):
-            return False
+        return not file.startswith("<") and self.is_own_file(file)
+
+    def is_own_file(self, file: str) -> bool:
         inside = (f"/{name.replace('.', '/')}/" in uniform(file) for name in self.app_packages)
         return not lies_installed(file) or any(inside)
+
+    def is_own_callable(self, function: Any) -> bool:
+        """Return the same of a function, a method, a partial, a class or a callable object."""
+        code = endpoint_code(function)
+        if code is None:
+            owner = function if isinstance(function, type) else type(function)
+            file = module_globals(str(attribute(owner, "__module__"))).get("__file__")
+            return isinstance(file, str) and self.is_own_file(file)
+        return self.is_own_code(code)
 
     def is_app(self, spot: Spot) -> bool:
         """Return whether a frame is of a package named in `app_packages`."""
@@ -80,23 +100,37 @@ class SiteRules:
 
     def own_spots(self, spots: tuple[Spot, ...]) -> list[Spot]:
         """Return the own frames, innermost first; those that the router called, if there is one."""
-        return [s for s in itertools.takewhile(not_router, spots) if self.is_own(s)]
+        return [spots[place] for place in own_places(spots, self)]
 
     def site_spot(self, spots: tuple[Spot, ...]) -> Spot | None:
         """Return the frame to name; None if only who owns the step can be named."""
-        own = self.own_spots(spots)
-        for spot in own:
-            if not is_generated(spot):
-                return spot
-        if own or not all(map(not_router, spots)):
-            return own[0] if own else None
-        return next((s for s in spots if not is_plumbing(s)), None)
+        place = site_place(spots, self)
+        return None if place is None else spots[place]
 
 
 DEFAULT = SiteRules()
 is_own = DEFAULT.is_own
 own_spots = DEFAULT.own_spots
 site_spot = DEFAULT.site_spot
+
+
+@of_stack
+def own_places(spots: tuple[Spot, ...], rules: SiteRules) -> tuple[int, ...]:
+    """Return where the own frames are in a stack; of what the router called, if there is one."""
+    called = enumerate(itertools.takewhile(not_router, spots))
+    return tuple(place for place, spot in called if rules.is_own(spot))
+
+
+@of_stack
+def site_place(spots: tuple[Spot, ...], rules: SiteRules) -> int | None:
+    """Return where the frame to name is in a stack."""
+    own = own_places(spots, rules)
+    for place in own:
+        if not is_generated(spots[place]):
+            return place
+    if own or not all(map(not_router, spots)):
+        return own[0] if own else None
+    return next((place for place, spot in enumerate(spots) if not is_plumbing(spot)), None)
 
 
 def is_plumbing(spot: Spot) -> bool:
@@ -106,6 +140,21 @@ def is_plumbing(spot: Spot) -> bool:
 def not_router(spot: Spot) -> bool:
     """Return whether a frame is anything but a framework's router at work."""
     return spot.module not in ROUTERS or not spot.code.co_flags & inspect.CO_COROUTINE
+
+
+def is_coroutine(spot: Spot) -> bool:
+    """Return whether a frame is of a coroutine or an asynchronous generator."""
+    return bool(spot.code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
+
+
+def endpoint_code(endpoint: Any) -> CodeType | None:
+    """Return the code of a function, a method or a partial, whatever decorates it."""
+    while issubclass(type(endpoint), partial):
+        endpoint = endpoint.func
+    if endpoint is None or isinstance(endpoint, type):
+        return None
+    code = attribute(inspect.unwrap(endpoint), "__code__")
+    return code if isinstance(code, CodeType) else None
 
 
 def is_generated(spot: Spot) -> bool:
@@ -185,21 +234,28 @@ def imported_name(module: str) -> str:
     return module
 
 
-def module_globals(name: str) -> dict[str, Any]:
-    """Return the names in a loaded module, none if it is not loaded."""
-    return getattr(sys.modules.get(name), "__dict__", {})
-
-
 def site(spot: Spot, exact: bool = True) -> Site:
     """Return a frame as a site; a comprehension is named as the function it stands in."""
-    file = spot.code.co_filename
-    return Site(function_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
+    return SITES(spot.code, *spot[1:], exact)
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:
-    """Return a function as a site, where nothing is known of the line within it."""
-    name = function_name(code, module)
-    return Site(name, code.co_filename, code.co_firstlineno, "", exact=False)
+    """Return a function as a site, at its `def`, where nothing is known of the line within it."""
+    return FUNCTIONS(code, module)
+
+
+def make_site(code: CodeType, instruction: int, line: int, module: str, exact: bool) -> Site:
+    text = call_text(Spot(code, instruction, line, module))
+    return Site(function_name(code, module), code.co_filename, line, text, exact)
+
+
+def make_function_site(code: CodeType, module: str | None) -> Site:
+    line = definition_line(code, module)
+    return Site(function_name(code, module), code.co_filename, line, "", exact=False)
+
+
+SITES = CodeMemo(make_site, PLACES)
+FUNCTIONS = CodeMemo(make_function_site, PLACES)
 
 
 def function_name(code: CodeType, module: str | None) -> str:
@@ -217,35 +273,3 @@ def frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
     return tuple(
         Frame(code_name(s.code, s.module), s.code.co_filename, s.line) for s in reversed(spots)
     )
-
-
-def call_text(spot: Spot) -> str:
-    """Return the source text of the instruction being run (PEP 657), on one line."""
-    positions = next(
-        itertools.islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4
-    )
-    first, last, start, end = positions
-    if first is None or last is None:
-        return source_line(spot, spot.line).strip()[:CODE_LENGTH]
-    lines = [source_line(spot, n) for n in range(first, last + 1)]
-    if start is not None and end is not None and all(lines):
-        lines[-1] = _columns(lines[-1], 0, end)
-        lines[0] = _columns(lines[0], start, None)
-    text = " ".join(" ".join(lines).split())
-    if "(" not in text:  # no call: an operator, a name; the whole line says more
-        text = source_line(spot, first).strip()
-    return text[:CODE_LENGTH]
-
-
-def source_line(spot: Spot, number: int) -> str:
-    """Return a line of the source; the module's loader is asked where there is no file (a zip)."""
-    file = spot.code.co_filename
-    if file.startswith(NOT_IN_A_FILE):
-        return ""
-    names = module_globals(spot.module)
-    return linecache.getline(file, number, names if names.get("__file__") == file else None)
-
-
-def _columns(line: str, start: int, end: int | None) -> str:
-    """Cut a line by offsets in UTF-8 bytes, as positions are given."""
-    return line.encode()[start:end].decode(errors="replace")

@@ -8,8 +8,8 @@ from loopwatch.core.record_types import Stall
 from loopwatch.core.request import unix_time
 from loopwatch.core.safe_text import encodable
 from loopwatch.explain.culprit import owner
-from loopwatch.explain.route import Place, place
 from loopwatch.explain.safe_stall import known
+from loopwatch.routing.route import Place, place
 
 ADVICE = (
     "loopwatch has only timed this stall: its CPU budget was spent. Mend what is named in other "

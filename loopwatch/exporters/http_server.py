@@ -10,6 +10,8 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from loopwatch.core.own_thread import OwnThread
+
 CONNECTIONS = 32  # open at once; another one takes the place of the oldest that has not asked yet
 READING = 5.0  # s to wait for a client that sends a request, or reads its answer
 BACKLOG = 16  # connections not accepted yet
@@ -57,7 +59,8 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
             with self._lock:
                 self._open.add(request)
                 self._reading[request] = None
-            super().process_request(request, client_address)
+            name = "loopwatch-port-answer"
+            OwnThread(self.process_request_thread, name, request, client_address).start()
         else:
             self.shutdown_request(request)
 

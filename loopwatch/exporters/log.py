@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from loopwatch.core.causes import CAUSES, HELD
+from loopwatch.core.causes import CAUSES
 from loopwatch.core.guard import say
 from loopwatch.core.record_types import NONE, Contributor, Stall
 
@@ -22,6 +22,7 @@ BURST = 5
 REFILL = 10.0  # s
 SITES = 256  # remembered; when full, all start afresh
 ADVICE = 200  # characters
+NEARLY_ALL = 0.9  # of a tick, by one of those who took part
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
@@ -86,7 +87,10 @@ def provisional(stall: Stall) -> str:
 
 
 def subject(stall: Stall) -> str:
-    return f"{stall.method} {stall.route}" if stall.route else stall.coroutine or "something"
+    if stall.route:
+        return f"{stall.method} {stall.route}"
+    who = stall.coroutine or "something"
+    return f"{who}, in a {stall.method} request without a route," if stall.method else who
 
 
 def waits(stall: Stall) -> str:
@@ -107,7 +111,7 @@ def short(advice: str) -> str:
 def statement(stall: Stall) -> str:
     """Return who held the loop, for how long, where and why, in the words of its cause."""
     row, said = CAUSES[stall.cause], facts(stall)
-    text = row.sentence if not row.sentence_if or said[row.sentence_if] else HELD
+    text = row.sentence if not row.sentence_if or said[row.sentence_if] else row.sentence_else
     return f"{text.format_map(said)} [{stall.cause}]"
 
 
@@ -118,9 +122,21 @@ def facts(stall: Stall) -> dict[str, Any]:
         "duration": stall.duration,
         "place": place(stall),
         "threads": ", ".join(dict.fromkeys(repr(h.thread) for h in stall.gil_holders)),
-        "contributors": ", ".join(share(c) for c in stall.contributors),
+        "contributors": shares(stall),
         "no_line": stall.site.function == NONE,
+        "where": place(stall) if stall.site.function != NONE else "",
+        "whose": f" for {subject(stall)}" if stall.route else "",
+        "cpu": stall.cpu_seconds or 0.0,
+        "without_cpu": without_cpu(stall),
+        "call": stall.site.code or stall.site.function,
     }
+
+
+def without_cpu(stall: Stall) -> float:
+    """Return for how long (s) the loop had no CPU: as was counted, else all but its CPU time."""
+    counted = (stall.run_queue_seconds or 0.0) + (stall.throttled_seconds or 0.0)
+    rest = stall.duration - (stall.cpu_seconds or 0.0)
+    return min(counted, rest) if counted >= rest / 2 else rest
 
 
 def place(stall: Stall) -> str:
@@ -128,7 +144,15 @@ def place(stall: Stall) -> str:
     if site.function == NONE:
         return "; its line is not known"
     where = f" {'at' if site.exact else 'near'} {site.file}:{site.line}"
-    return f"{where}{' ' if site.code else ''}{site.code} in {site.function}"
+    phase = f", in {stall.phase}" if stall.phase else ""
+    return f"{where}{' ' if site.code else ''}{site.code} in {site.function}{phase}"
+
+
+def shares(stall: Stall) -> str:
+    """Return who took part in a tick, and whether it was nearly all one of them."""
+    parts = stall.contributors
+    mostly = bool(parts) and parts[0].seconds >= NEARLY_ALL * stall.duration
+    return f"nearly all of it {share(parts[0])}" if mostly else ", ".join(map(share, parts))
 
 
 def share(part: Contributor) -> str:

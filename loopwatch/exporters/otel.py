@@ -6,7 +6,8 @@ collection records what has been counted since the one before: as many values as
 the mean of its bucket's new ones. Counts and sums are exact.
 
 What a watch had counted when it stopped is told on: a reader may not have collected it yet, and a
-sum that falls would hide what others count from then on, or have it counted again.
+sum that falls would hide what others count from then on, or have it counted again. Of one that was
+dropped without a stop, what it last told is.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class MetricBridge:
     """The instruments of the process, made once: the API cannot take one back."""
 
     def __init__(self) -> None:
-        self._sources: tuple[Source, ...] = ()
+        self._sources: dict[ref[Source], Series] = {}  # with what each told last
         self._ended: dict[ref[Source], Series] = {}  # what each had counted when it went
         self._past: Series = {}  # the same, added up, of those that cannot come back
         self._lock = threading.RLock()
@@ -49,16 +50,15 @@ class MetricBridge:
         """Tell what a source counts, what it had counted before included."""
         with self._lock:
             self._ended.pop(ref(source), None)
-            if source not in self._sources:
-                self._sources = (*self._sources, source)
+            self._forget_dropped()
+            self._sources.setdefault(ref(source), {})
         self.create()
 
     def remove(self, source: Source) -> None:
         """Ask a source no more; its gauges go, what it has counted stays."""
         with self._lock:
-            if source not in self._sources:
+            if self._sources.pop(ref(source), None) is None:
                 return
-            self._sources = tuple(s for s in self._sources if s is not source)
             for gone in [known for known in self._ended if known() is None]:
                 self._past = merged((self._past, self._ended.pop(gone)))
             self._ended[ref(source)] = counted(series(source.snapshot(recent=False)))
@@ -103,10 +103,22 @@ class MetricBridge:
             now = time.monotonic()
             if now - self._read_at > FRESH:
                 self._read_at = now
-                told = [series(source.snapshot(recent=False)) for source in self._sources]
-                self._series = merged((*told, *self._ended.values(), self._past))
+                self._read()
+                told = *self._sources.values(), *self._ended.values(), self._past
+                self._series = merged(told)
                 self._record_news()
             return self._series
+
+    def _read(self) -> None:
+        for known in list(self._sources):
+            if (source := known()) is not None:
+                self._sources[known] = series(source.snapshot(recent=False))
+        self._forget_dropped()
+
+    def _forget_dropped(self) -> None:
+        """Keep what a source had told that was never stopped and is gone."""
+        for known in [known for known in self._sources if known() is None]:
+            self._past = merged((self._past, counted(self._sources.pop(known))))
 
     def _record_news(self) -> None:
         for metric, instrument in self._histograms.items():

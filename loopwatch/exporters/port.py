@@ -16,6 +16,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from loopwatch.core.guard import guarded, say
+from loopwatch.core.own_thread import OwnThread
 from loopwatch.exporters.http_server import BoundedServer, start_http_server
 from loopwatch.exporters.wsgi_app import Livez, MetricsApp
 
@@ -39,7 +40,7 @@ class MetricsPort:
     def open(self) -> None:
         """Begin to serve; nothing happens if that was done."""
         if self._opener is None:
-            self._opener = threading.Thread(target=self._open, name="loopwatch-port", daemon=True)
+            self._opener = OwnThread(self._open, "loopwatch-port")
             self._opener.start()
 
     def close(self) -> None:
@@ -50,7 +51,7 @@ class MetricsPort:
         server, self._server = self._server, None
         if server is None:
             return
-        ender = threading.Thread(target=server.shutdown, daemon=True)
+        ender = OwnThread(server.shutdown, "loopwatch-port-end")
         ender.start()
         with suppress(OSError):
             server.socket.shutdown(socket.SHUT_RDWR)  # wakes it: else it looks twice a second
@@ -89,7 +90,7 @@ class MetricsPort:
         server.set_app(MetricsApp(self._registry, self._host, server.server_name, self.livez))
         self._server = server
         name = "loopwatch-metrics"
-        threading.Thread(target=server.serve_forever, name=name, daemon=True).start()
+        OwnThread(server.serve_forever, name).start()
 
     def _say_none(self, why: str) -> None:
         say(

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.core.breath import begin_to_pause
 from loopwatch.core.fork import on_fork
+from loopwatch.core.own_thread import OwnThread
 
 WAITING = 32  # askers that wait for the answers of one thread, beyond which it is busy
 PATIENCE = 30.0  # s that one asker waits
@@ -137,7 +138,7 @@ class SharedAnswers:
         if self._running:
             return
         try:
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            OwnThread(self._work, self._name).start()
         except RuntimeError:
             raise BusyError(LINGER) from None
         self._running = True

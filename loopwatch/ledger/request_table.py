@@ -36,6 +36,8 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     request.row = row
     request.ended = now
     request.scope = None
+    if request.rare is not None:
+        request.rare.pop("routed", None)
     if step >= FIRST:
         request.add_long_step(step)
     elif step:
@@ -68,7 +70,9 @@ def known_row(rows: dict[Any, RequestRow], request: Request) -> RequestRow | Non
     scope = request.scope
     try:
         row = rows[scope["endpoint"]]
-        return row if row.method == scope["method"] and row.door is request.door else None
+        told = request.routed is not None or "path_template" in scope  # the endpoint is not all
+        same = row.method == scope["method"] and row.door is request.door
+        return row if same and not told else None
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return None
 
@@ -90,6 +94,8 @@ def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     try:
         row = rows[scope["endpoint"]]
         if row.method != scope["method"] or row.door is not request.door:
+            return False
+        if "path_template" in scope:
             return False
     except (KeyError, TypeError):  # new, not routed, a websocket, or not hashable
         return False
@@ -142,11 +148,11 @@ class RequestTable:
     def __init__(
         self,
         steps: StepTable,
-        template: Callable[[Any, Any], str | None],
-        lone: Callable[[Any, Any], bool],
+        routed: Callable[[Request], tuple[str | None, Any]],
+        lone: Callable[[Request], bool],
     ) -> None:
         self._steps = steps
-        self._template, self._lone = template, lone
+        self._routed, self._lone = routed, lone
         self.waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None] | None = None
         self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
         self.rows: dict[Any, RequestRow] = {}  # bounded by `ENDPOINTS`
@@ -174,10 +180,10 @@ class RequestTable:
 
     def _found(self, request: Request, endpoint: Any) -> RequestRow:
         scope = request.scope
-        route = self._template(scope, request.door)
+        route, told = self._routed(request)
         method = scope.get("method", WEBSOCKET)
         known = method if method in METHODS or method is WEBSOCKET else OTHER
-        row = self._table.find((route, known)) or self._new_row(route, known, endpoint)
+        row = self._table.find((route, known)) or self._new_row(route, known, told)
         self._remember(request, endpoint, row)
         return row
 
@@ -194,7 +200,7 @@ class RequestTable:
         """Have the row found by its endpoint from now on, if that has no other; ask that once."""
         if max(len(self.rows), len(self._shared)) >= ENDPOINTS or id(endpoint) in self._shared:
             return
-        if self._lone(request.scope, request.door):
+        if self._lone(request):
             row.door = request.door
             self.rows[endpoint] = row
         elif endpoint is not None:

@@ -1,8 +1,10 @@
 """Loops that do not exist yet: `with Watch(): asyncio.run(main())`.
 
-While a watch waits for loops, three methods are patched so that they report each loop about to
+While a watch waits for loops, some functions are patched so that they report each loop about to
 run: `asyncio.Runner.run`, `BaseEventLoop.run_forever` and, once uvloop is imported,
 `uvloop.Loop.run_forever`. (uvloop's own loop class is compiled; its Python subclass is patched.)
+nest_asyncio replaces the first two, and runs a loop without them. Whoever runs a loop of asyncio's
+own says so to `asyncio.events._set_running_loop`, which is patched too.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from loopwatch.core.guard import log_once
 Adopter = Callable[[Any], None]
 
 _adopters: list[Adopter] = []
-_patches: list[tuple[type, str, Any, Any]] = []  # class, name, original, ours
+_patches: list[tuple[Any, str, Any, Any]] = []  # class, name, original, ours
 
 
 def adopt_loops(adopter: Adopter) -> None:
@@ -27,6 +29,7 @@ def adopt_loops(adopter: Adopter) -> None:
     if not _patches:
         _patch(asyncio.Runner, "run", lambda runner: runner.get_loop())
         _patch(asyncio.BaseEventLoop, "run_forever", lambda loop: loop)
+        _patch(asyncio.events, "_set_running_loop", lambda loop: loop)
         if "uvloop" in sys.modules:
             _patch(sys.modules["uvloop"].Loop, "run_forever", lambda loop: loop)
 
@@ -60,7 +63,7 @@ def _patch(owner: Any, name: str, loop_of: Callable[[Any], Any]) -> None:
 def _tell(loop_of: Callable[[Any], Any], self: Any) -> None:
     try:
         loop = loop_of(self)
-        for adopter in _adopters:
+        for adopter in _adopters if loop is not None else ():
             adopter(loop)
     except Exception:  # a closed runner, for example: its own `run` raises next
         log_once("loopwatch.loop.adoption")

@@ -12,8 +12,10 @@ wait is unknown. If more data arrived after the request's head (the rest of a bo
 request), the age is that of the latest data: the request has waited at least that long.
 
 The server's transport is found through its `receive`. This works under uvicorn, with each of its
-HTTP and WebSocket implementations, on asyncio and uvloop. A `receive` that a middleware has wrapped
-is not followed: the time that such a middleware took is not time in the kernel.
+HTTP and WebSocket implementations, on asyncio and uvloop. Under other servers, and where a
+middleware has wrapped `receive`, the kernel is asked by the connection's two addresses in the scope
+(`socket_diagnosis`). A middleware in front that waits lets the loop wait in its poll, and the loop
+state believes no age from before that (`believable`).
 
 Tried and dropped: reading the phase of the kernel's tick from CLOCK_MONOTONIC_COARSE, to halve the
 error. That clock does not tick at the same moment as the one that stamps the data. A kernel that
@@ -28,6 +30,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopwatch.core.guard import log_once
+from loopwatch.loop.socket_diagnosis import DIAGNOSIS
 
 LINUX = sys.platform == "linux"
 IPPROTO_TCP, TCP_INFO = 6, 11  # linux/in.h, linux/tcp.h
@@ -43,9 +46,13 @@ def queued(scope: Mapping[str, Any], receive: Any) -> float | None:
     try:
         if not LINUX or not scope.get("http_version", "1.1").startswith("1"):
             return None  # the requests of an HTTP/2 connection share one socket
-        return age(receive.__self__.transport.get_extra_info("socket"))
-    except (AttributeError, OSError, ValueError):
-        return None  # no transport; no TCP; closed, which is a ValueError on uvloop
+        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        if transport is not None:
+            return age(transport.get_extra_info("socket"))
+        info = DIAGNOSIS.info(scope["server"], scope["client"])
+        return None if info is None else age_in(info)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        return None  # no transport; no TCP; closed, which is a ValueError on uvloop; no addresses
     except Exception:
         log_once("loopwatch.loop.arrival")
         return None
@@ -55,6 +62,10 @@ def age(connection: Any) -> float | None:
     """Return s since data last came in, unless some was sent after it."""
     if connection is None:
         return None
-    info = connection.getsockopt(IPPROTO_TCP, TCP_INFO, TIMES.size)
-    segment, sent, received = TIMES.unpack(info)
+    return age_in(connection.getsockopt(IPPROTO_TCP, TCP_INFO, TIMES.size))
+
+
+def age_in(info: bytes) -> float | None:
+    """Return the same from what the kernel says."""
+    segment, sent, received = TIMES.unpack_from(info)
     return received / 1e3 if segment and sent >= received else None

@@ -9,6 +9,7 @@ are not noted.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
@@ -18,6 +19,7 @@ from loopwatch.core.names import attribute, callable_name, code_name, coroutine_
 from loopwatch.core.request import Request
 
 KINDS = 128  # noted in one tick; steps of further kinds are only counted, if the tick was slow
+ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 OLD = 0.02  # s of a tick from which short steps are noted too
 
 
@@ -28,6 +30,7 @@ class BusyTick:
         self._noted: dict[Any, Noted] = {}
         self._left_out = 0  # steps of this tick
         self.lost = 0  # steps of slow ticks that their parts lack
+        self.behind = 0.0  # s of this tick in requests that had waited for a hold just before it
 
     def add(self, handle: Any, request: Request | None, took: float) -> None:
         """Note one step that took `took` seconds. `handle` is None for a gap between two steps, and
@@ -35,30 +38,39 @@ class BusyTick:
         endpoint, code = endpoint_of(request), handle_code(handle)
         noted = self._noted.get((id(code), id(endpoint)))
         if noted is None:
-            noted = self._note(code, endpoint, handle_name(handle))
+            noted = self._note(code, endpoint, handle_name(handle), request)
         if noted is not None:
             noted.count += 1
             noted.seconds += took
 
-    def _note(self, code: Any, endpoint: Any, name: str | None) -> Noted | None:
+    def _note(
+        self, code: Any, endpoint: Any, name: str | None, request: Request | None
+    ) -> Noted | None:
         if len(self._noted) >= KINDS:
             self._left_out += 1
             return None
         key = id(code), id(endpoint)  # both objects are kept, so their ids stay unique
-        return self._noted.setdefault(key, Noted(name, code, endpoint))
+        return self._noted.setdefault(key, Noted(name, code, endpoint, request))
+
+    def is_aftermath(self, took: float) -> bool:
+        """Return whether a tick of `took` s mostly worked off what had waited for a hold: requests,
+        and the loop's own callbacks that read them."""
+        reading = sum(n.seconds for n in self._noted.values() if n.request is None and n.is_loops())
+        return self.behind > 0.0 and self.behind + reading >= took / 2
 
     def clear(self) -> None:
+        self.behind = 0.0
         if self._noted:
             self._noted.clear()
             self._left_out = 0
 
-    def parts(self, notes: Iterable[tuple[Any, Any, float]] = ()) -> tuple[Part, ...]:
+    def parts(self, notes: Iterable[tuple[Any, Any, Any, float]] = ()) -> tuple[Part, ...]:
         """Return the parts of a slow tick, most seconds first. `notes` are further steps of it:
-        code, endpoint, seconds."""
-        for code, endpoint, took in notes:
+        code, endpoint, request, seconds."""
+        for code, endpoint, request, took in notes:
             noted = self._noted.get((id(code), id(endpoint)))
             if noted is None:
-                noted = self._note(code, endpoint, name_of(code))
+                noted = self._note(code, endpoint, name_of(code), request)
             if noted is not None:
                 noted.count += 1
                 noted.seconds += took
@@ -67,17 +79,25 @@ class BusyTick:
 
     def _parts(self) -> Iterator[Part]:
         for noted in self._noted.values():
-            yield Part(noted.name, noted.endpoint, noted.count, noted.seconds)
+            code = noted.code if isinstance(noted.code, CodeType) else None
+            yield Part(noted.name, noted.endpoint, noted.count, noted.seconds, code, noted.request)
 
 
 class Noted:
     """The steps of one kind."""
 
-    __slots__ = ("code", "count", "endpoint", "name", "seconds")
+    __slots__ = ("code", "count", "endpoint", "name", "request", "seconds")
 
-    def __init__(self, name: str | None, code: Any, endpoint: Any) -> None:
-        self.name, self.code, self.endpoint = name, code, endpoint
+    def __init__(self, name: str | None, code: Any, endpoint: Any, request: Any) -> None:
+        self.name, self.code, self.endpoint, self.request = name, code, endpoint, request
         self.count, self.seconds = 0, 0.0
+
+    def is_loops(self) -> bool:
+        """Return whether it is a callback of the loop itself, or of its transports."""
+        code = self.code
+        if isinstance(code, CodeType):
+            return code.co_filename.startswith(ASYNCIO)
+        return getattr(code, "__module__", "").startswith(("asyncio", "uvloop", "_asyncio"))
 
 
 def name_of(code: Any) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from loopwatch.core.guard import say
 from loopwatch.loop.asyncio_loop import AsyncioProbe
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.other_loop import HeartbeatProbe
 from loopwatch.loop.probe import Probe
-from loopwatch.loop.uvloop_loop import UvloopProbe
+
+UVLOOP: Callable[[LoopState], Probe] | None = None
+with suppress(ImportError):  # no ctypes, as in an isolated subinterpreter of 3.12; nor uvloop then
+    from loopwatch.loop.uvloop_loop import UvloopProbe
+
+    UVLOOP = UvloopProbe
 
 
 def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
@@ -20,9 +26,9 @@ def probe_for(state: LoopState, ticked: Callable[[float, int], None]) -> Probe:
     loop = state.loop
     if isinstance(loop, asyncio.BaseEventLoop) and hasattr(loop, "_selector"):
         return AsyncioProbe(state)
-    if type(loop).__module__.partition(".")[0] == "uvloop":
+    if UVLOOP is not None and type(loop).__module__.partition(".")[0] == "uvloop":
         try:
-            return UvloopProbe(state)
+            return UVLOOP(state)
         except (OSError, AttributeError, ImportError) as error:
             say(
                 logging.WARNING,

@@ -48,6 +48,7 @@ if TYPE_CHECKING or speedups is None:
                 "behind",
                 "busy_since",
                 "closed",
+                "driven",
                 "eager",
                 "entered",
                 "idle",
@@ -55,7 +56,16 @@ if TYPE_CHECKING or speedups is None:
                 "limit",
             ),
             *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
-            *("running", "span", "threshold", "tick", "tick_counts", "tick_squares", "tick_sums"),
+            *(
+                "running",
+                "soons",
+                "span",
+                "threshold",
+                "tick",
+                "tick_counts",
+                "tick_squares",
+                "tick_sums",
+            ),
             "turns",
         )
 
@@ -77,7 +87,9 @@ if TYPE_CHECKING or speedups is None:
         ask: float  # a step that begins after this must check whether its tick has ended; clock, s
         running: Any  # the handle whose step is in progress, None between two steps
         entered: Request | None  # the request that began in this step
+        driven: Any  # the app's coroutine that compiled code runs now; in Python always None
         poll: Any  # the LibuvPoll of a uvloop loop; None on other loops
+        soons: Any  # what has replaced `call_soon` on a loop that is timed by it
         long_tick: Callable[[float], None]
         span: Callable[[], tuple[str, str] | None] | None  # returns the current span's ids
         tick_counts: list[int]  # ticks by bucket of their duration
@@ -89,7 +101,7 @@ if TYPE_CHECKING or speedups is None:
             self.other_steps, self.other_seconds = 0, 0.0
             self.turns = self.ready = 0
             self.polling = self.eager = self.closed = False
-            self.entered = self.running = self.span = self.poll = None
+            self.entered = self.running = self.span = self.poll = self.soons = self.driven = None
             self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
             self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
             self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)
@@ -122,7 +134,7 @@ if TYPE_CHECKING or speedups is None:
                 return turns, idle, tick
             return turns, idle + max(0.0, now - tick), None
 
-        def take_notes(self) -> list[tuple[Any, Any, float]]:
+        def take_notes(self) -> list[tuple[Any, Any, Any, float]]:
             """Return this tick's long steps that only the C code has noted: none here."""
             return []
 
@@ -141,6 +153,7 @@ class LoopState(LoopStateNumbers):
             "dropped",
             "installed",
             "judged",
+            "left",
             "long_step",
             "loop",
         ),
@@ -167,6 +180,7 @@ class LoopState(LoopStateNumbers):
         self.judged = 0.0  # the end of the last slow callback
         self.dropped = 0
         self.unseen = 0.0, 0.0  # when the watchdog last left out stack samples, for their cost
+        self.left: Request | None = None  # the latest that has ended and left its context
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.long_tick = self.end_long_tick
@@ -210,10 +224,15 @@ class LoopState(LoopStateNumbers):
         self.put(slow)
 
     def judge_busy_tick(self, started: float, duration: float) -> None:
-        """Queue a slow tick of many steps, none of which was slow, for its explanation."""
+        """Queue a slow tick of many steps, none of which was slow, for its explanation; unless it
+        worked off what had waited for a hold just before."""
         self.judged = started + duration
+        if self.busy_tick.is_aftermath(duration) and self.victim_search.prolong(self.judged):
+            return
         slow = self.slow(started, duration)
         slow.parts = self.busy_tick.parts(self.take_notes()) or (Part(None, None, None, duration),)
+        busiest = slow.parts[0]
+        slow.request, slow.coroutine, slow.code = busiest.request, busiest.coroutine, busiest.code
         self.put(slow)
 
     def slow(self, started: float, duration: float) -> Slow:

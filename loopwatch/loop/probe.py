@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
 from loopwatch.loop.loop_state import LoopState, clock
-from loopwatch.loop.replaced import Replaced, of_instance
+from loopwatch.loop.replaced import Replaced, ReplacedInClass, of_instance, replace, usual_class
+from loopwatch.loop.slow_steps import judge_so_far
 
 LAYERS = ("requests", "watchdog", "gc")
 
@@ -34,7 +36,7 @@ class Probe:
         self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
         self._closed: Callable[[], None] | None = None
         self.entered: Callable[[], None] = self.enter  # called before each run but the first
-        self._replaced: list[Replaced] = []
+        self._replaced: list[Replaced | ReplacedInClass] = []
         self._turns_at_entry = state.turns
 
     def install(self, closed: Callable[[], None]) -> None:
@@ -42,9 +44,9 @@ class Probe:
         self._closed = closed
         self._original_close = self.loop.close
         self._original_run = of_instance(self.loop, "run_forever")
-        self._replaced.append(Replaced(self.loop, "close", self._close))
+        self._replaced.append(replace(self.loop, "close", self._close))
         with suppress(AttributeError):
-            self._replaced.append(Replaced(self.loop, "run_forever", self._run))
+            self._replaced.append(replace(self.loop, "run_forever", self._run))
 
     def uninstall(self) -> None:
         """Restore what was replaced; also after an `install` that failed halfway."""
@@ -57,7 +59,7 @@ class Probe:
         self.entered()
         if self._original_run is not None:
             return self._original_run()
-        return type(self.loop).run_forever(self.loop)
+        return usual_class(self.loop).run_forever(self.loop)
 
     def enter(self) -> None:
         """The loop begins to run, again perhaps: what lies between two runs is no time of its."""
@@ -68,6 +70,13 @@ class Probe:
         state.installed += now - state.mark
         state.mark = state.tick = now
         self._turns_at_entry = state.turns
+
+    def cut(self) -> None:
+        """The watch is about to end: if it ends within a step, judge what that has taken so far."""
+        if threading.get_ident() == self.state.thread_id and self.loop.is_running():
+            held = self.held(clock())
+            if held is not None:
+                judge_so_far(self.state, held.since)
 
     def rests(self) -> bool:
         """Whether the loop has run, and does not run now."""

@@ -1,9 +1,9 @@
 """The Python version of `native/scheduled.c`: the steps of loops whose handles cannot be wrapped.
 
-A callback counts as scheduled when the step that scheduled it began, unless another thread did it.
-Ready callbacks are not counted. What asyncio itself schedules (task steps and futures' callbacks)
-is passed to the loop as an argument of `run`. That costs less than an object for each, and no other
-code has the handle.
+`call_soon` becomes a `partial` of itself, so that no Python code runs as a callback is scheduled:
+the loop gets our `run`, and the callback as its first argument. A callback counts as scheduled when
+the last hold before that ended; that is all that the search for victims asks. Ready callbacks are
+not counted. Only timers get an object each, which knows when they are due.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from traceback import walk_tb
-from types import BuiltinFunctionType, MethodType
+from types import BuiltinFunctionType
 from typing import Any
 
 from loopwatch.core.request import REQUEST, Request
@@ -24,22 +24,28 @@ from loopwatch.loop.python_steps import end_short_other, end_step
 
 owner = REQUEST.get
 
-UNSET = {"_context": None, "_due": 0.0}
+UNSET = {"_context": None, "_delay": None}
 
 
 class Scheduled:
-    """Replaces a callback in the loop, and stands for the loop's handle in our code."""
+    """Replaces a timer's callback in the loop, and stands for any handle in our code."""
 
-    __slots__ = ("_callback", "_context", "_due", "_made", "_run")
+    __slots__ = ("_callback", "_context", "_delay", "_made", "_state")
 
     _callback: Any
     _context: Context  # set once its step was long
-    _due: float  # of a timer; clock, s
+    _delay: Any  # of a timer, s; None for other callbacks
     _made: float  # when it was scheduled; clock, s
-    _run: Callable[..., Any]
+    _state: LoopState
+
+    @property
+    def _due(self) -> float:
+        """When a timer is due (clock, s); 0.0 for other callbacks."""
+        delay = self._delay
+        return 0.0 if delay is None else self._made + max(0.0, float(delay))
 
     def __call__(self, *args: Any) -> Any:
-        return self._run(self._callback, self._made, args, self)
+        return run(self._state, self._made, self, self._callback, *args)
 
     def __getattr__(self, name: str) -> Any:
         """Return any other attribute from the callback."""
@@ -68,68 +74,68 @@ class Named(partial[Any]):
         return repr(self._failed())
 
 
-class NoLoop:
-    """A loop that only keeps the first step of a task."""
+class Soons:
+    """The `call_soon`s of one loop. A hold divides what was scheduled before it from what was
+    scheduled after it."""
 
-    step: Any
+    def __init__(self, state: LoopState) -> None:
+        self._state = state
+        self._soons: list[partial[Any]] = []
+        self._known = state.judged  # the end of the last hold that was noted here
 
-    def call_soon(self, step: Any, *, context: Any = None) -> None:
-        self.step = step
+    def make(self, original: Callable[..., Any]) -> Any:
+        soon = partial(original, *self._first())
+        self._soons.append(soon)
+        return soon
 
-    def get_debug(self) -> bool:
-        return False
+    def note_hold(self) -> None:
+        """If there was a hold: whatever is scheduled from now on was scheduled after it."""
+        if self._known == self._state.judged:
+            return
+        self._known = self._state.judged
+        for soon in self._soons:
+            remake: Any = soon.__setstate__  # type: ignore[attr-defined]
+            remake((soon.func, self._first(), {}, vars(soon)))
 
-
-async def nothing() -> None: ...
-
-
-def step_kind() -> type | None:
-    """Return the type of the callback for a task's first step, and for each step after a plain
-    yield; None where it is an ordinary method."""
-    loop, coroutine = NoLoop(), nothing()
-    task: Any = Task(coroutine, loop=loop)  # type: ignore[arg-type]
-    task._log_destroy_pending = False
-    coroutine.close()
-    kind = type(loop.step)
-    return None if kind is MethodType else kind
-
-
-STEP = step_kind()
+    def _first(self) -> tuple[Any, ...]:
+        return NAMED, self._state, self._known, None
 
 
-def timed_step(state: LoopState) -> Callable[..., Any]:
-    """Return a function that calls a callback and times its step; it gets no `handle` for what
-    asyncio itself schedules."""
+def run(
+    state: LoopState, made: float, handle: Scheduled | None, callback: Any, /, *args: Any
+) -> Any:
+    """Call a callback and time its step. `handle` is a timer's; others get one if their step was
+    long."""
+    if state.running is not None:  # a step within another
+        return callback(*args)
+    now = clock()
+    if now >= state.ask:
+        look(state, state.mark, now)
+    else:
+        state.mark = now
+    state.running = callback if handle is None else handle
+    try:
+        return callback(*args)
+    finally:
+        state.running = None
+        now = clock()
+        took = now - state.mark
+        state.mark = now
+        request = owner(None)
+        if took >= state.limit or state.entered is not None:
+            end_slowly(state, handle or task_handle(callback, made), request, took)
+        elif request is not None:
+            request.steps += 1
+            request.seconds += took
+            request.stepped = now
+        elif type(callback) is BuiltinFunctionType and type(callback.__self__) is not Task:
+            state.other_steps += 1
+            state.other_seconds += took
+        elif not state.closed:
+            end_short_other(state, callback, took)
 
-    def run(callback: Any, made: float, args: Any, handle: Scheduled | None = None) -> Any:
-        if state.running is not None:  # a step within another
-            return callback(*args)
-        ended = state.mark
-        state.mark = now = clock()
-        if now >= state.ask:
-            look(state, ended, now)
-        state.running = callback if handle is None else handle
-        try:
-            return callback(*args)
-        finally:
-            state.running = None
-            now = clock()
-            took = now - state.mark
-            state.mark = now
-            request = owner(None)
-            if took >= state.limit or state.entered is not None:
-                end_slowly(state, handle or task_handle(callback, made), request, took)
-            elif request is not None:
-                request.steps += 1
-                request.seconds += took
-                request.stepped = now
-            elif type(callback) is BuiltinFunctionType and type(callback.__self__) is not Task:
-                state.other_steps += 1
-                state.other_seconds += took
-            elif not state.closed:
-                end_short_other(state, callback, took)
 
-    return run
+NAMED = Named(run)
 
 
 def task_handle(callback: Any, made: float) -> Scheduled:
@@ -142,13 +148,16 @@ def end_slowly(state: LoopState, handle: Scheduled, request: Request | None, too
     if not state.closed:
         handle._context = copy_context()
         end_step(state, handle, request, took)
+        state.soons.note_hold()
 
 
 def look(state: LoopState, ended: float, now: float) -> None:
     """Check, as a step begins, whether its tick has ended; in an old tick each step is noted."""
     if state.poll is not None:
         state.poll.catch_up(state, ended, now)
-        state.mark = clock()
+        state.soons.note_hold()
+        now = clock()
+    state.mark = now
     if state.mark - state.tick >= OLD:
         state.limit = 0.0
     state.ask = state.tick + (OLD if state.poll is None else LONG)
@@ -157,37 +166,15 @@ def look(state: LoopState, ended: float, now: float) -> None:
 def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Callable[..., Any]:
     """Return a loop's scheduling method with callbacks timed. `at` is the callback's position in
     the arguments, 0 or 1; -1 is for `time`, which needs nothing here."""
-    run = timed_step(state)
-    named = Named(run)
-
-    def soon(callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if state.closed:
-            return original(callback, *args, context=context)
-        made = clock() if state.running is None else state.mark
-        kind = type(callback)
-        if kind is STEP:
-            return original(run, callback, made, args, context=context)
-        if kind is BuiltinFunctionType and context is not None:
-            return original(named, callback, made, args, context=context)
-        scheduled = Scheduled()
-        scheduled._callback, scheduled._made, scheduled._run = callback, made, run
-        if not args:
-            return original(scheduled, context=context)
-        if len(args) == 1:
-            return original(scheduled, args[0], context=context)
-        return original(scheduled, *args, context=context)
+    if state.soons is None:
+        state.soons = Soons(state)
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        made = clock()
-        try:
-            due = made + delay if delay > 0 else made
-        except TypeError:  # no number: the loop raises for it
-            return original(delay, callback, *args, context=context)
         if state.closed:
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
-        scheduled._callback, scheduled._run = callback, run
-        scheduled._made, scheduled._due = made, due
+        scheduled._callback, scheduled._state = callback, state
+        scheduled._made, scheduled._delay = clock(), delay
         if not args:
             return original(delay, scheduled, context=context)
         return original(delay, scheduled, *args, context=context)
@@ -195,6 +182,6 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
     def time() -> Any:
         return original()
 
-    timed: Any = (soon, later, time)[at]
+    timed: Any = (None, later, time)[at] or state.soons.make(original)
     timed.__wrapped__ = original
     return timed  # type: ignore[no-any-return]

@@ -8,12 +8,14 @@ gap: callbacks of the loop itself, which are not distinguished.
 
 from __future__ import annotations
 
-from contextvars import Context
+import asyncio
+from contextvars import Context, copy_context
 from types import CodeType
 from typing import Any
 
 from loopwatch.core.guard import guarded, log_once
-from loopwatch.core.request import Request
+from loopwatch.core.names import coroutine_code, coroutine_name
+from loopwatch.core.request import REQUEST, Request, clock
 from loopwatch.loop.busy_ticks import handle_code, handle_name, running_task, task_of
 from loopwatch.loop.loop_state import LoopState
 
@@ -41,15 +43,25 @@ def end_other_call(state: LoopState, callback: Any, took: float) -> None:
 def end_long_step(state: LoopState, handle: Any, request: Request | None, took: float) -> None:
     """File a step of `state.limit` or more; if it was slow, queue it for its explanation."""
     try:
+        if request is None and state.left is not None:
+            request = left_in_step(state, took)
         state.busy_tick.add(handle, request, took)
         if request is not None and state.victim_search.active:
             state.victim_search.note(request, state.mark - took, handle)
+            if state.victim_search.has_waited(request):
+                state.busy_tick.behind += took
         file_step(state, handle, request, took)
         state.fall_behind(state.mark - state.tick)
         if took >= state.threshold:
             judge(state, handle, request, took)
     except Exception:
         log_once("loopwatch.loop.slow_steps")
+
+
+def left_in_step(state: LoopState, took: float) -> Request | None:
+    """Return the request that has ended within this step, and left its context; None if none."""
+    left, state.left = state.left, None
+    return left if left is not None and left.ended > state.mark - took else None
 
 
 def end_gap(state: LoopState, took: float) -> None:
@@ -76,6 +88,22 @@ def judge(state: LoopState, handle: Any, request: Request | None, took: float) -
     context = getattr(handle, "_context", None)
     context = context if isinstance(context, Context) else None  # a handle accepts any object
     state.judge(state.mark - took, took, request, handle_name(handle), context, known)
+    state.mark = clock()  # our own work is no part of the next step
+
+
+@guarded
+def judge_so_far(state: LoopState, since: float) -> None:
+    """Judge the step in progress, which began at `since` (clock, s): its watch ends within it. For
+    the loop's thread."""
+    took = clock() - since
+    if took < state.threshold or state.judged > since:
+        return
+    task, running = asyncio.current_task(state.loop), state.running
+    coroutine = task.get_coro() if task is not None else None
+    name = coroutine_name(coroutine) if task is not None else handle_name(running)
+    code = coroutine_code(coroutine) if task is not None else handle_code(running)
+    known = code if isinstance(code, CodeType) else None
+    state.judge(since, took, REQUEST.get(None), name, copy_context(), known)
 
 
 @guarded

@@ -19,6 +19,7 @@ functions for what is long or rare. Only `COMPILED` says which one runs.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from loopwatch.core.speedups import speedups
 from loopwatch.loop import python_steps
@@ -53,9 +54,10 @@ if speedups is not None:
     timed_soon, LibuvPoll = speedups.timed_soon, speedups.LibuvPoll
     answering = speedups.answering
 else:
-    from loopwatch.loop import python_libuv, python_scheduled
+    from loopwatch.loop import python_scheduled
 
     timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
-    timed_soon, LibuvPoll = python_scheduled.timed_soon, python_libuv.LibuvPoll
-    answering = python_answering
+    timed_soon, answering = python_scheduled.timed_soon, python_answering
+    with suppress(ImportError):  # no ctypes, as in an isolated subinterpreter of 3.12, so no uvloop
+        from loopwatch.loop.python_libuv import LibuvPoll as LibuvPoll
 enter = long_steps.enter

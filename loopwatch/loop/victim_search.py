@@ -183,6 +183,19 @@ class VictimSearch:
             self.offset = handle._loop.time() - clock()
         return when - self.offset
 
+    def has_waited(self, request: Request) -> bool:
+        """Return whether a request has waited for a hold whose victims are being looked for."""
+        waits = request.waits or ()
+        return any(wait.hold is chase.hold for wait in waits for chase in self._chases)
+
+    def prolong(self, ended: float) -> bool:
+        """Count a tick that ended then (clock, s) as the aftermath of the latest hold: who waits in
+        its socket meanwhile waits for that hold. False if there is none."""
+        if not self._chases:
+            return False
+        self._chases[-1].hold.cleared = ended
+        return True
+
     def arrive(self, request: Request, queued: float) -> None:
         """Blame holds for a request that has begun after `queued` seconds in its socket."""
         if queued <= 0:
@@ -191,7 +204,7 @@ class VictimSearch:
         arrival = Arrival(request, request.started - queued, request.started)
         self._arrivals.append(arrival)
         for hold in reversed([*self._holds]):
-            if hold.ended <= arrival.arrived:
+            if hold.cleared <= arrival.arrived:
                 break
             blame_queued(hold, arrival)
 
@@ -250,7 +263,7 @@ def blame(wait: Wait) -> None:
 def blame_queued(hold: Hold, arrival: Arrival) -> None:
     """Blame a hold for the part of a request's time in the socket that falls into the hold."""
     request, arrived, began = arrival
-    ended = min(hold.ended, began)
+    ended = min(hold.cleared, began)
     seconds = ended - max(hold.started, arrived)
     if seconds > 0 and request is not hold.owner:
         blame(Wait(hold, request, seconds, seconds, seconds, began - ended, queued=True))

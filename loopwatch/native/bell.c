@@ -24,7 +24,7 @@ int posted; /* our call to the main thread is pending */
 
 static Watcher *watchers;
 static PyThread_type_lock ringing, spare; /* spare: for a forked child, which may not allocate */
-static int prepared;
+static pid_t owner; /* the process that all this is of; 0: nothing is prepared */
 
 void
 ring_bell(Watcher *self)
@@ -100,10 +100,17 @@ open_bell(Watcher *self)
     return 0;
 }
 
-/* In a forked child: threads that waited or had a lock do not exist here. */
-static void
-forget_all(void)
+/* In a forked child, once: threads that waited or had a lock do not exist here. Its handlers run in
+   the order of registration, and one of uvloop's, for a subprocess, runs Python's hooks. So whoever
+   comes first calls this. */
+void
+forget_parent(void)
 {
+    pid_t own = getpid();
+    if (owner == 0 || own == owner) {
+        return;
+    }
+    owner = own;
     for (Watcher *each = watchers; each != NULL; each = each->next) {
         disarm(each);
         close_bell(each);
@@ -121,15 +128,16 @@ forget_all(void)
 static int
 prepare(void)
 {
+    forget_parent();
     ringing = ringing != NULL ? ringing : PyThread_allocate_lock();
     spare = spare != NULL ? spare : PyThread_allocate_lock();
     if (ringing == NULL || spare == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    if (!prepared) {
-        prepared = 1;
-        pthread_atfork(NULL, NULL, forget_all);
+    if (owner == 0) {
+        owner = getpid();
+        pthread_atfork(NULL, NULL, forget_parent);
     }
     return 0;
 }

@@ -51,8 +51,8 @@ call_app(Exchange *self, PyObject *send)
     PyObject *function = function_of_app(self->front);
     PyObject *arguments[] = {NULL, app, self->scope, self->receive, send};
     Py_ssize_t first = function != NULL ? 1 : 2;
-    PyObject *coroutine = PyObject_Vectorcall(function != NULL ? function : app, arguments + first,
-                                              (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *coroutine = call_fast(function != NULL ? function : app, arguments + first,
+                                    (5 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(app);
     return as_coroutine(coroutine);
 }
@@ -131,6 +131,17 @@ end_exchange(Exchange *self, int raised)
     return failed;
 }
 
+/* Takes an ended request out of the current context: its caller may go on in it, and start tasks.
+   A server's own context ends with the request; its `receive` is no plain function. */
+static int
+leave_context(int raised)
+{
+    Raised aside = set_aside(raised);
+    PyObject *token = PyContextVar_Set(wired.variable, Py_None);
+    Py_XDECREF(token);
+    return put_back(aside, token == NULL ? -1 : 0);
+}
+
 /* ---------------------------------------------------------------- a step */
 
 /* Raises what a coroutine raises if the exchange cannot be started, and returns 1; 0 if it can. */
@@ -167,13 +178,18 @@ exchange_resume(Exchange *self, PyObject *argument, PyObject **result)
     self->phase = RUNNING;
     self->state->owner = (PyObject *)self->request;
     if (self->coroutine != NULL) {
+        PyObject *outer = self->state->driven;
+        self->state->driven = self->coroutine;
         sent = Py_TYPE(self->coroutine)->tp_as_async->am_send(self->coroutine, argument, result);
+        self->state->driven = outer;
     }
     self->phase = SUSPENDED;
     if (sent == PYGEN_NEXT) {
         return sent;
     }
-    if (end_exchange(self, sent == PYGEN_ERROR) < 0) {
+    int leaves = self->request != NULL && PyFunction_Check(self->receive);
+    if (end_exchange(self, sent == PYGEN_ERROR) < 0 ||
+        (leaves && leave_context(sent == PYGEN_ERROR) < 0)) {
         Py_CLEAR(*result);
         return PYGEN_ERROR;
     }

@@ -40,6 +40,7 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     steps->seconds += request->seconds;
     double running = request->seconds + long_seconds(request);
     take_long_steps(steps, request);
+    Py_CLEAR(request->routed);
     put(&request->scope, Py_None); /* may run code of the app: `steps` is not used after it */
     settle_parts(request, running, now);
     double end = request->responded != 0.0 ? request->responded : now;
@@ -93,7 +94,10 @@ static RequestRow *
 known_row(PyObject *rows, Request *request)
 {
     PyObject *scope = request->scope;
-    if (scope == NULL || !PyDict_CheckExact(scope)) {
+    if (scope == NULL || !PyDict_CheckExact(scope) || is_there(request->routed)) {
+        return NULL; /* of a mounted app, the endpoint is not all */
+    }
+    if (PyDict_GetItemWithError(scope, str_path_template) != NULL) {
         return NULL;
     }
     PyObject *method = PyDict_GetItemWithError(scope, str_method), *found = NULL;

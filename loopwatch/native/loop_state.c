@@ -12,6 +12,7 @@ state_traverse(LoopState *self, visitproc visit, void *arg)
     for (int n = 0; n < self->noted; n++) {
         Py_VISIT(self->notes[n].code);
         Py_VISIT(self->notes[n].endpoint);
+        Py_VISIT(self->notes[n].request);
     }
     return 0;
 }
@@ -19,7 +20,7 @@ state_traverse(LoopState *self, visitproc visit, void *arg)
 static int
 state_clear(LoopState *self)
 {
-    self->running = NULL;
+    self->running = self->driven = NULL;
     Py_CLEAR(self->entered);
     self->owner = NULL;
     Py_CLEAR(self->ended);
@@ -48,10 +49,12 @@ forget_notes(LoopState *self)
         Note *note = &self->notes[--self->noted];
         Py_CLEAR(note->code);
         Py_CLEAR(note->endpoint);
+        Py_CLEAR(note->request);
     }
 }
 
-/* take_notes() -> (code, endpoint or None, s) of each long step of this tick that C has noted */
+/* take_notes() -> (code, endpoint or None, request, s) of each long step of this tick that C has
+   noted */
 static PyObject *
 state_take_notes(LoopState *self, PyObject *unused)
 {
@@ -60,7 +63,7 @@ state_take_notes(LoopState *self, PyObject *unused)
     for (int n = 0; list != NULL && n < self->noted; n++) {
         Note *note = &self->notes[n];
         PyObject *endpoint = note->endpoint != NULL ? note->endpoint : Py_None;
-        PyObject *each = Py_BuildValue("(OOd)", note->code, endpoint, note->took);
+        PyObject *each = Py_BuildValue("(OOOd)", note->code, endpoint, note->request, note->took);
         if (each == NULL || PyList_Append(list, each) < 0) {
             Py_CLEAR(list);
         }
@@ -172,6 +175,7 @@ static PyMemberDef state_members[] = {
     {"asleep", T_BOOL, offsetof(LoopState, asleep), READONLY, NULL}, /* for tests */
     {"running", T_OBJECT, offsetof(LoopState, running), READONLY, NULL},
     {"entered", T_OBJECT, offsetof(LoopState, entered), 0, NULL},
+    {"driven", T_OBJECT, offsetof(LoopState, driven), READONLY, NULL},
     {"long_tick", T_OBJECT, offsetof(LoopState, long_tick), 0, NULL},
     {"span", T_OBJECT, offsetof(LoopState, span), 0, NULL},
     {NULL, 0, 0, 0, NULL},

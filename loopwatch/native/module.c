@@ -11,6 +11,7 @@ PyObject *str_http, *str_websocket, *str_body, *str_start;
 
 extern PyMethodDef clock_functions[];
 int clock_agrees(void);
+PyObject *read_at_once(PyObject *module, PyObject *descriptor);
 
 /* ---------------------------------------------------------------- the wiring */
 
@@ -142,6 +143,7 @@ static PyMethodDef functions[] = {
     {"add_to_known", FAST(add_to_known)},
     {"answering", FAST(answering)},
     {"begin", FAST(begin)},
+    {"read_at_once", read_at_once, METH_O, NULL},
     {"running_context", running_context, METH_O, NULL},
     {"running_frame", running_frame, METH_O, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},

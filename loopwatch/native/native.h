@@ -49,7 +49,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 5 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 7 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -93,6 +93,7 @@ typedef struct {
 
 typedef struct {
     PyObject *code, *endpoint; /* what ran: a code object or a type; its request's, or NULL */
+    PyObject *request;         /* that request */
     double took;               /* s */
 } Note;
 
@@ -108,6 +109,7 @@ typedef struct {
     PyObject *entered; /* a request, or None */
     PyObject *owner;   /* borrowed: the request whose exchange was resumed in this step, or NULL */
     PyObject *ended;   /* that request, if it has ended in this step */
+    PyObject *driven;  /* borrowed: the app's coroutine that an exchange runs now, or NULL */
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None if spans are not kept */
     LibuvPoll *poll;
@@ -132,7 +134,7 @@ typedef struct {
     Py_ssize_t steps, long_steps, room;
     double *times; /* s each, of the long steps that its row has not taken */
     PyObject *door, *outer, *row, *scope;
-    PyObject *span, *waits; /* ids, a list; or NULL */
+    PyObject *span, *waits, *routed; /* ids, a list, a tuple; or NULL */
 } Request;
 
 typedef struct {
@@ -198,7 +200,7 @@ extern Wired wired;
 #define STRINGS(X) \
     X(_args) X(_callback) X(_context) X(_loop) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
     X(cr_code) X(endpoint) X(finish) X(func) X(get_coro) X(gi_code) X(method) X(more_body) \
-    X(nested) X(note) X(serve) X(throw) X(type)
+    X(nested) X(note) X(path_template) X(serve) X(throw) X(type)
 #define DECLARE(name) extern PyObject *str_##name;
 STRINGS(DECLARE)
 #undef DECLARE

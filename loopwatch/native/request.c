@@ -7,6 +7,7 @@ request_traverse(Request *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->door);
     Py_VISIT(self->outer);
+    Py_VISIT(self->routed);
     Py_VISIT(self->row);
     Py_VISIT(self->scope);
     Py_VISIT(self->span);
@@ -19,6 +20,7 @@ request_clear(Request *self)
 {
     Py_CLEAR(self->door);
     Py_CLEAR(self->outer);
+    Py_CLEAR(self->routed);
     Py_CLEAR(self->row);
     Py_CLEAR(self->scope);
     Py_CLEAR(self->span);
@@ -167,6 +169,7 @@ static PyMemberDef request_members[] = {
     {"door", T_OBJECT_EX, offsetof(Request, door), 0, NULL},
     {"outer", T_OBJECT_EX, offsetof(Request, outer), 0, NULL},
     {"row", T_OBJECT_EX, offsetof(Request, row), 0, NULL},
+    {"routed", T_OBJECT, offsetof(Request, routed), 0, NULL},
     {"scope", T_OBJECT_EX, offsetof(Request, scope), 0, NULL},
     {"span", T_OBJECT, offsetof(Request, span), 0, NULL},
     {"waits", T_OBJECT, offsetof(Request, waits), 0, NULL},

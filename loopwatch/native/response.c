@@ -111,8 +111,8 @@ response_call(Response *self, PyObject *const *args, size_t count, PyObject *nam
         send = PyMethod_GET_FUNCTION(send);
         first = 1;
     }
-    PyObject *sending = PyObject_Vectorcall(send, arguments + first,
-                                            (3 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *sending = call_fast(send, arguments + first,
+                                  (3 - first) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(message);
     return sending;
 }

@@ -77,7 +77,7 @@ call_back(PyObject *callback, PyObject *const *args, size_t count, PyObject *nam
     return PyVectorcall_NARGS(count) == 0 && names == NULL &&
                    !PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL)
                ? type->tp_call(callback, wired.nothing, NULL)
-               : PyObject_Vectorcall(callback, args, count, names);
+               : call_fast(callback, args, count, names);
 }
 
 PyObject *
@@ -91,8 +91,11 @@ scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *n
         return NULL;
     }
     PyObject *done = call_back(self->callback, args, count, names);
-    Raised aside = set_aside(done == NULL);
-    if (put_back(aside, end_scheduled(self)) < 0) {
+    if (done == NULL) {
+        Raised aside = set_aside(1);
+        put_back(aside, end_scheduled(self));
+    }
+    else if (end_scheduled(self) < 0) {
         Py_CLEAR(done);
     }
     return done;

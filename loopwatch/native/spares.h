@@ -15,9 +15,9 @@
 #define SPARES 64
 #endif
 typedef struct {
-    PyObject *kept[SPARES];
-    int count;
+    int count; /* first: the cache line that has it has the first objects as well */
     PyTypeObject *type;
+    PyObject *kept[SPARES];
 } Spares;
 
 extern Spares spare_exchanges, spare_requests, spare_responses, spare_scheduled;

@@ -123,6 +123,7 @@ note_step(LoopState *state, PyObject *handle, Request *request, double took)
     Note *note = &state->notes[state->noted++];
     note->code = code;
     note->endpoint = endpoint;
+    note->request = Py_NewRef((PyObject *)request);
     note->took = took;
 }
 

@@ -1,7 +1,7 @@
 /* The wrappers of a loop's scheduling methods, where its handles cannot be wrapped.
 
-   A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` on a loop's instance,
-   and `time` of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
+   A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` of one loop, and `time`
+   of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
    the instance. */
 
 #include "native.h"
@@ -73,6 +73,12 @@ pass_on(TimedSoon *self, PyObject *const *args, Py_ssize_t given, Py_ssize_t all
         Scheduled *scheduled)
 {
     PyObject *few[FEW + 1], **copy = few, *handle;
+    if (self->run != NULL && given == 1 && all <= 2) { /* a task's step: a callback, a context */
+        few[0] = self->self;
+        few[1] = (PyObject *)scheduled;
+        few[2] = all == 2 ? args[1] : NULL;
+        return self->run(self->function, few, 2, names);
+    }
     if (all > FEW) {
         copy = PyMem_Malloc((all + 1) * sizeof(PyObject *));
         if (copy == NULL) {

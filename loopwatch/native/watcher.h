@@ -76,6 +76,7 @@ typedef struct Watcher {
 
 int join_watchers(Watcher *watcher); /* bell.c: 0, or -1 with an exception set */
 void leave_watchers(Watcher *watcher);
+void forget_parent(void);
 void ring_bell(Watcher *watcher);
 double hear_bell(Watcher *watcher); /* returns when a loop first rang it */
 int on_main_thread(void *unused);

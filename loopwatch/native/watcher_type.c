@@ -188,6 +188,7 @@ static PyObject *
 watcher_close(Watcher *self, PyObject *unused)
 {
     (void)unused;
+    forget_parent();
     if (self->waiting) {
         PyErr_SetString(PyExc_RuntimeError, "somebody waits by this watcher");
         return NULL;

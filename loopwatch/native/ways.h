@@ -65,10 +65,10 @@ same_text(PyObject *one, PyObject *other)
 static inline PyObject *
 find_early(PyObject *dict, PyObject *name)
 {
-    Py_ssize_t at = 0, few = 4;
+    Py_ssize_t at = 0, all = PyDict_GET_SIZE(dict);
     PyObject *key, *value;
-    while (few-- > 0) {
-        if (!PyDict_Next(dict, &at, &key, &value)) {
+    for (Py_ssize_t n = 0; n < 4; n++) {
+        if (n == all || !PyDict_Next(dict, &at, &key, &value)) {
             return NULL;
         }
         if (key == name) {
@@ -79,6 +79,20 @@ find_early(PyObject *dict, PyObject *name)
         }
     }
     return PyDict_GetItemWithError(dict, name);
+}
+
+/* Calls an object as PyObject_Vectorcall does, without a look at the thread and at the result. */
+static inline PyObject *
+call_fast(PyObject *callable, PyObject *const *args, size_t count, PyObject *names)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    if (PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL)) {
+        vectorcallfunc call = *(vectorcallfunc *)((char *)callable + type->tp_vectorcall_offset);
+        if (call != NULL) {
+            return call(callable, args, count, names);
+        }
+    }
+    return PyObject_Vectorcall(callable, args, count, names);
 }
 
 /* Says whether an object is of a type or a subclass; most are of a direct Python subclass. */

@@ -21,7 +21,7 @@ from loopwatch.core.guard import guarded, say
 from loopwatch.exporters.exporter import Exporters
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
-from loopwatch.loop.replaced import Replaced
+from loopwatch.loop.replaced import replace
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.watchdog import Watchdog
@@ -69,7 +69,7 @@ class Resting:
 
     def __init__(self, loop: Any, wake: Callable[[Any], None]) -> None:
         self._loop, self._wake = loop, wake
-        self._replaced = Replaced(loop, "run_forever", self._run)
+        self._replaced = replace(loop, "run_forever", self._run)
 
     def put_back(self) -> None:
         self._replaced.put_back()
@@ -149,6 +149,7 @@ class Attaching:
             watched = self._loops.get(loop)
             if watched is None:
                 return
+            watched.probe.cut()
             WATCHDOG.remove(watched.probe)
             watched.probe.glance()
             self._reporter.explain([watched])

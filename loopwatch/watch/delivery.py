@@ -24,6 +24,7 @@ from weakref import WeakSet
 
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.holds import Hold, Linking
+from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.record_types import Instrument, Stall
 from loopwatch.loop.loop_state import clock
 
@@ -122,9 +123,7 @@ class Delivery:
 
     def _start(self, hangs: Any = None) -> None:
         shift = Shift(self._bell, hangs)
-        shift.thread = threading.Thread(
-            target=self._run, args=(shift,), name="loopwatch-delivery", daemon=True
-        )
+        shift.thread = OwnThread(self._run, "loopwatch-delivery", shift)
         try:
             self._threads.add(shift.thread)
             shift.thread.start()

@@ -26,7 +26,7 @@ from loopwatch.core.request import unix_time
 from loopwatch.core.safe_text import encodable
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
-from loopwatch.explain.known_stacks import KnownStacks
+from loopwatch.explain.observation import NOTHING
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.explain.unexplained import unexplained
 from loopwatch.exporters.exporter import Changed
@@ -75,7 +75,6 @@ class Reporter:
         self._write, self._loops = write, loops
         self.delivery = Delivery(instruments, self._prepare)
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
-        self._known = KnownStacks(rules)
         self.lines = LineTraces(rules.is_own_code)
         self.in_progress = InProgress(self._provisional)
         self.budget, self.elsewhere = CpuBudget(), Elsewhere()
@@ -145,10 +144,10 @@ class Reporter:
         return any(fnmatchcase(stall.site.function, pattern) for pattern in self._allow)
 
     def _explanation(self, slow: Slow) -> Explanation:
-        return explain(slow, clock(), self._known)
+        return explain(slow, clock(), self._rules)
 
     def _unexplained(self, slow: Slow) -> Explanation:
-        return Explanation(unexplained(slow), False, ())
+        return Explanation(unexplained(slow), NOTHING, None, ())
 
     def _traced(self, slow: Slow) -> Explanation:
         """Explain with what line traces have caught, and trace the suspects from now on."""
@@ -174,7 +173,10 @@ class Reporter:
         if stall.advice:
             return stall
         try:
-            advice = self._adviser.advise(stall, explanation.gil_released, explanation.stack)
+            advice = self._adviser.advise(stall, explanation.observed)
+            if explanation.rest is not None:
+                called = replace(stall, cause=explanation.rest)
+                advice = f"{self._adviser.advise(called, explanation.observed)} {advice}"
             return replace(stall, advice=encodable(advice))
         except Exception:
             log_once("loopwatch.explain.advice")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import NONE, OTHER, Stall
-from loopwatch.explain.route import place
 from loopwatch.ledger.stall_table import StallTable, with_victims
+from loopwatch.routing.route import place
 
 PATIENCE = 1.0  # s
 AGAIN = 0.1  # s until a stall is looked at again that waits for its victims

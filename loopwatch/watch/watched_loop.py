@@ -20,7 +20,6 @@ from loopwatch.core.record_types import LoopReading
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.core.safe_text import encodable, label
 from loopwatch.core.version import __version__
-from loopwatch.explain.route import lone, template
 from loopwatch.ledger.label_table import LabelTable
 from loopwatch.ledger.request_table import RequestTable
 from loopwatch.ledger.step_table import StepTable
@@ -32,7 +31,10 @@ from loopwatch.loop.debug_mode import DebugMode
 from loopwatch.loop.loop_state import LoopState, clock
 from loopwatch.loop.proxy_header import since_proxy
 from loopwatch.loop.server_timing import with_server_timing
+from loopwatch.loop.socket_diagnosis import DIAGNOSIS
 from loopwatch.loop.thread_pools import ThreadPool
+from loopwatch.routing.hooks import HooksOfLoop
+from loopwatch.routing.route import is_lone
 from loopwatch.watch.in_flight import Charging
 from loopwatch.watchdog.clocks import Clocks
 
@@ -51,8 +53,8 @@ class WatchedLoop:
         self.loop = loop
         self.estimated_ticks = Ticks()
         self._lag_told, self._busy_told = Histogram.empty(SECONDS_EDGES), 0.0
-        self.steps = StepTable()
-        self.requests = RequestTable(self.steps, template, lone)
+        self.steps, self._hooks = StepTable(), HooksOfLoop()
+        self.requests = RequestTable(self.steps, self._hooks.routed, is_lone)
         self.charging = Charging(loop, self.requests.charge)
         self.timed = LabelTable()
         self.state = LoopState(
@@ -73,6 +75,7 @@ class WatchedLoop:
     def install(self, closed: Callable[[], None]) -> None:
         self.probe.install(closed)
         self.threads.install()
+        self._hooks.install()
         self.clocks.begin()
         if self._debug is not None:
             self._debug.install()
@@ -120,13 +123,17 @@ class WatchedLoop:
     def uninstall(self) -> None:
         if self._debug is not None:
             self._debug.uninstall()
+        self._hooks.uninstall()
         self.threads.uninstall()
         self.probe.uninstall()
         self._be_forgotten()
         self.clocks.close()
+        if all(watched is self for watched in LOOPS.values()):
+            DIAGNOSIS.close()
 
     def abandon(self) -> None:
         """`uninstall` in a forked child."""
+        self._hooks.uninstall()
         self.threads.abandon()
         self.probe.abandon()
         self._be_forgotten()
@@ -220,7 +227,7 @@ class WatchedLoop:
             loop=label(self.probe.kind),
             thread=encodable(self.state.thread_name),
             layers=self.layers(),
-            blind=self.probe.blind,
+            blind=(*self.probe.blind, *DIAGNOSIS.blind),
             busy=busy,
             idle=idle,
             lag=self.lag(now),

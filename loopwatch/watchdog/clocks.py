@@ -38,6 +38,7 @@ BUSY = 0.3  # CPU s of other threads per s from which they are looked at
 LATE = 0.02  # s of delay from which a wake of the watchdog counts as late
 WAITED = 0.012  # s: Python code gives the GIL up within two switch intervals
 ASKED = 4  # slices between two wakes of the watchdog; a wake by itself takes fewer
+WORKED = 0.2  # of such a delay: CPU time of other threads from which they may have had the GIL
 POLLED = 0.8  # of the time between two wakes from which the loop counts as having been in its poll
 
 
@@ -132,19 +133,24 @@ class Clocks:
         ours = cpu - before.cpu + time.thread_time() - before.reading.cpu
         return process - before.reading.process - ours >= BUSY * (at - before.at)
 
-    def held_back(self) -> float:
-        """Return for how long (s) the loop, in its poll since the last wake, could not run."""
-        before, after = self._last_two()
-        late = after.at - (after.reading.due or after.at)
+    def held_back(self, until: float) -> float:
+        """Return for how long (s) the loop, in its poll from the last wake to `until` (clock, s),
+        could not run. What was read as it returned shows nothing of the time before."""
+        after = self._readings[-1]
+        due = after.reading.due or until
+        late = until - due
+        before = next((r for r in reversed(self._readings) if r.at <= due), after)
         if before.idle is None or after.idle is None or late < LATE:
             return 0.0
-        if after.idle - before.idle < POLLED * (after.at - before.at):
+        if after.idle - before.idle < POLLED * (until - before.at):
             return 0.0
         usage = Usage(0.0, other_threads(before, after))
         add_schedule(usage, before, after, late, 0.0)
         waited, frozen = lateness(before, after, late)
-        gil_wait = min(waited, usage.gil_wait or 0.0) if usage.others >= late / 2 else 0.0
-        return max(gil_wait, frozen, usage.queued or 0.0, usage.throttled or 0.0)
+        wanted = 0.0
+        if usage.others >= WORKED * late:  # between two requests for the GIL it may queue for a CPU
+            wanted = min(waited, (usage.gil_wait or 0.0) + (usage.queued or 0.0))
+        return max(wanted, frozen, usage.queued or 0.0, usage.throttled or 0.0)
 
     def _last_two(self) -> tuple[Reading, Reading]:
         readings = self._readings

@@ -8,6 +8,9 @@ the GIL wakes once a switch interval to ask again, so its slices distinguish tha
 `throttled_time` in nanoseconds (v1). A parent's quota appears in the parent's file only.
 
 On other systems the files are missing, and None is returned.
+
+The compiled part reads them without releasing the GIL: among threads that compete for it, each
+release would cost the watchdog tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import platform
 import threading
 from pathlib import Path
 from typing import NamedTuple
+
+from loopwatch.core.speedups import speedups
 
 ROOT = Path("/")
 FUTEX = {"x86_64": b"202", "aarch64": b"98"}  # numbers of the system call
@@ -34,7 +39,7 @@ class Schedule(NamedTuple):
 class File:
     """A small file that is kept open, and read from its beginning each time, on any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._descriptor = -1
         self._descriptor = os.open(path, os.O_RDONLY)
 
@@ -45,10 +50,7 @@ class File:
 
     def read(self) -> bytes:
         """Return the first 512 bytes; b"" once the file is closed, or its thread or group gone."""
-        try:
-            return os.pread(self._descriptor, 512, 0)
-        except OSError:
-            return b""
+        return read_at_once(self._descriptor)
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -58,18 +60,36 @@ class File:
     __del__ = close
 
 
-def opened(path: Path) -> File | None:
+def read_at_once(descriptor: int) -> bytes:
+    """Return the first 512 bytes of an open file; b"" on an error. Releases the GIL meanwhile."""
+    try:
+        return os.pread(descriptor, 512, 0)
+    except OSError:
+        return b""
+
+
+if speedups is not None:
+    read_at_once = speedups.read_at_once
+
+
+def opened(path: Path | str) -> File | None:
     try:
         return File(path)
     except OSError:
         return None
 
 
+def of_thread(root: Path, native_id: int, name: str) -> str:
+    """Return the path of a file about one thread. It is no `Path`: that interns each part, which
+    Python 3.12 keeps for ever, and there is no end of threads' ids."""
+    return f"{root}/proc/self/task/{native_id}/{name}"
+
+
 class ThreadSchedule:
     """Reads the schedule of one thread of this process."""
 
     def __init__(self, native_id: int, root: Path = ROOT) -> None:
-        self._file = opened(root / f"proc/self/task/{native_id}/schedstat")
+        self._file = opened(of_thread(root, native_id, "schedstat"))
 
     @property
     def descriptor(self) -> int:
@@ -92,7 +112,7 @@ class ThreadCall:
     """
 
     def __init__(self, native_id: int, root: Path = ROOT) -> None:
-        self._file = opened(root / f"proc/self/task/{native_id}/syscall")
+        self._file = opened(of_thread(root, native_id, "syscall"))
         self._futex = FUTEX.get(platform.machine())
 
     def elsewhere(self) -> bool:

@@ -1,130 +1,109 @@
-"""The other threads: which of them use the CPU, and where each stands.
+"""The other threads: which of them use the CPU, where each stands, and for whom it works.
 
-A thread that makes the loop wait for the GIL is found by its CPU time. That is read for all threads
-once a second while the process does anything (one file per thread, on Linux; elsewhere no thread is
-named). The CPU time since then says which thread it was, and its frame says where. The watchdog
-reads the frame when it gets the GIL: C code that keeps the GIL releases it at the end of its call,
-so the frame is still on that call.
+A thread that makes the loop wait for the GIL is found by its CPU time. The kernel has a clock for
+each thread, so reading them takes half a microsecond a thread and keeps the GIL (elsewhere than on
+Linux no thread is named). The watchdog reads all of them at its looks, while the process does
+anything. The CPU time since the step began says which thread it was, and its frame says where. The
+watchdog reads the frame when it gets the GIL: C code that keeps the GIL releases it at the end of
+its call, so the frame is still on that call.
+
+Nothing here may release the GIL: beside busy threads the watchdog would get it back tens of
+milliseconds later, and then they may have ended. A thread that only used the CPU before the step
+has a good reading from within it, and so counts as idle.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
+import time
+from collections import deque
 from types import FrameType
-from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot, ThreadPicture
+from loopwatch.core.own_thread import OwnThread
+from loopwatch.watchdog.given_work import Work, given_work
 from loopwatch.watchdog.stack_sample import spot
 
 THREADS = 64  # other threads read
 NAMED = 3  # of these, threads that a stall names
 DEPTH = 32  # frames of each
-PERIOD = 1.0  # s between two readings of all threads
+READINGS = 32  # kept; they reach back 3 s at least
+PERIOD = 0.1  # s between two of them, at least
+SETTLED = 0.02  # s after which a reading is old enough to show who works
 QUIET = 0.01  # CPU s of the process since the last reading below which it stays valid
 LEAST = 0.002  # CPU s from which a thread counts as busy
+SHARE = 0.1  # of the busiest thread's CPU time from which another one counts as busy beside it
 
-
-class Stand(NamedTuple):
-    """A thread, and where it stood."""
-
-    name: str
-    native_id: int
-    spots: tuple[Spot, ...]  # innermost first
-
-
-class Culprit(NamedTuple):
-    """A thread that may have had the GIL."""
-
-    native_id: int
-    picture: ThreadPicture
+Times = dict[int, float]  # CPU s of threads, by native id
 
 
 class OtherThreads:
-    """Knows each thread's CPU time of a second or two ago; belongs to the watchdog's thread.
-
-    At one wake the threads are read once, for all loops.
-    """
+    """Knows each thread's CPU time of the last seconds; belongs to the watchdog's thread."""
 
     def __init__(self) -> None:
-        self._read_at, self._process = 0.0, 0.0
-        self._before: dict[int, float] = {}  # the reading before the latest: 1 to 2 periods old
-        self._latest: dict[int, float] = {}
-        self._stands: list[Stand] | None = None  # as of this wake
-        self._culprits: tuple[list[Culprit], list[Culprit]] | None = None
-
-    def wake(self) -> None:
-        """Forget where the threads stood at the previous wake."""
-        self._stands = self._culprits = None
-
-    def stand(self) -> None:
-        """Read where the threads stand, while none of them runs."""
-        if self._stands is None:
-            self._stands = where_threads_stand(threading.get_ident())
+        self._process = 0.0
+        self._readings: deque[tuple[float, Times]] = deque(maxlen=READINGS)
 
     def glance(self, now: float, process: float) -> None:
         """Read the threads' CPU times if due; `now` is clock, `process` the CPU time of all, s."""
-        if now - self._read_at < PERIOD:
+        if self._readings and now - self._readings[-1][0] < PERIOD:
             return
-        self._read_at, self._before = now, self._latest
-        if process - self._process >= QUIET:
-            self._process, self._latest = process, cpu_times()
-        self._before = self._before or self._latest
+        if not self._readings or process - self._process >= QUIET:
+            self._process = process
+            self._readings.append((now, cpu_times(app_threads())))
 
-    def pictures(self, loop: int) -> tuple[ThreadPicture, ...]:
-        """Return the threads that have used the CPU since, most first, without a loop's own thread
-        (native id `loop`).
+    def pictures(self, now: float, since: float, loop: int) -> tuple[ThreadPicture, ...]:
+        """Return the threads that have used the CPU since `since` (clock, s), most first, without
+        the loop's own thread (native id `loop`)."""
+        threads = app_threads()
+        threads.pop(loop, None)
+        before, used = self._before(now, since), list[tuple[float, int]]()
+        for native_id, cpu in cpu_times(threads).items():
+            used.append((cpu - before.get(native_id, 0.0), native_id))
+        used.sort(reverse=True)
+        least = max(LEAST, SHARE * used[0][0]) if used else 0.0
+        frames = sys._current_frames()
+        found = [picture(threads[key], cpu, frames) for cpu, key in used[:NAMED] if cpu >= least]
+        frames.clear()  # it has this very frame, which has it: a cycle with all threads' variables
+        return tuple(found)
 
-        If no living thread has used it, return those that have ended meanwhile.
-        """
-        if self._culprits is None:
-            self._culprits = self._found(self._stands or [])
-        busiest, ended = (
-            [c.picture for c in found if c.native_id != loop][:NAMED] for found in self._culprits
-        )
-        return tuple(busiest or ended)
-
-    def _found(self, stands: list[Stand]) -> tuple[list[Culprit], list[Culprit]]:
-        """Return the busiest `NAMED` threads and one more, and as many that have ended."""
-        times, busiest, ended = cpu_times(), list[Culprit](), list[Culprit]()
-        for name, native_id, spots in stands:
-            used = times.get(native_id, 0.0) - self._before.get(native_id, 0.0)
-            culprit = Culprit(native_id, ThreadPicture(name, max(0.0, used), spots))
-            if native_id not in times:
-                ended.append(culprit)
-            elif used >= LEAST:
-                busiest.append(culprit)
-        busiest.sort(key=lambda culprit: -culprit.picture.cpu)
-        return busiest[: NAMED + 1], ended[: NAMED + 1]
+    def _before(self, now: float, since: float) -> Times:
+        """Return the first reading since then, if it is old enough; else the last one before."""
+        found: Times = {}
+        for at, times in self._readings:
+            if at <= since or now - at >= SETTLED:
+                found = times
+            if at >= since:
+                break
+        return found
 
 
-def where_threads_stand(*besides: int) -> list[Stand]:
-    """Return where Python's threads stand, except those of `besides`; no thread runs meanwhile."""
-    frames = sys._current_frames()
-    return [
-        Stand(t.name, t.native_id or 0, standing(frames.get(t.ident or 0)))
-        for t in threading.enumerate()
-        if t.ident not in besides
-    ]
+def app_threads() -> dict[int, threading.Thread]:
+    """Return Python's threads but loopwatch's own, by native id."""
+    threads = [t for t in threading.enumerate() if not isinstance(t, OwnThread)][:THREADS]
+    return {thread.native_id or 0: thread for thread in threads}
 
 
-def standing(frame: FrameType | None) -> tuple[Spot, ...]:
-    """Return where a frame and its callers stand, innermost first."""
-    spots: list[Spot] = []
+def picture(thread: threading.Thread, cpu: float, frames: dict[int, FrameType]) -> ThreadPicture:
+    """Return where a thread stands, and what it was given to do; no thread runs meanwhile."""
+    frame, spots = frames.get(thread.ident or 0), list[Spot]()
+    work: Work | None = None
     while frame is not None and len(spots) < DEPTH:
         spots.append(spot(frame))
+        work = work or given_work(frame)
         frame = frame.f_back
-    return tuple(spots)
+    return ThreadPicture(thread.name, cpu, tuple(spots), *(work or Work()))
 
 
-def cpu_times() -> dict[int, float]:
-    """Return the CPU seconds of Python's threads by native id; empty outside Linux."""
-    found: dict[int, float] = {}
-    for thread in threading.enumerate()[:THREADS]:
+def cpu_times(threads: dict[int, threading.Thread]) -> Times:
+    """Return the CPU seconds of threads by native id; empty outside Linux. Keeps the GIL."""
+    found: Times = {}
+    if sys.platform != "linux":
+        return found
+    for native_id in threads:
         try:
-            text = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_bytes()
-            found[thread.native_id or 0] = int(text.split()[0]) / 1e9
-        except (OSError, IndexError):  # it has ended, or this is not Linux
+            found[native_id] = time.clock_gettime((~native_id << 3) | 6)
+        except (OSError, OverflowError):  # it has ended, or is no thread (a greenlet)
             continue
     return found

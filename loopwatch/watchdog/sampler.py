@@ -8,20 +8,20 @@ from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.cpu_budget import CpuBudget
-from loopwatch.core.evidence import Sample, Spot
+from loopwatch.core.evidence import Sample, ThreadPicture
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
+from loopwatch.core.stack import Spots, Stack
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
-from loopwatch.watchdog.clocks import LATE, LONGEST, Clocks
+from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
-from loopwatch.watchdog.stack_sample import running_owner, sample_stack
+from loopwatch.watchdog.stack_sample import running_owner, sample_step
 
 EARLY = 0.5  # of the threshold at which the first stack sample is due
 PERIOD = 0.8  # of the threshold between two wakes, so that a step between them is seen in time
 GROWTH = 1.5
-Spots = tuple[Spot, ...]
 SHORTEST = 0.002  # s between two wakes, at least
 LIVELY = 1.2  # s for which a loop that was held is looked at each period
 KNOWN = (
@@ -60,7 +60,7 @@ class Sampler:
         self._held: Held | None = None  # at this one
         self._next_age = 0.0  # s of the step at which the next stack sample is due
         self._sample: Sample | None = None  # of this look
-        self._looked_around = False  # this look has read where the other threads stand
+        self._pictures: tuple[ThreadPicture, ...] | None = None  # of the other threads, if taken
 
     @guarded
     def sample_stack(self, now: float, late: bool, threads: OtherThreads) -> None:
@@ -88,7 +88,7 @@ class Sampler:
             self.leave_out(now, now)
             return
         if late:
-            self._look_around(threads)
+            self._look_around(now, threads)
         if held is not None and is_due:
             self._take_sample(held, late, threads)
 
@@ -101,17 +101,17 @@ class Sampler:
         held, seen = self._held, self._seen
         return held is not None and seen is not None and held.mark == seen.mark
 
-    def _look_around(self, threads: OtherThreads) -> None:
-        threads.stand()
-        self._looked_around = True
+    def _look_around(self, now: float, threads: OtherThreads) -> None:
+        since = self._held.since if self._held is not None else now - self.period
+        self._pictures = threads.pictures(now, since, self.probe.state.native_id)
 
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
         """Take a stack sample of a step; keep it if the step is the same afterwards."""
         probe, state = self.probe, self.probe.state
-        spots = self._shared(sample_stack(state.thread_id, probe.floor))
+        spots = self._shared(sample_step(state, probe.floor))
         context, coroutine = running_owner(state)
         if not late and self.clocks.others_at_work():
-            self._look_around(threads)
+            self._look_around(clock(), threads)
         cpu, at = state.cpu(), clock()
         after = probe.held(at)
         if after is None or after.mark != held.mark:
@@ -123,7 +123,7 @@ class Sampler:
         """Return the stack of the sample before if this one is equal: it need not be read twice."""
         samples = self.probe.state.samples
         before = samples[-1].spots if samples else ()
-        return before if spots == before else spots
+        return before if spots == before else Stack(spots)
 
     @guarded
     def look(
@@ -132,21 +132,19 @@ class Sampler:
         late: bool,
         reading: ProcessReading,
         reader: ProcessReader,
-        threads: OtherThreads,
     ) -> None:
         """Read the clocks, and file what `sample_stack` found, before `attend` collects it."""
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
         self.clocks.read(reading, reader)
-        if self._looked_around and (not late or self.clocks.others_busy()):
-            pictures = threads.pictures(state.native_id)
-            state.samples.append(Sample(now, True, (), 0.0, threads=pictures))
-        self._looked_around = False
+        if self._pictures and (not late or self.clocks.others_busy()):
+            state.samples.append(Sample(now, True, (), 0.0, threads=self._pictures))
+        self._pictures = None
         self.probe.glance()
         was_idle = self._seen is None or (self.seen_asleep and not self._same_step())
-        if was_idle and (held is None or now - held.since < LATE):
-            self._look_behind(now)
+        if was_idle:
+            self._look_behind(held.since if held is not None else now)
         if self._sample is not None or state.pending or self._is_held(now):
             self.stay_lively(now)
         self._sample = None
@@ -157,13 +155,13 @@ class Sampler:
         since = now - held.since if held is not None else 0.0
         return held is not None and max(since, self.probe.ticking(now)) >= self.early
 
-    def _look_behind(self, now: float) -> None:
-        """Judge the loop's return from the poll, if it was held there."""
+    def _look_behind(self, until: float) -> None:
+        """Judge the loop's return from the poll, if it was held there until then (clock, s)."""
         state = self.probe.state
-        wait = self.clocks.held_back()
-        if wait < state.threshold or state.judged > now - wait:
+        wait = self.clocks.held_back(until)
+        if wait < state.threshold or state.judged > until - wait:
             return
-        state.put(state.slow(now - wait, wait))
+        state.put(state.slow(until - wait, wait))
 
     def stay_lively(self, now: float) -> None:
         """Have the loop looked at for a while: after a period, and after twice the time each."""

@@ -19,27 +19,47 @@ from loopwatch.core.evidence import Spot
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import LoopState
+from loopwatch.watchdog.await_chain import awaiting
+from loopwatch.watchdog.gc_pauses import Listener
 
 # These run within the code that they trace.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
 ONE_FRAME = getattr(speedups, "running_frame", None)
+COLLECTED = Listener.__call__.__code__  # runs within the code in which a collection began
 DEPTH = 128  # frames kept, innermost first
 
 
+def sample_step(state: LoopState, floor: Iterable[CodeType]) -> tuple[Spot, ...]:
+    """Return the stack of a loop's thread, innermost first, down to the first frame of code in
+    `floor`. If it is a greenlet's, the coroutines that wait for the greenlet come after it."""
+    spots, to_the_end = walk(running_frame(state.thread_id), floor)
+    task = asyncio.current_task(state.loop) if to_the_end else None
+    chain = coroutines(state, task) if task is not None else []
+    if not chain or any(s.code is chain[-1].code for s in spots):
+        return spots  # no greenlet's, but of a loop whose floor is not known yet
+    return (*spots, *chain)[:DEPTH]
+
+
 def sample_stack(thread_id: int, floor: Iterable[CodeType] = ()) -> tuple[Spot, ...]:
-    """Return a thread's stack, innermost first, down to the first frame of code in `floor`.
+    """Return a thread's stack, innermost first, down to the first frame of code in `floor`."""
+    return walk(running_frame(thread_id), floor)[0]
+
+
+def walk(frame: FrameType | None, floor: Iterable[CodeType]) -> tuple[tuple[Spot, ...], bool]:
+    """Return a frame and its callers, and whether there are no more of them. What called us, and
+    whatever we called then, does not count: it is where the code was as that happened.
 
     Code is compared by identity: its hash would go over all its instructions.
     """
     ends = {id(code) for code in floor}
-    frame = running_frame(thread_id)
     spots: list[Spot] = []
-    while frame is not None and frame.f_globals.get("__name__") in WATCHERS:
-        frame = frame.f_back
     while frame is not None and len(spots) < DEPTH and id(frame.f_code) not in ends:
-        spots.append(spot(frame))
+        if frame.f_code is COLLECTED or frame.f_globals.get("__name__") in WATCHERS:
+            spots.clear()
+        else:
+            spots.append(spot(frame))
         frame = frame.f_back
-    return tuple(spots)
+    return tuple(spots), frame is None
 
 
 def running_frame(thread_id: int) -> FrameType | None:
@@ -51,8 +71,17 @@ def running_frame(thread_id: int) -> FrameType | None:
 
 
 def spot(frame: FrameType) -> Spot:
+    """Return where a frame stands, without the frame."""
     module = frame.f_globals.get("__name__") or "?"
     return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
+
+
+def coroutines(state: LoopState, task: Any) -> list[Spot]:
+    """Return where the coroutines of a running task stand, innermost first."""
+    outer = [spot(frame) for frame in awaiting(task.get_coro())]
+    inner = [spot(frame) for frame in awaiting(state.driven)]  # beyond our compiled part
+    known = {s.code for s in outer}
+    return [*outer, *(s for s in inner if s.code not in known)][::-1]
 
 
 def running_owner(state: LoopState) -> tuple[Context | None, str | None]:

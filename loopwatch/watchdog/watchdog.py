@@ -38,6 +38,7 @@ from collections.abc import Callable
 
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.guard import guarded, log_once, say
+from loopwatch.core.own_thread import OwnThread
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 from loopwatch.watchdog.clocks import LONGEST, Clocks
@@ -99,9 +100,7 @@ class Watchdog:
     def _start(self) -> None:
         """Start the thread. Raises RuntimeError if the process may have no more of them."""
         sleep = Sleep() if COMPILED else Nap()
-        thread = threading.Thread(
-            target=self._run, args=(sleep,), name="loopwatch-watchdog", daemon=True
-        )
+        thread = OwnThread(self._run, "loopwatch-watchdog", sleep)
         try:
             thread.start()
         except BaseException:
@@ -203,14 +202,13 @@ class Watchdog:
         """
         now, late = wake.now, wake.late
         reader.woken = wake.due, wake.waited
-        threads.wake()
         for sampler in wake.samplers:
             sampler.sample_stack(now, late, threads)
         COLLECTOR.let_go()
         self.outside_samples.wake(now)
         reading = reader.look(wake.due, wake.waited)
         for sampler in wake.samplers:
-            sampler.look(now, late, reading, reader, threads)
+            sampler.look(now, late, reading, reader)
         reader.woken = None
         self._attend_by = math.inf
         for attend in dict.fromkeys(sampler.attend for sampler in self._samplers):

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopwatch.core.guard import is_due, log_once, say
 from loopwatch.core.request import REQUEST, Request, begin
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.request_table import finish
+from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.step_timing import answering, enter
 from loopwatch.watch.watch import Watch
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
@@ -106,6 +108,8 @@ class LoopWatchMiddleware(Front):
         finally:
             if not finish(state, watched.rows, request):
                 watched.finish(request)
+            if type(receive) is FunctionType:
+                leave_context(state, request)
 
     if speedups is None:
         __call__ = serve
@@ -163,6 +167,13 @@ class LoopWatchMiddleware(Front):
             self._given_up = True
             log_once("loopwatch.web.middleware: this app is not watched")
             return None
+
+
+def leave_context(state: LoopState, request: Request) -> None:
+    """Take an ended request out of the current context: its caller may go on in it, and start
+    tasks. A server's own context ends with the request; its `receive` is no plain function."""
+    state.left = request
+    REQUEST.set(None)  # type: ignore[arg-type]
 
 
 def warn_once() -> None:

@@ -143,7 +143,7 @@ async def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    signal.alarm(60)
+    signal.alarm(80)
     if sys.argv[1] == "uvloop":
         import uvloop
 

@@ -15,8 +15,11 @@ from tests.conftest import run_script
 
 PACKAGE = Path(documents.__file__).resolve().parent.parent / "loopwatch"
 TABLE = PACKAGE / "core" / "causes.py"
-GAPS = {"holder", "module", "contributors"}  # that an advice may have
-FACTS = {"who", "duration", "place", "threads", "contributors"}  # that a sentence may tell
+GAPS = {"holder", "module", "call", "contributors"}  # that an advice may have
+FACTS = {  # that a sentence may tell
+    *("who", "whose", "duration", "place", "where", "threads", "contributors"),
+    *("cpu", "without_cpu", "call"),
+}
 
 
 def gaps(template: str) -> set[str]:
@@ -68,7 +71,7 @@ def test_a_row_is_whole(row: CauseRow) -> None:
     for advice in (row.advice, *row.advice_if.values()):
         assert advice.endswith(".")
         assert gaps(advice) <= GAPS
-    assert gaps(row.sentence) <= FACTS
+    assert gaps(row.sentence) | gaps(row.sentence_else) <= FACTS
     assert "duration" in gaps(row.sentence)
     assert row.sentence_if in ("", "threads", "no_line")
     assert not row.runbook or (PACKAGE.parent / documents.RUNBOOKS / f"{row.runbook}.md").exists()

@@ -1,11 +1,13 @@
 """A fork while loops are watched: the child is a process of its own, the parent feels nothing."""
 
 import os
+import sys
+import textwrap
 
 import pytest
 
 from tests.calm import in_calm
-from tests.conftest import run_script
+from tests.conftest import CHECKOUT, run_script, run_to_its_end
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -171,3 +173,26 @@ def test_a_lock_is_free_in_the_child_whoever_held_it() -> None:
         print(codes == [0] * 30 or codes)
     """)
     assert printed.strip() == "True"
+
+
+UVLOOP_FIRST = """
+    import asyncio, uvloop
+    uvloop.new_event_loop().close()  # its hook is the first that a child runs
+    from loopwatch import Watch
+
+    async def main():
+        watch.start()
+        for _ in range(3):
+            process = await asyncio.create_subprocess_exec("true")
+            print(await process.wait())
+
+    with Watch(registry=None, otel=False, log=False) as watch:
+        uvloop.run(main())
+"""
+
+
+def test_a_subprocess_of_uvloop_begins_without_an_error() -> None:
+    pytest.importorskip("uvloop")
+    command = [sys.executable, "-c", textwrap.dedent(UVLOOP_FIRST)]
+    done = run_to_its_end(command, 60, PYTHONPATH=str(CHECKOUT))
+    assert (done.stdout.split(), done.stderr) == (["0"] * 3, "")

@@ -31,6 +31,11 @@ def test_code_is_known_by_identity_not_by_what_it_does() -> None:
     assert (memo(first), memo(second), memo(first), memo(second)) == (1, 2, 1, 2)
 
 
+def test_what_is_given_beside_the_code_counts_too() -> None:
+    memo, first = CodeMemo(lambda c, text: f"{c.co_firstlineno} {text}", 100), code()
+    assert [memo(first, "a"), memo(first, "b"), memo(first, "a")] == ["1 a", "1 b", "1 a"]
+
+
 def test_code_is_not_kept_alive_and_its_address_proves_nothing() -> None:
     memo = CodeMemo(lambda c: c.co_firstlineno, 100)
     gone = code(1)

@@ -20,6 +20,7 @@ class Mark(NamedTuple):
 class Function(NamedTuple):
     name: str  # module.qualname
     file: str
+    line: int  # of its `def`
     first: int  # line, decorators included
     last: int
 
@@ -56,7 +57,7 @@ def defined(node: ast.AST, path: Path, prefix: str) -> Iterator[Function]:
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             name = f"{prefix}.{child.name}"
             first = min(part.lineno for part in (child, *child.decorator_list))
-            yield Function(name, str(path), first, child.end_lineno or first)
+            yield Function(name, str(path), child.lineno, first, child.end_lineno or first)
             yield from defined(child, path, f"{name}.<locals>")
         elif isinstance(child, ast.ClassDef):
             yield from defined(child, path, f"{prefix}.{child.name}")

@@ -97,7 +97,7 @@ ROWS = (
     place("dispatch_after", "dispatch_after"),
     place("behind_dispatch"),
     place("exception_handler", "exception_handler"),
-    place("serialisation", causes=("native_gil", "cpu"), exact="owner"),
+    place("serialisation", causes=("native_gil", "cpu"), exact="line"),
     place("background", "background"),
     place("streaming", "streaming"),
     place("websocket", trigger="WEBSOCKET", path="/websocket/9", route="/websocket/{room}"),

@@ -28,8 +28,11 @@ import requests
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Spot
 from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
-from loopwatch.explain.advice import Adviser, called
+from loopwatch.explain import setup_remedies, waiting_remedies, working_remedies
+from loopwatch.explain.advice import Adviser
+from loopwatch.explain.call_names import called
 from loopwatch.explain.circumstance import BY_CAUSE
+from loopwatch.explain.observation import Observation
 from loopwatch.explain.remedies import REMEDIES
 from loopwatch.explain.site import frames, site, site_spot
 
@@ -157,9 +160,6 @@ def test_working_calls(shop: Callable[..., Stall], code: str, words: str, cause:
         ("psycopg.cursor", "psycopg.AsyncConnection"),
         ("urllib3.connectionpool", "httpx.AsyncClient"),
         ("django.db.models.query", "sync_to_async"),
-        ("PIL.Image", "Pillow lets the GIL go"),
-        ("pandas.io.parsers", "numpy lets the GIL go"),
-        ("jinja2.environment", "Render less"),
         ("httpx._client.AsyncClient", "Look inside"),
         ("importlib", "at the top of the module"),
     ],
@@ -224,7 +224,7 @@ def test_the_user_s_own_rows_come_first(shop: Callable[..., Stall]) -> None:
 
 def test_a_name_counts_up_to_its_dots(shop: Callable[..., Stall]) -> None:
     stall = shop("it.go(1)", "blocking_call", "requests_toolbelt.x", "mytime.sleep")
-    assert ADVISER.advise(stall) == BY_CAUSE["blocking_call"]
+    assert "asyncio interface of requests_toolbelt" in ADVISER.advise(stall)
 
 
 @pytest.mark.parametrize("cause", ["gc", "starved", "gil_contention", "many_callbacks", "import"])
@@ -249,7 +249,7 @@ IMPORTING = (
 @pytest.mark.parametrize(
     ("stall", "words"),
     [
-        (stalled("cpu"), "A thread would not help"),
+        (stalled("cpu"), "a thread would do is not known"),
         (stalled("native_gil"), "the call keeps the GIL"),
         (stalled("blocking_call"), "asyncio.to_thread"),
         (stalled("gc"), "gc.freeze()"),
@@ -270,17 +270,29 @@ def test_advice_by_cause(stall: Stall, words: str) -> None:
     assert words in ADVISER.advise(stall)
 
 
-def test_c_code_without_the_gil_gains_by_a_thread() -> None:
-    assert "a thread does help" in ADVISER.advise(stalled("cpu"), gil_released=True)
-    assert "a thread does help" not in ADVISER.advise(stalled("cpu"))
+def test_whether_a_thread_helps_is_said_only_where_it_was_seen() -> None:
+    seen = [ADVISER.advise(stalled("cpu"), Observation(released)) for released in (True, False)]
+    assert "a thread does help" in seen[0]
+    assert "A thread would not help" in seen[1]
+    unseen = ADVISER.advise(stalled("cpu"))
+    assert "does help" not in unseen
+    assert "would not help" not in unseen
+    assert "another process" in unseen
 
 
 def test_the_table_is_in_order() -> None:
-    """Sentences, plain names, real causes, and nothing that an earlier row hides."""
+    """Sentences, real causes, and nothing that an earlier row hides."""
     seen: set[tuple[str, str]] = set()
     for remedy in REMEDIES:
         assert remedy.advice.endswith(".")
-        assert set(remedy.causes) <= {"blocking_call", "cpu", "native_gil", "unknown"}
+        assert set(remedy.causes) <= {
+            "blocking_call",
+            "cpu",
+            "native_gil",
+            "unknown",
+            "gc",
+            "import",
+        }
         for call in remedy.calls:
             rows = {(call, cause) for cause in remedy.causes or ("any",)}
             assert remedy.imports or not rows <= seen, call
@@ -404,7 +416,6 @@ def test_calls_that_really_wait(name: str, waits: dict[str, tuple[Spot, ...]]) -
     assert CALLS[name][1] in ADVISER.advise(stall)
 
 
-def test_nothing_here_but_plain_text() -> None:
-    """The table is data: no code in it but the rows themselves."""
-    source = Path(sys.modules[type(REMEDIES[0]).__module__].__file__ or "").read_text("utf-8")
-    assert "def " not in source
+@pytest.mark.parametrize("table", [setup_remedies, waiting_remedies, working_remedies])
+def test_the_tables_are_nothing_but_plain_text(table: ModuleType) -> None:
+    assert "def " not in Path(table.__file__ or "").read_text("utf-8")

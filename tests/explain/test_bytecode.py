@@ -82,3 +82,19 @@ def test_off_a_call_anything_may() -> None:
     code = power.__code__
     assert doubt(Spot(code, 0, code.co_firstlineno, __name__)) is Doubt.ANYTHING
     assert doubt(Spot(code, 99_999, code.co_firstlineno, __name__)) is Doubt.ANYTHING
+
+
+def test_a_listing_is_as_warm_as_the_code_is_now() -> None:
+    """A function that was slow when it was cold may be so again: calls of C code are known then."""
+
+    def measured(texts: list[str]) -> int:
+        total = 0
+        for text in texts:
+            total += len(text)
+        return total
+
+    cold = {i.name for i in listing(measured.__code__)}
+    for _ in range(100):
+        measured(["a", "b"])
+    warm = {i.name for i in listing(measured.__code__)}
+    assert any("LEN" in name for name in warm - cold)  # of the call of len

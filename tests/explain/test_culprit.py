@@ -11,6 +11,7 @@ import pytest
 from loopwatch.core.evidence import OutsideFrame, OutsideSample, Part, Sample, Slow, Spot, Usage
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.explain.culprit import explain
+from loopwatch.exporters.log import sentence
 
 
 def compiled(source: str, name: str, module: str = "shop.prices") -> CodeType:
@@ -195,3 +196,40 @@ def test_explaining_holds_no_frames() -> None:
     stall = explained(sample(at_call(CALLS, 3)))
     assert stall.to_dict()["site"]["line"] == 3
     assert sys.getrefcount(CALLS) <= before + 1
+
+
+def test_many_callbacks_have_their_busiest_as_a_site() -> None:
+    """At its `def`, below its decorators, and as a function only."""
+    code = decorated.__code__
+    busiest = Part("shop.decorated", None, 500, 0.48, code)
+    stall = explained(parts=(busiest, Part("shop.rest", None, 2, 0.02)), code=code)
+    assert (stall.site.function, stall.site.exact) == (f"{__name__}.decorated", False)
+    assert stall.site.line == code.co_firstlineno + 2
+    assert "nearly all of it 500 times shop.decorated 0.480 s" in sentence(stall)
+
+
+def test_a_starved_stall_says_what_else_it_was() -> None:
+    spot = at_call(CALLS, 3)
+    usage = Usage(cpu=0.2, queued=0.3, watched=0.45)
+    explanation = explain(slow(sample(spot), usage=usage), now=11.0)
+    assert (explanation.stall.cause, explanation.rest) == ("starved", "cpu")
+    assert explanation.stall.site.line == 3
+    said = sentence(explanation.stall)
+    assert "no CPU for 0.3 of 0.5 s; 0.2 s of it was `shop.prices.calls`" in said
+
+
+def test_without_own_code_on_the_stack_a_library_s_line_is_not_the_site() -> None:
+    """Of a step whose own function is known."""
+    library = sample(at_call(elsewhere(CALLS), 3)._replace(module="json"))
+    assert explained(library).site.file == dis.__file__
+    owned = explained(library, code=OTHER)
+    assert (owned.site.function, owned.site.exact) == ("prices.other", False)
+
+
+def wrapped(function: Any) -> Any:
+    return function
+
+
+@wrapped
+@wrapped
+def decorated() -> None: ...

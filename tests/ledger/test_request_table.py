@@ -28,14 +28,16 @@ COUNTERS = ("queued", "running", "stalled", "waiting", "threadpool", "background
 NUMBERS = ("running", "background", "queued", "stalled", "pooled", "time", "finished")
 
 
+def told(request: Request) -> tuple[str | None, Any]:
+    return request.scope.get("told"), request.scope.get("endpoint")
+
+
 def table(lone: bool = True) -> RequestTable:
-    return RequestTable(
-        StepTable(), lambda scope, door: scope.get("path_template"), lambda scope, door: lone
-    )
+    return RequestTable(StepTable(), told, lambda request: lone)
 
 
 def begun(started: float, **more: Any) -> Request:
-    scope = {"type": "http", "method": "GET", "path_template": "/row", "endpoint": "row"}
+    scope = {"type": "http", "method": "GET", "told": "/row", "endpoint": "row"}
     request = Context().run(begin, None, scope | more)
     request.started = started
     return request
@@ -332,8 +334,8 @@ def test_a_hook_that_raises_does_not_lose_the_request() -> None:
 def test_routes_and_methods_have_rows_of_their_own() -> None:
     requests = table(lone=False)
     for route, method in (("/a", "GET"), ("/a", "PUT"), ("/b", "GET"), ("/a", "GET")):
-        requests.finish(begun(1.0, path_template=route, method=method), 2.0, 0.0)
-    requests.finish(begun(1.0, path_template=None, method="BREW"), 2.0, 0.0)
+        requests.finish(begun(1.0, told=route, method=method), 2.0, 0.0)
+    requests.finish(begun(1.0, told=None, method="BREW"), 2.0, 0.0)
     rows = {(r.route, r.method): r.latency.count for r in requests.readings(recent=True)}
     assert rows == {
         ("/a", "GET"): 2,
@@ -346,18 +348,18 @@ def test_routes_and_methods_have_rows_of_their_own() -> None:
 def test_a_known_endpoint_needs_no_template_but_its_own_method_and_door() -> None:
     asked: list[Any] = []
 
-    def template(scope: Any, door: Any) -> str:
-        asked.append(scope)
-        return "/row"
+    def routed(request: Request) -> tuple[str | None, Any]:
+        asked.append(request)
+        return told(request)
 
-    requests = RequestTable(StepTable(), template, lambda scope, door: True)
+    requests = RequestTable(StepTable(), routed, lambda request: True)
     for _ in range(3):
         requests.finish(begun(1.0), 2.0, 0.0)
     assert len(asked) == 1
     requests.finish(begun(1.0, method="PUT"), 2.0, 0.0)
     assert len(asked) == 2
     unhashable = begun(1.0, endpoint=[])
-    requests._lone = lambda scope, door: False
+    requests._lone = lambda request: False
     requests.finish(unhashable, 2.0, 0.0)
     assert len(asked) == 3
 
@@ -365,15 +367,15 @@ def test_a_known_endpoint_needs_no_template_but_its_own_method_and_door() -> Non
 def test_a_request_in_flight_is_looked_up_once_until_it_is_routed_further() -> None:
     asked: list[Any] = []
 
-    def template(scope: Any, door: Any) -> str:
-        asked.append(scope)
-        return "/row"
+    def routed(request: Request) -> tuple[str | None, Any]:
+        asked.append(request)
+        return told(request)
 
-    def lone(scope: Any, door: Any) -> bool:
-        asked.append(scope)
+    def lone(request: Request) -> bool:
+        asked.append(request)
         return False
 
-    requests, request = RequestTable(StepTable(), template, lone), begun(1.0)
+    requests, request = RequestTable(StepTable(), routed, lone), begun(1.0)
     for now in (2.0, 3.0, 4.0):
         requests.take(request, now)
     assert len(asked) == 2

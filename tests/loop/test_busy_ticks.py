@@ -65,7 +65,7 @@ def test_notes_of_steps_that_were_filed_elsewhere_take_part_as_well() -> None:
     busy_tick, code = BusyTick(), called.__code__
     loop = asyncio.new_event_loop()
     busy_tick.add(loop.call_soon(called, 0.0), None, 0.001)
-    first, second = busy_tick.parts([(code, None, 0.002), (turn.__code__, None, 0.001)])
+    first, second = busy_tick.parts([(code, None, None, 0.002), (turn.__code__, None, None, 0.001)])
     assert (first.coroutine, first.count) == (f"{__name__}.called", 2)
     assert (second.coroutine, second.count) == (f"{__name__}.turn", 1)
     assert first.seconds == pytest.approx(0.003)

@@ -15,7 +15,7 @@ from loopwatch import LoopWatchMiddleware
 from loopwatch.loop.step_timing import COMPILED
 from tests.asgi import answer, visit
 from tests.calm import in_calm
-from tests.conftest import MakeWatch, private_watch, run_on, spin_for, watchdog_round
+from tests.conftest import MakeWatch, private_watch, run_on, run_script, spin_for, watchdog_round
 
 pytest.importorskip("uvloop")
 
@@ -177,6 +177,27 @@ def test_a_stop_from_another_thread_waits_for_the_loop_to_give_its_handles_back(
 
     for _ in range(20):
         run_on("uvloop", main())
+
+
+def test_a_subprocess_is_forked_without_a_word() -> None:
+    """uvloop forks, and runs Python's own hooks in the child before its new program begins."""
+    printed = run_script(
+        """
+        import asyncio, os, uvloop
+        from loopwatch import Watch
+
+        async def main():
+            os.dup2(1, 2)
+            with Watch():
+                for _ in range(3):
+                    await asyncio.sleep(0.3)  # the watchdog sleeps by now
+                    child = await asyncio.create_subprocess_exec("true")
+                    print(await child.wait(), flush=True)
+
+        uvloop.run(main())
+        """
+    )
+    assert printed.split() == ["0", "0", "0"]
 
 
 def test_nothing_keeps_a_loop_that_was_stopped(make_watch: MakeWatch) -> None:

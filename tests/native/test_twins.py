@@ -45,6 +45,7 @@ PAIRS = {
         alone_in_c={"asleep": "of the compiled sleep alone; for tests"},
         alone_in_python={
             "ask": "C looks at the poll at each step: it is cheap there",
+            "soons": "C notes when each callback was scheduled: it is cheap there",
             "poll": "C has it as a field, which `position` reads",
         },
         hidden={
@@ -110,6 +111,7 @@ FUNCTIONS = {  # with a twin of the same name
     "add_to_known": "loopwatch.ledger.request_table",
     "answering": "loopwatch.loop.response",
     "begin": "loopwatch.core.request",
+    "read_at_once": "loopwatch.watchdog.kernel",
     "timed_run": "loopwatch.loop.python_steps",
     "timed_select": "loopwatch.loop.python_steps",
     "timed_soon": "loopwatch.loop.python_scheduled",
@@ -152,6 +154,7 @@ CONSTANTS_ALONE = {
     "watcher.c LULL": "the compiled sleep",
     "watcher.h UNKNOWN": "the compiled sleep",
     "watcher.h NEVER": "the compiled sleep",
+    "kernel_file.c MOST": "one number in the twin",
 }
 
 if speedups is None:

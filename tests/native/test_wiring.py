@@ -74,3 +74,28 @@ def test_only_the_main_interpreter_has_the_compiled_twin() -> None:
         print(twin.speedups is not None)
     """)
     assert printed.split() == ["None", "True"]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_interpreter_without_ctypes_watches_asyncio(compiled: bool) -> None:
+    """An isolated subinterpreter of 3.12 is one; uvloop cannot be there either."""
+    printed = run_script(
+        """
+        import sys
+        sys.modules["ctypes"] = sys.modules["_ctypes"] = None
+        if sys.argv[1] == "False":
+            sys.modules["loopwatch._speedups"] = None
+        import asyncio, time
+        from loopwatch import Watch
+
+        async def main():
+            await asyncio.sleep(0.05)
+            time.sleep(0.3)
+
+        with Watch(registry=None, log=False, otel=False) as watch:
+            asyncio.run(main())
+        print(*(stall.site.function for stall in watch.stalls))
+        """,
+        str(compiled),
+    )
+    assert printed.split() == ["__main__.main"]

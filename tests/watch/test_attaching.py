@@ -187,11 +187,12 @@ def test_without_threads_the_app_runs_unwatched(
     assert len([text for text in told if "cannot watch this loop" in text]) == 1
 
 
-def test_a_watch_that_is_never_stopped_is_collected(loop: str) -> None:
+@pytest.mark.parametrize("otel", [False, True])
+def test_a_watch_that_is_never_stopped_is_collected(loop: str, otel: bool) -> None:
     listeners = len(gc.callbacks)
 
     def use() -> "weakref.ref[Watch]":
-        watch = private_watch(registry=CollectorRegistry())
+        watch = private_watch(registry=CollectorRegistry(), otel=otel)
 
         async def main() -> None:
             watch.start()

@@ -172,3 +172,39 @@ def test_what_nobody_watched_is_not_told() -> None:
     clocks._reader = FakeProcessReader()
     clocks._readings.append(reading(10.6))
     assert clocks.usage(10.0, 10.5, None) is None
+
+
+# ---------------------------------------------------------------- held back in the poll
+
+
+def held_back(until: float, idle: float, **after: Any) -> float:
+    """Return what the wake at 12.1 finds that was due at 10.1, of a loop that was idle so long."""
+    clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
+    late = reading(12.1, due=10.1, waited=0.0, idle=1.0 + idle, **after)
+    clocks._readings.extend([reading(10.0, idle=1.0), late])
+    found: float = clocks.held_back(until)
+    return found
+
+
+def test_a_process_that_was_stopped_held_the_loop_in_its_poll() -> None:
+    """SIGSTOP from 10.1 to 12.1."""
+    assert held_back(12.1, idle=2.1) == pytest.approx(2.0)
+
+
+def test_a_step_that_has_begun_since_hides_nothing_of_it() -> None:
+    """SIGSTOP from 10.1 to 12.0, then a step that is on the CPU."""
+    found = held_back(12.0, idle=2.0, cpu=1.05)
+    assert found == pytest.approx(1.85)
+
+
+def test_a_reading_as_the_loop_returned_hides_nothing_of_it() -> None:
+    clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
+    late = reading(12.1, due=10.1, waited=0.0, idle=3.1)
+    clocks._readings.extend([reading(10.0, idle=1.0), reading(12.1, idle=3.1), late])
+    assert clocks.held_back(12.1) == pytest.approx(2.0)
+
+
+def test_a_loop_that_was_not_in_its_poll_was_not_held_there() -> None:
+    """A step began at 10.12; it is what the watchdog waited for."""
+    assert held_back(10.11, idle=0.11) == 0.0
+    assert held_back(12.0, idle=0.5) == 0.0

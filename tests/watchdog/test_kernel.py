@@ -3,11 +3,18 @@
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from loopwatch.watchdog.kernel import AFRESH, ThreadSchedule, Throttling, limited_groups
+from loopwatch.watchdog.kernel import (
+    AFRESH,
+    ThreadCall,
+    ThreadSchedule,
+    Throttling,
+    limited_groups,
+)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="schedstat is Linux's own")
 
@@ -150,3 +157,16 @@ def test_other_threads_read_but_do_not_look(tmp_path: Path) -> None:
 def test_without_a_quota_nothing_is_told(tmp_path: Path, text: str) -> None:
     assert Throttling(write(tmp_path, {"proc/self/cgroup": text})).read() is None
     assert Throttling(tmp_path / "nowhere").read() is None
+
+
+def test_nothing_is_kept_of_threads_that_come_and_go() -> None:
+    """Not their ids, which a `Path` would have interned for ever on 3.12."""
+    tracemalloc.start()
+    try:
+        for thread in range(1000):
+            ThreadSchedule(1_000_000_000 + thread).close()
+            ThreadCall(1_000_000_000 + thread).close()
+        found = tracemalloc.take_snapshot().statistics("filename")
+    finally:
+        tracemalloc.stop()
+    assert sum(each.size for each in found) < 20_000, found[:5]

@@ -242,15 +242,15 @@ def test_c_code_that_keeps_the_gil_right_after_a_long_sleep_is_known(
 
 @pytest.mark.slow
 def test_a_loop_kept_from_leaving_its_poll_after_a_long_sleep_is_seen(loop: str) -> None:
-    """Its timer is due while another thread's C code keeps the GIL. Who it was is told unless the
-    watchdog gets the GIL last."""
+    """Its timer is due while another thread's C code keeps the GIL. Who it was is known unless the
+    watchdog gets the GIL last: about one time in ten."""
+    named = 0
     for _ in range(TRIES):
         cause, duration, *holders = run_script(KEPT, loop).split()
-        if holders:
-            break
-    assert cause == "gil_contention"
-    assert float(duration) > 0.12
-    assert holders == ["keeper"]
+        assert cause in ("gil_contention", "starved")
+        assert float(duration) > 0.12
+        named += holders == ["keeper"]
+    assert named >= 2
 
 
 KEPT = """

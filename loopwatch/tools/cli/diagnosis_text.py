@@ -8,12 +8,14 @@ from loopwatch.core.recent import Quantiles
 from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
 from loopwatch.tools.cli.terminal import Console, Group, RenderableType, Table, Text
+from loopwatch.tools.diagnose.held_verdict import WORTH
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
-from loopwatch.tools.diagnose.verdict import GOOD, WORTH
+from loopwatch.tools.diagnose.verdict import GOOD
 from loopwatch.tools.diagnose.wording import (
     call,
     counted,
     ms,
+    owner,
     percent,
     place,
     route_name,
@@ -97,7 +99,7 @@ def culprit(number: int, one: Culprit) -> RenderableType:
     title = Text(safe(f"{near}{place(one)}"), "bold cyan")
     title.append(safe(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
-    route = f"{one.method or ''} {one.route}".strip() if one.route else "outside any request"
+    route = owner(one.route, one.method)
     table.add_row(
         "",
         safe(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from loopwatch.core.hosts import is_loopback, is_welcome
+from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli import target
 from loopwatch.tools.cli.command_error import CommandError
@@ -120,7 +121,7 @@ def end_with_stdin() -> None:
         time.sleep(PATIENCE)
         os._exit(1)
 
-    threading.Thread(target=wait, name="loopwatch-stdin", daemon=True).start()
+    OwnThread(wait, "loopwatch-stdin").start()
 
 
 @contextmanager

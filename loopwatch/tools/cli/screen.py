@@ -94,6 +94,8 @@ def holding(stall: Mapping[str, Any]) -> str:
     """Return what holds a loop right now as one sentence."""
     site = stall["site"]
     who = f"{stall['method']} {stall['route']}" if stall["route"] else stall["coroutine"]
+    if stall["method"] and not stall["route"]:
+        who = f"{who or 'something'}, in a {stall['method']} request without a route,"
     where = "" if site["function"] == NONE else f" at {site['file']}:{site['line']} {site['code']}"
     return f"{who or 'something'} has been holding the loop for {stall['duration']:.1f} s{where}"
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from loopwatch.core.own_thread import OwnThread
 from loopwatch.tools.cli.command_error import CommandError
 
 try:
@@ -124,11 +125,7 @@ def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
     )
     config.load()
     server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[listener])),
-        name="loopwatch-admin",
-        daemon=True,
-    )
+    thread = OwnThread(lambda: asyncio.run(server.serve(sockets=[listener])), "loopwatch-admin")
     with silenced(thread):
         thread.start()
         try:

@@ -170,8 +170,13 @@ def differences(before: Report, after: Report) -> Iterator[str]:
     if before.target.python != after.target.python:
         yield f"The Pythons differ: {before.target.python}, then {after.target.python}."
     for name, report in (("before", before), ("after", after)):
-        if report.verdict.kind in ("not_enough_data", "errors", "generator"):
+        if report.verdict.kind in ("not_enough_data", "errors", "generator") or fails(report):
             yield f"The verdict of the report {name}: {report.verdict.text}"
+
+
+def fails(report: Report) -> bool:
+    """Return whether most requests failed, whatever the verdict begins with."""
+    return report.load is not None and report.load.errors * 2 >= report.load.sent > 0
 
 
 def load_of(report: Report) -> object:

@@ -50,7 +50,8 @@ KINDS = {
     "starved": label("starved").replace("no ", "No ", 1),
     "loop_cost": "Limited by what requests cost the loop",
     "thread_pool": "Limited by the thread pool",
-    "waiting": "Limited by real I/O",
+    "concurrency": "Limited by how many get through at a time",
+    "waiting": "Limited by what requests await",
 }
 
 

@@ -24,7 +24,7 @@ from loopwatch.tools.diagnose.report_records import (
     StallMark,
 )
 from loopwatch.tools.diagnose.svg import color
-from loopwatch.tools.diagnose.wording import ms, percent, printable
+from loopwatch.tools.diagnose.wording import ms, owner, percent, printable
 
 try:
     from matplotlib import style
@@ -124,8 +124,8 @@ def toned(stalls: Sequence[StallMark], culprits: Sequence[Culprit]) -> list[str]
 
 def stall_title(mark: StallMark) -> str:
     line = f":{mark.line}" if mark.line else ""
-    route = mark.route or "outside any request"
-    return printable(f"{ms(mark.duration)} at {mark.at:.2f} s: {mark.site}{line}, {route}")
+    whose = owner(mark.route, mark.method)
+    return printable(f"{ms(mark.duration)} at {mark.at:.2f} s: {mark.site}{line}, {whose}")
 
 
 def busy(ax: Axes, moments: list[Moment], report: Report, titles: dict[str, str]) -> None:

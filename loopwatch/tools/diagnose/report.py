@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from loopwatch.core.recent import RECENT
+from loopwatch.core.record_types import Stall
 from loopwatch.core.version import __version__
+from loopwatch.tools.diagnose.concurrency import Concurrency, concurrency
 from loopwatch.tools.diagnose.culprits import culprits
-from loopwatch.tools.diagnose.generator import generator
+from loopwatch.tools.diagnose.findings import Findings
+from loopwatch.tools.diagnose.generator import LATE, generator
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.report_records import (
     SCHEMA,
+    Generator,
     Load,
     PlannedRequest,
     Report,
     RouteReport,
     Target,
 )
-from loopwatch.tools.diagnose.routes import distributions, routes
+from loopwatch.tools.diagnose.routes import distributions, routes, samples
 from loopwatch.tools.diagnose.throughput import throughput
 from loopwatch.tools.diagnose.timeline import marks, stacks, timeline
-from loopwatch.tools.diagnose.verdict import Findings, verdict
+from loopwatch.tools.diagnose.verdict import verdict
 from loopwatch.tools.diagnose.wording import ms, routed
 
 BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets a note
@@ -44,6 +48,8 @@ def report(measured: Measurement) -> Report:
                 throughput=served,
                 load=load,
                 generator=health,
+                without_cpu=without_cpu(measured.stalls),
+                concurrency=through(measured),
             )
         ),
         target=target(measured),
@@ -59,8 +65,22 @@ def report(measured: Measurement) -> Report:
         stacks=stacks(measured),
         stall_count=measured.change.stall_count,
         dropped=lost(measured),
-        notes=tuple(notes(measured, paid)),
+        notes=(*notes(measured, paid), *lateness(health)),
     )
+
+
+def without_cpu(stalls: Sequence[Stall]) -> float | None:
+    """Return for how long starved stalls were not on a CPU, s; None where that is unknown."""
+    starved = [s for s in stalls if s.cause == "starved"]
+    if not starved or any(s.cpu_seconds is None for s in starved):
+        return None
+    return sum(max(0.0, s.duration - (s.cpu_seconds or 0.0)) for s in starved)
+
+
+def through(measured: Measurement) -> Mapping[tuple[str, str], Concurrency]:
+    """Return how the requests of each route got through, as our own clients measured it."""
+    found = ((name, concurrency(seen)) for name, seen in samples(measured).items())
+    return {name: one for name, one in found if one is not None}
 
 
 def target(measured: Measurement) -> Target:
@@ -144,3 +164,12 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
             if measured.sent.routes.get(kind) is None:
                 path = shot.path.partition("?")[0]
                 yield f"{shot.method} {path} matches no route that the app reports."
+
+
+def lateness(health: Generator | None) -> Iterator[str]:
+    """Yield how late requests were sent, if that is much, but little of what they took."""
+    if health is not None and health.late_p99 >= LATE and not health.complaints:
+        yield (
+            f"Some requests were sent late, up to {ms(health.late_p99)} (p99): little of what "
+            "those requests took."
+        )

@@ -24,7 +24,8 @@ Kind = Literal[
     "starved",  # the process had no CPU
     "loop_cost",  # the loop is busy with many short steps
     "thread_pool",  # requests wait for a free worker thread
-    "waiting",  # requests wait for real I/O
+    "concurrency",  # requests wait for each other: only so many get through at a time
+    "waiting",  # requests wait for what they await: real I/O, or something in the app
 ]
 
 
@@ -159,7 +160,7 @@ class Culprit:
     site: Site  # of the line that held the loop longest
     lines: tuple[CulpritLine, ...]  # most seconds first
     cause: str  # of most seconds
-    route: str | None  # None: outside any request
+    route: str | None  # None: outside any request, or its route is not known
     method: str | None
     coroutine: str | None
     advice: str
@@ -233,6 +234,7 @@ class StallMark:
     line: int
     route: str | None
     cause: str
+    method: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

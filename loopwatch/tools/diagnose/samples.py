@@ -21,6 +21,10 @@ class Sample:
         return not self.outcome.isdigit() or self.outcome >= "500"
 
     @property
+    def sent(self) -> float:
+        return self.due + self.late
+
+    @property
     def done(self) -> float:
         return self.due + self.latency
 

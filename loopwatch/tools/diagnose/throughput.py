@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from statistics import median
 
-from loopwatch.core.record_types import Snapshot
+from loopwatch.core.record_types import NONE, Snapshot
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.report_records import BusyRoute, Knee, Throughput
 
 BUSIEST = 8
+NOT_ITS_OWN = ("many_callbacks", "gil_contention")  # of the request that a stall is told with
 WINDOWS = 20  # of a ramp
 FEWEST = 5  # requests of a window
 BASE = 4  # first windows, which give the base latency
@@ -31,7 +33,7 @@ def throughput(measured: Measurement) -> Throughput:
         loop_cost=cost,
         ceiling=1 / cost if cost else None,
         utilization=utilization(measured.loaded),
-        busiest=busiest(change),
+        busiest=busiest(measured),
         knee=knee(measured.sent) if measured.sent is not None else None,
     )
 
@@ -43,20 +45,36 @@ def utilization(change: Snapshot) -> float | None:
     return min(1.0, max(0.0, change.busy / whole))
 
 
-def busiest(change: Snapshot) -> tuple[BusyRoute, ...]:
-    rows = [(row, row.running + row.background) for row in change.requests]
-    whole = max(change.busy, sum(seconds for _, seconds in rows))
+def busiest(measured: Measurement) -> tuple[BusyRoute, ...]:
+    """Return the routes that took most of the loop's busy time.
+
+    A request counts what it ran once it is over. Stalls count as they end, so they tell of requests
+    that are still under way; of a route that none has left, nothing else does.
+    """
+    change = measured.change
+    seconds = {(r.route, r.method): r.running + r.background for r in change.requests}
+    for (route, method), held in held_by_route(measured).items():
+        mine = sorted((name for name in seconds if name[0] == route), key=lambda n: -seconds[n])
+        told = sum(seconds[name] for name in mine)
+        name = mine[0] if mine else (route, method)
+        seconds[name] = seconds.get(name, 0.0) + max(0.0, held - told)
+    whole = max(change.busy, sum(seconds.values()))
     found = (
-        BusyRoute(
-            route=row.route,
-            method=row.method,
-            seconds=seconds,
-            share=seconds / whole if whole else 0.0,
-        )
-        for row, seconds in rows
-        if seconds > 0
+        BusyRoute(route=route, method=method, seconds=took, share=took / whole)
+        for (route, method), took in seconds.items()
+        if took > 0
     )
     return tuple(sorted(found, key=lambda busy: -busy.seconds)[:BUSIEST])
+
+
+def held_by_route(measured: Measurement) -> dict[tuple[str, str], float]:
+    """Return the seconds of stalls by the culprit's route, where its method is known, too."""
+    methods = {s.route: s.method for s in measured.stalls if s.route is not None}
+    held: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for row in measured.change.sites:
+        if row.route in methods and row.cause not in NOT_ITS_OWN:
+            held[row.route, methods[row.route] or NONE] += row.stalls.sum
+    return held
 
 
 def knee(sent: Sent) -> Knee | None:

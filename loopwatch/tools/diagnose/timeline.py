@@ -86,6 +86,7 @@ def marks(measured: Measurement) -> tuple[StallMark, ...]:
             line=stall.site.line,
             route=stall.route,
             cause=stall.cause,
+            method=stall.method,
         )
         for stall in measured.stalls[-MARKS:]
     )

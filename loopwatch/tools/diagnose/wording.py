@@ -37,6 +37,13 @@ def routed(label: str) -> str:
     return {NONE: "no route", OTHER: "all others"}.get(label, label)
 
 
+def owner(route: str | None, method: str | None) -> str:
+    """Return whose code held the loop: a request's, by method and route as far as known."""
+    if route is None:
+        return f"{method}, no route" if method else "outside any request"
+    return f"{method or ''} {routed(route)}".strip()
+
+
 def place(culprit: Culprit) -> str:
     """Return a culprit's place, `app.py:23`, or its function if no line is known."""
     if not culprit.site.line:

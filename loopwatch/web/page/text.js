@@ -62,5 +62,6 @@ function callText(site) {
 }
 
 function routeText({ method, route }) {
-  return route === null ? "outside any request" : `${method ?? ""} ${route}`.trim();
+  if (route === null) return method ? `${method}, no route` : "outside any request";
+  return `${method ?? ""} ${route}`.trim();
 }

@@ -23,7 +23,7 @@ function makeColumn({ label, victim }) {
 }
 
 function makeWaiter({ blame: { site, culprit_route: route } }) {
-  const button = el("button", "", el("code", "", named(site, "unknown line")), el("code", "soft", named(route, "outside any request")));
+  const button = el("button", "", el("code", "", named(site, "unknown line")), el("code", "soft", named(route, "no route")));
   Object.assign(button, { type: "button", title: "Show the culprit" });
   button.addEventListener("click", () => openCulprit(site, route));
   return el("tr", "", Object.assign(el("th", "", button), { scope: "row" }));

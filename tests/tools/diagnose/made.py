@@ -15,6 +15,7 @@ from loopwatch.core.record_types import (
     ThreadPoolReading,
 )
 from loopwatch.core.tails import Parts, Tail, TailBlame
+from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.plan import Plan, Shot
 from loopwatch.tools.diagnose.report_records import (
@@ -30,7 +31,6 @@ from loopwatch.tools.diagnose.report_records import (
     Verdict,
 )
 from loopwatch.tools.diagnose.samples import Sample, Tally
-from loopwatch.tools.diagnose.verdict import Findings
 from loopwatch.tools.diagnose.watching import Reading
 
 SITE = Site("shop.bad", "/app/shop.py", 23, "time.sleep(0.5)")

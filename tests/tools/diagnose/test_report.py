@@ -1,8 +1,10 @@
 """The report as a whole: what is put together, and what it says it cannot say."""
 
+import pytest
+
 from loopwatch.core.recent import RECENT, RecentRequest
 from loopwatch.core.tails import AT, route_tails
-from loopwatch.tools.diagnose.report import report
+from loopwatch.tools.diagnose.report import report, without_cpu
 from loopwatch.tools.diagnose.report_records import Command
 from loopwatch.tools.diagnose.routes import ENOUGH
 from loopwatch.tools.diagnose.samples import Sample
@@ -103,3 +105,10 @@ def test_stalls_that_were_not_explained_are_noted_not_lost() -> None:
     made = report(measurement(change=snapshot(dropped={"budget": 7}), tails=tails(0)))
     assert made.dropped == {}
     assert "7 stalls were timed but not explained" in made.notes[0]
+
+
+def test_how_long_starved_stalls_had_no_cpu() -> None:
+    starved = stall(1001.0, 0.5, cause="starved", cpu_seconds=0.1)
+    assert without_cpu([starved, stall(1002.0)]) == pytest.approx(0.4)
+    assert without_cpu([starved, stall(1003.0, 0.5, cause="starved")]) is None
+    assert without_cpu([stall(1002.0)]) is None

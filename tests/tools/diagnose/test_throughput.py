@@ -2,9 +2,18 @@
 
 import pytest
 
+from loopwatch.core.record_types import RequestReading
 from loopwatch.tools.diagnose.samples import Sample
 from loopwatch.tools.diagnose.throughput import BASE, WINDOWS, knee, throughput
-from tests.tools.diagnose.made import measurement, plan, requests, sent, snapshot
+from tests.tools.diagnose.made import (
+    measurement,
+    plan,
+    requests,
+    sent,
+    site,
+    snapshot,
+    stall,
+)
 
 RAMP = plan(rate=10.0, rate_end=110.0, duration=20.0)  # 5 requests/s more in each window
 
@@ -31,6 +40,24 @@ def test_ceiling_is_of_the_mix_that_was_served() -> None:
     assert told.utilization == pytest.approx(0.28)
     assert [b.route for b in told.busiest] == ["/dear", "/cheap"]
     assert [b.share for b in told.busiest] == pytest.approx([1.1 / 2.8, 0.3 / 2.8])
+
+
+@pytest.mark.parametrize("served", [(), (requests("/bad", 2, running=0.4),)])
+def test_requests_that_are_still_under_way_are_told_by_their_stalls(
+    served: tuple[RequestReading, ...],
+) -> None:
+    """An app that is overloaded: most of what the loop did was for requests that never ended."""
+    rows = (requests("/good", 30, running=0.3), *served)
+    change = snapshot(requests=rows, busy=10.0, sites=(site(18, 0.5),))
+    told = throughput(measurement(snapshot(), change, stalls=(stall(1000.0),)))
+    assert [(b.route, b.method) for b in told.busiest] == [("/bad", "GET"), ("/good", "GET")]
+    assert [b.share for b in told.busiest] == pytest.approx([0.9, 0.03])
+
+
+def test_stalls_of_requests_that_are_over_do_not_count_twice() -> None:
+    change = snapshot(requests=(requests("/bad", 10, running=5.1),), sites=(site(10, 0.5),))
+    told = throughput(measurement(snapshot(), change, stalls=(stall(1000.0),)))
+    assert [b.seconds for b in told.busiest] == pytest.approx([5.1])
 
 
 def test_what_comes_after_the_load_is_not_its_throughput() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from loopwatch.core.record_types import NONE
+from loopwatch.core.record_types import NONE, Site
 from loopwatch.core.tails import Tail, TailBlame
+from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.report_records import BusyRoute
 from loopwatch.tools.diagnose.verdict import FEWEST, SATURATED, SHORTEST, verdict
 from tests.tools.diagnose.made import (
@@ -95,7 +96,7 @@ def test_a_route_that_waits_for_itself() -> None:
 def test_a_culprit_outside_requests_and_requests_without_a_route_are_told_in_words() -> None:
     blame = TailBlame(site="shop.job", route=NONE, seconds=0.45)
     told = verdict(findings(routes=(route(slowest=replace(tail(0.5), blames=(blame,))),)))
-    assert "`GET /good` waits for something outside requests: 90 %" in told.text
+    assert "`GET /good` waits for something without a route: 90 %" in told.text
     mine = route(NONE, slowest=tail(0.5, 0.45))
     assert "`GET no route` waits for `/bad`" in verdict(findings(routes=(mine,))).text
 
@@ -185,7 +186,11 @@ def test_a_busy_loop_is_limited_by_what_requests_cost(use: float, kind: str) -> 
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        ({"parts": parts(running=0.001, waiting=0.009)}, "waiting", "real I/O: 90 %"),
+        (
+            {"parts": parts(running=0.001, waiting=0.009)},
+            "waiting",
+            "what requests await: 90 % of the",
+        ),
         ({"parts": parts(running=0.006, waiting=0.004)}, "loop_cost", "60 % of the latency is the"),
         (
             {"parts": parts(running=0.001, waiting=0.009), "threadpool": 0.006},
@@ -207,3 +212,98 @@ def test_attached_without_a_client_of_ours() -> None:
     none = {"load": None, "generator": None}
     assert verdict(findings(routes=(HELD,), culprits=(FORESEEN,), **none)).kind == "blocked"
     assert verdict(findings(**none, throughput=throughput(utilization=None))).kind == "waiting"
+
+
+TIMED_OUT = {"200": 147, "timeout": 213}
+LOST = load(sent=360, errors=213, by_status=TIMED_OUT)
+
+
+def test_the_line_that_made_requests_fail_is_named_first() -> None:
+    held = culprit(seconds=21.0, longest=2.1)
+    told = verdict(findings(seconds=23.0, load=LOST, culprits=(held,)))
+    assert told.kind == "blocked"
+    assert told.text == (
+        "`/bad` held the loop for 21.0 s in 23.0 s, in `time.sleep(0.5)` at shop.py:23. Requests "
+        "that wait for this long are given up: 213 of 360 requests failed (200: 147, timeout: "
+        "213), so latency says little."
+    )
+    assert told.site == "shop.bad"
+    assert told.share == pytest.approx(21 / 23)
+
+
+def test_errors_that_the_app_answers_with_are_the_verdict_behind_the_line() -> None:
+    statuses = {"200": 100, "500": 300}
+    broken = load(errors=300, by_status=statuses)
+    told = verdict(findings(load=broken, culprits=(culprit(seconds=5.0),)))
+    assert told.kind == "errors"
+    assert told.text.startswith("`/bad` held the loop for 5.0 s in 10.0 s, in `time.sleep(0.5)`")
+    assert told.text.endswith("fix that first.")
+    alone = verdict(findings(load=broken, culprits=(culprit(seconds=0.5),)))
+    assert alone.text.startswith("300 of 400 requests failed")
+
+
+def test_requests_that_failed_for_want_of_cpu() -> None:
+    hungry = culprit(cause="starved", seconds=21.0)
+    told = verdict(findings(seconds=23.0, load=LOST, culprits=(hungry,)))
+    assert told.kind == "starved"
+    assert told.text.startswith("`/bad` held the loop for 21.0 s in 23.0 s, in `time.sleep(0.5)`")
+    assert "The process had no CPU: for 100 % of the time the loop was held" in told.text
+    assert "213 of 360 requests failed" in told.text
+
+
+def test_what_a_starved_step_ran_itself_is_not_want_of_cpu() -> None:
+    found = (culprit(cause="starved", seconds=10.0),)
+    told = verdict(findings(culprits=found, without_cpu=7.0))
+    assert "for 70 % of the time the loop was held (7.0 s of 10.0 s)" in told.text
+
+
+def test_a_starved_loop_is_told_with_the_line_that_was_to_run() -> None:
+    told = verdict(findings(culprits=(culprit(cause="starved", seconds=1.0),)))
+    assert told.kind == "starved"
+    assert told.text.endswith("was mostly `time.sleep(0.5)` at shop.py:23.")
+    unknown = culprit(cause="starved", seconds=1.0, site=Site(NONE, exact=False))
+    assert "was to run" not in verdict(findings(culprits=(unknown,))).text
+
+
+def test_too_little_data_does_not_hide_the_line_that_made_it_so() -> None:
+    told = verdict(findings(routes=(), culprits=(culprit(seconds=9.0),)))
+    assert told.kind == "not_enough_data"
+    assert told.text.startswith("`/bad` held the loop for 9.0 s in 10.0 s, in `time.sleep(0.5)`")
+    assert "Not enough data: 0 requests finished" in told.text
+    assert told.site == "shop.bad"
+
+
+def through(alone: float, latency: float, limited: bool = False) -> dict[str, Any]:
+    found = Concurrency(alone=alone, latency=latency, served=19.7, limited=limited)
+    return {"concurrency": {("/good", "GET"): found}}
+
+
+@pytest.mark.parametrize("late", [(), ("it used 99 % of a core",)])
+def test_requests_that_wait_for_each_other(late: tuple[str, ...]) -> None:
+    slow = route(parts=parts(running=0.001, waiting=1.4))
+    made = generator(complaints=late)
+    told = verdict(findings(routes=(slow,), generator=made, **through(0.1, 1.41, True)))
+    assert told.kind == ("generator" if late else "concurrency")
+    if not late:
+        assert told.text.startswith(
+            "Requests of `GET /good` wait in line: one takes 100 ms alone and 1.41 s on average"
+        )
+        assert "About 2 at a time get through, 19.7 a second" in told.text
+        assert "A semaphore" in told.text
+        assert "do not tell which" in told.text
+        assert told.share == pytest.approx(0.93, abs=0.01)
+
+
+def test_a_line_is_the_limit_though_a_stall_was_seen() -> None:
+    slow = route(parts=parts(running=0.001, waiting=1.4), slowest=tail(2.8, 0.05))
+    found = findings(routes=(slow,), culprits=(culprit(),), **through(0.1, 1.41, True))
+    assert verdict(found).kind == "concurrency"
+
+
+def test_where_requests_wait_is_said_only_as_far_as_it_is_known() -> None:
+    unknown = verdict(findings())
+    assert unknown.kind == "waiting"
+    assert "these numbers do not tell which" in unknown.text
+    apart = verdict(findings(**through(0.009, 0.01)))
+    assert "they do not wait for each other" in apart.text
+    assert "do not tell" not in apart.text

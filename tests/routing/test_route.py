@@ -186,3 +186,39 @@ def test_a_server_s_root_path_is_no_mount(make_watch: MakeWatch) -> None:
 
     run_on("asyncio", main())
     assert [r.route for r in watch.snapshot().requests] == ["/tenants/{tenant}/me"]
+
+
+def test_anyone_may_set_the_template_and_wins(make_watch: MakeWatch) -> None:
+    """For some requests of an endpoint alone, too: it is not remembered for the others."""
+    watch = make_watch()
+
+    async def page(request: Request) -> Response:
+        if request.path_params["rest"] != "plain":
+            request.scope["path_template"] = "/pages/{slug}"
+        return PlainTextResponse("page")
+
+    app = LoopWatchMiddleware(Starlette(routes=[Route("/p/{rest:path}", page)]), watch=watch)
+
+    async def main() -> None:
+        for path in ("/p/plain", "/p/a", "/p/plain", "/p/b"):
+            await visit(app, path)
+        await asyncio.sleep(0.01)
+
+    run_on("asyncio", main())
+    counted = {r.route: r.latency.count for r in watch.snapshot().requests}
+    assert counted == {"/p/{rest}": 2, "/pages/{slug}": 2}
+
+
+def test_a_fastapi_mount_of_any_app_is_its_route(make_watch: MakeWatch) -> None:
+    watch = make_watch()
+    fastapi = FastAPI()
+    fastapi.mount("/graphql/{version}", raw)
+    app = LoopWatchMiddleware(fastapi, watch=watch)
+
+    async def main() -> None:
+        await visit(app, "/graphql/2/some/where")
+        await visit(app, "/nowhere/2")
+        await asyncio.sleep(0.01)
+
+    run_on("asyncio", main())
+    assert {r.route for r in watch.snapshot().requests} == {"/graphql/{version}", "_NONE"}

@@ -1,54 +1,39 @@
-"""The route of a request as a template, from what routers leave in the ASGI scope.
+"""What the routers of Starlette and FastAPI leave in the ASGI scope.
 
-Starlette and FastAPI leave the innermost route; what came before it is the routers' prefix (known
-to FastAPI's effective context) and the mounts, of which only the raw path is left (`root_path`).
-The mounts' templates are found by walking the app's route tree along that path.
+They leave the innermost route; what came before it is the routers' prefix (known to FastAPI's
+effective context) and the mounts, of which only the raw path is left (`root_path`). The mounts'
+templates are found by walking the app's tree of routes along that path. FastAPI leaves no route
+for a mount.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from loopwatch.core.request import Request
-from loopwatch.explain.safe_stall import known
+from loopwatch.routing.leg import Leg, is_catch_all
 
-
-class Place(NamedTuple):
-    """What a request was asked for."""
-
-    route: str | None = None
-    method: str | None = None
-    endpoint: Any = None
+UNKNOWN = "/{mount}"  # the tree of routes has no mount there
 
 
-def place(request: Request) -> Place:
-    """Return what a request was asked for, whether it has ended or not."""
-    scope = request.scope
-    if scope is None:  # it has ended, and `row` was set before
-        return Place(request.row.route, request.row.method, request.row.endpoint)
-    route = known(template(scope, request.door))
-    return Place(route, scope.get("method", "WEBSOCKET"), scope.get("endpoint"))
+def leg(scope: Any, door: Any, root: str | None = None, until: str | None = None) -> Leg | None:
+    """Return what a Starlette or FastAPI app has left in a scope, None if it has not routed.
 
-
-def template(scope: Any, door: Any) -> str | None:
-    """Return the route's template with all prefixes, None if the request was not routed (yet).
-
+    `root` is the `root_path` that the app was called with; without it, the app's own note counts.
+    `until` is the one that another framework within was called with; else the scope's counts.
     The tree of routes is looked for behind `door`, through any chain of `.app`.
     """
-    known = scope.get("path_template")  # Litestar's
-    if isinstance(known, str):
-        return known
-    route = scope.get("route")
-    path = _path(scope, route)
-    if path is None:
+    if "endpoint" not in scope:
         return None
-    prefix = _mounts(scope, door)
-    if prefix is None:
-        return path
-    if hasattr(route, "routes"):  # the mount itself: whatever is below it has no routes to tell
-        return prefix or "/"
-    return prefix + path
+    endpoint, route = scope["endpoint"], scope.get("route")
+    path, before = _path(scope, route), _mounts(scope, door, root, until)
+    if path is None and before is None:
+        return None
+    prefix = before or ""
+    if path is None or hasattr(route, "routes"):  # it ends at a mount
+        return Leg(prefix or path or "/", endpoint, more=True, bare=prefix)
+    open_end = is_catch_all(getattr(route, "path", None) or path)
+    return Leg(prefix + path, endpoint, more=open_end, bare=prefix)
 
 
 def _path(scope: Any, route: Any) -> str | None:
@@ -61,12 +46,16 @@ def _path(scope: Any, route: Any) -> str | None:
     return None
 
 
-def _mounts(scope: Any, door: Any) -> str | None:
+def _mounts(scope: Any, door: Any, root: str | None, until: str | None) -> str | None:
     """Return the template of the mounts a request went through, None if there were none."""
     if "app_root_path" not in scope:
         return None
-    raw = scope.get("root_path", "").removeprefix(scope["app_root_path"])
-    return (_walk(_routes(door), raw) or "/{mount}") if raw else None
+    whole = scope.get("root_path", "") if until is None else until
+    raw = whole.removeprefix(scope["app_root_path"] if root is None else root)
+    if not raw:
+        return None
+    router = scope.get("router")
+    return _walk(_routes(door), raw) or _walk(_routes(router), raw) or UNKNOWN
 
 
 def _routes(app: Any) -> Iterable[Any]:
@@ -92,7 +81,7 @@ def _walk(routes: Iterable[Any], raw: str) -> str | None:
         rest = "/" + match.groupdict().get("path", "")
         below = raw[len(raw) + 1 - len(rest) :] if rest != "/" else ""
         if below and below != "/":
-            return str(mount.path) + (_walk(mount.routes, below.rstrip("/")) or "/{mount}")
+            return str(mount.path) + (_walk(mount.routes, below.rstrip("/")) or UNKNOWN)
         return str(mount.path)
     return None
 

@@ -1,0 +1,41 @@
+"""The threads that had the GIL while the loop's thread waited for it.
+
+As seen from outside; else those that used the CPU meanwhile. A thread is named by its own code; if
+it has none, by the own code that waits for what the thread was given to do.
+"""
+
+from __future__ import annotations
+
+from loopwatch.core.evidence import Slow, Spot, ThreadPicture
+from loopwatch.core.record_types import NONE, GilHolder, Site
+from loopwatch.core.request import Request
+from loopwatch.explain.outside_stack import gil_thief, spots
+from loopwatch.explain.site import SiteRules, is_plumbing, site
+
+
+def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Request | None]:
+    """Return the holders, most CPU time first, and the request for which the first one worked."""
+    if (seen := gil_thief(slow)) is not None:
+        where = thread_site(ThreadPicture(seen.name, 0.0, spots(seen.frames)), rules)
+        return (GilHolder(thread=seen.name, site=where),), None
+    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
+    holders = tuple(
+        GilHolder(
+            thread=p.name,
+            site=thread_site(p, rules),
+            cpu_seconds=min(p.cpu, slow.duration),
+            function=p.function,
+        )
+        for p in pictures
+    )
+    return holders, pictures[0].request if pictures else None
+
+
+def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:
+    """Return the site of what a thread does."""
+    stack, asker = picture.spots, picture.asker
+    own: Spot | None = next(iter(rules.own_spots(stack) or rules.own_spots(asker)), None)
+    own = own or next((s for s in stack if not is_plumbing(s)), None)
+    if own is not None:
+        return site(own)
+    return Site(picture.function or NONE, exact=False)  # a pool's thread that is idle again: NONE

@@ -1,0 +1,1 @@
+"""Which route a request was asked for, as a template, whatever framework serves it."""
