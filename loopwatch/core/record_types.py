@@ -55,6 +55,18 @@ class GilHolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """What the loop's thread was waiting for in a blocking call, and who could have ended that."""
+
+    kind: str  # lock, future, or thread (its end)
+    text: str  # the whole of it, such as "waits for a lock held by thread 'worker' at app.py:7"
+    thread: str | None = None  # the one that held the lock, or worked on the future; None: not one
+    site: Site | None = None  # where that stood, or where a coroutine that holds it is suspended
+    certain: bool = True  # False: it is likely, but not proved
+    deadlock: bool = False  # it could not come while the loop waited for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
     """The record of the loop being held for at least `slow_callback_duration`."""
 
@@ -80,6 +92,7 @@ class Stall:
     trace_id: str | None = None  # of the culprit's span, 32 hex digits
     span_id: str | None = None  # 16 hex digits
     trace_sampled: bool = False
+    blocker: Blocker | None = None  # of `blocking_call`, where it is known
     in_progress: bool = False  # it has not ended: victims are the other requests in flight
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 7
+ABI = 8
 
 
 def load() -> ModuleType | None:

@@ -25,6 +25,7 @@ from loopwatch.core.evidence import Sample, Slow, Spot
 from loopwatch.core.names import module_of
 from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
+from loopwatch.explain.blocker import blocker
 from loopwatch.explain.bytecode import Doubt, at_entry, doubt
 from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
 from loopwatch.explain.contributors import contributors
@@ -109,6 +110,7 @@ class Culprit:
             throttled_seconds=usage.throttled if usage is not None else None,
             contributors=contributors(slow.parts, self.rules) if self.cause == MANY else (),
             gil_holders=self.holders,
+            blocker=blocker(slow, self.cause, self.rules),
             trace_id=trace.format_trace_id(span.trace_id) if span is not None else None,
             span_id=trace.format_span_id(span.span_id) if span is not None else None,
             trace_sampled=span.trace_flags.sampled if span is not None else False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loopwatch.core.evidence import Spot
-from loopwatch.core.record_types import Contributor, Frame, GilHolder, Site, Stall
+from loopwatch.core.record_types import Blocker, Contributor, Frame, GilHolder, Site, Stall
 from loopwatch.core.safe_text import encodable, label
 from loopwatch.core.stack import of_stack
 from loopwatch.explain.site import frames
@@ -27,6 +27,7 @@ def safe_stall(stall: Stall) -> Stall:
         thread=encodable(stall.thread),
         contributors=tuple(map(safe_contributor, stall.contributors)),
         gil_holders=tuple(map(safe_holder, stall.gil_holders)),
+        blocker=None if stall.blocker is None else safe_blocker(stall.blocker),
     )
 
 
@@ -55,6 +56,16 @@ def safe_frame(frame: Frame) -> Frame:
 
 def safe_contributor(part: Contributor) -> Contributor:
     return replace(part, coroutine=label(part.coroutine))
+
+
+def safe_blocker(blocker: Blocker) -> Blocker:
+    thread, site = blocker.thread, blocker.site
+    return replace(
+        blocker,
+        text=encodable(blocker.text),
+        thread=None if thread is None else encodable(thread),
+        site=None if site is None else safe_site(site),
+    )
 
 
 def safe_holder(holder: GilHolder) -> GilHolder:

@@ -76,14 +76,15 @@ def sentence(stall: Stall, suppressed: int = 0) -> str:
     """Return a stall as one sentence; so many of its site have not been logged before it."""
     more = f" ({suppressed} more of this site not logged since the last)" if suppressed else ""
     advice = short(stall.advice)
-    return f"{statement(stall)}{waits(stall)}{more}{'; advice: ' if advice else ''}{advice}"
+    told = f"{statement(stall)}{blocked(stall)}{waits(stall)}{more}"
+    return f"{told}{'; advice: ' if advice else ''}{advice}"
 
 
 def provisional(stall: Stall) -> str:
     """Return a stall that has not ended as one sentence."""
     wait = {0: "", 1: ", 1 request waits"}.get(stall.victims, f", {stall.victims} requests wait")
     held = f"has been holding the loop for {stall.duration:.1f} s"
-    return f"{subject(stall)} {held}{place(stall)} [{stall.cause}]{wait}"
+    return f"{subject(stall)} {held}{place(stall)} [{stall.cause}]{blocked(stall)}{wait}"
 
 
 def subject(stall: Stall) -> str:
@@ -91,6 +92,11 @@ def subject(stall: Stall) -> str:
         return f"{stall.method} {stall.route}"
     who = stall.coroutine or "something"
     return f"{who}, in a {stall.method} request without a route," if stall.method else who
+
+
+def blocked(stall: Stall) -> str:
+    """Return what a blocking call waited for, if that is known."""
+    return f"; it {stall.blocker.text}" if stall.blocker is not None else ""
 
 
 def waits(stall: Stall) -> str:

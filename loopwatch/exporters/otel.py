@@ -6,8 +6,10 @@ collection records what has been counted since the one before: as many values as
 the mean of its bucket's new ones. Counts and sums are exact.
 
 What a watch had counted when it stopped is told on: a reader may not have collected it yet, and a
-sum that falls would hide what others count from then on, or have it counted again. Of one that was
-dropped without a stop, what it last told is.
+sum that falls would hide what others count from then on, or have it counted again.
+
+A watch that is dropped without `stop` is collected like anything else: here are only weak
+references. What it had counted as its last loop ended, or at the last collection, is told on.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class MetricBridge:
         """Tell what a source counts, what it had counted before included."""
         with self._lock:
             self._ended.pop(ref(source), None)
-            self._forget_dropped()
+            self._settle()
             self._sources.setdefault(ref(source), {})
         self.create()
 
@@ -59,10 +61,21 @@ class MetricBridge:
         with self._lock:
             if self._sources.pop(ref(source), None) is None:
                 return
-            for gone in [known for known in self._ended if known() is None]:
-                self._past = merged((self._past, self._ended.pop(gone)))
+            self._settle()
             self._ended[ref(source)] = counted(series(source.snapshot(recent=False)))
             self._read_at = float("-inf")
+
+    def keep(self, source: Source) -> None:
+        """Note what a source has counted, in case it is dropped."""
+        with self._lock:
+            if ref(source) in self._sources:
+                self._sources[ref(source)] = counted(series(source.snapshot(recent=False)))
+
+    def _settle(self) -> None:
+        """Add up what those have counted that do not exist any more."""
+        for known in (self._ended, self._sources):
+            for gone in [source for source in known if source() is None]:
+                self._past = merged((self._past, counted(known.pop(gone))))
 
     def create(self) -> None:
         """Make the instruments, with whatever meter provider is there or comes later."""
@@ -104,6 +117,7 @@ class MetricBridge:
             if now - self._read_at > FRESH:
                 self._read_at = now
                 self._read()
+                self._settle()
                 told = *self._sources.values(), *self._ended.values(), self._past
                 self._series = merged(told)
                 self._record_news()
@@ -113,12 +127,6 @@ class MetricBridge:
         for known in list(self._sources):
             if (source := known()) is not None:
                 self._sources[known] = series(source.snapshot(recent=False))
-        self._forget_dropped()
-
-    def _forget_dropped(self) -> None:
-        """Keep what a source had told that was never stopped and is gone."""
-        for known in [known for known in self._sources if known() is None]:
-            self._past = merged((self._past, counted(self._sources.pop(known))))
 
     def _record_news(self) -> None:
         for metric, instrument in self._histograms.items():
@@ -172,3 +180,8 @@ def register(source: Source) -> None:
 @guarded
 def unregister(source: Source) -> None:
     BRIDGE.remove(source)
+
+
+@guarded
+def keep(source: Source) -> None:
+    BRIDGE.keep(source)

@@ -13,6 +13,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
@@ -46,8 +47,18 @@ class OpenSpan:
 class StallSpans:
     """An exporter to OpenTelemetry: the metrics of a source, and a span of every stall."""
 
+    def __init__(self) -> None:
+        self._source: ref[Source] | None = None  # it may be dropped without `stop`
+
     def start(self, source: Source) -> None:
+        self._source = ref(source)
         otel.register(source)
+
+    def flush(self) -> None:
+        """A loop has ended: have what was counted told on, though the source may be dropped now."""
+        source = self._source() if self._source is not None else None
+        if source is not None:
+            otel.keep(source)
 
     def stop(self, source: Source) -> None:
         otel.unregister(source)

@@ -59,18 +59,25 @@ class Delegates:
 
     def __init__(self, application: Any, middleware: LoopWatchMiddleware) -> None:
         self._delegate = getattr(application, HOOK)
-        self._middleware = middleware
+        self._middleware: LoopWatchMiddleware | None = middleware
         self._templates = Templates(application)
         self.replaced = Replaced(application, HOOK, self)
 
+    def forget(self) -> None:
+        """Count no further requests, and keep nothing of the watch."""
+        self._middleware = None
+
     def __call__(self, request: Any, target_class: Any, *args: Any, **kwargs: Any) -> Any:
         delegate = self._delegate(request, target_class, *args, **kwargs)
+        middleware = self._middleware
+        if middleware is None:
+            return delegate
         try:
             handler_class = delegate.handler_class
 
             def make(*args: Any, **kwargs: Any) -> Any:
                 handler = handler_class(*args, **kwargs)
-                handler._execute = self._execution(handler)
+                handler._execute = self._execution(handler, middleware)
                 return handler
 
             delegate.handler_class = make
@@ -78,12 +85,12 @@ class Delegates:
             log_once("loopwatch.frameworks.tornado")
         return delegate
 
-    def _execution(self, handler: Any) -> Any:
+    def _execution(self, handler: Any, middleware: LoopWatchMiddleware) -> Any:
         """Return what replaces the method `_execute` of one handler, until it is called."""
 
         async def execute(transforms: Any, *args: Any, **kwargs: Any) -> Any:
             del handler._execute
-            visit = self._visit(handler)
+            visit = self._visit(handler, middleware)
             try:
                 return await handler._execute([*transforms, Response(visit)], *args, **kwargs)
             finally:
@@ -91,11 +98,11 @@ class Delegates:
 
         return execute
 
-    def _visit(self, handler: Any) -> Visit:
+    def _visit(self, handler: Any, middleware: LoopWatchMiddleware) -> Visit:
         request = handler.request
         visit = Visit(Connection(request.connection))
         try:
-            visit.begin(self._middleware, self._scope(handler, request))
+            visit.begin(middleware, self._scope(handler, request))
         except Exception:
             log_once("loopwatch.frameworks.tornado")
         return visit

@@ -63,9 +63,10 @@ class Executor:
         if executor is None:
             return 0, 0, 0
         with STILL:
-            frames = sys._current_frames()
-        stands = [frames.get(thread.ident or 0) for thread in list(executor._threads)]
-        busy = sum(frame is not None and frame.f_code is not PARKED for frame in stands)
+            # no variable has the frames: ours is among them, so they would be kept in a cycle
+            codes = {thread: frame.f_code for thread, frame in sys._current_frames().items()}
+        stands = [codes.get(thread.ident or 0) for thread in list(executor._threads)]
+        busy = sum(code is not None and code is not PARKED for code in stands)
         return busy, executor._max_workers - busy, executor._work_queue.qsize()
 
     def _timed(self, executor: Any) -> Any:

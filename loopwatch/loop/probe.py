@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any, ClassVar, NamedTuple
 
 from loopwatch.loop.loop_state import LoopState, clock
-from loopwatch.loop.replaced import Replaced, ReplacedInClass, of_instance, replace, usual_class
+from loopwatch.loop.replaced import PassingOn, Replaced, ReplacedInClass, replace, running
 from loopwatch.loop.slow_steps import judge_so_far
 
 LAYERS = ("requests", "watchdog", "gc")
@@ -42,11 +42,12 @@ class Probe:
     def install(self, closed: Callable[[], None]) -> None:
         """Hook in; `closed` is called just before the loop closes."""
         self._closed = closed
-        self._original_close = self.loop.close
-        self._original_run = of_instance(self.loop, "run_forever")
-        self._replaced.append(replace(self.loop, "close", self._close))
+        self._original_close, self._original_run = self.loop.close, running(self.loop)
+        close = PassingOn(self._close, self._original_close)
+        self._replaced.append(replace(self.loop, "close", close))
         with suppress(AttributeError):
-            self._replaced.append(replace(self.loop, "run_forever", self._run))
+            run = PassingOn(self._run, self._original_run)
+            self._replaced.append(replace(self.loop, "run_forever", run))
 
     def uninstall(self) -> None:
         """Restore what was replaced; also after an `install` that failed halfway."""
@@ -57,9 +58,7 @@ class Probe:
     def _run(self) -> Any:
         """Replace the loop's own `run_forever`."""
         self.entered()
-        if self._original_run is not None:
-            return self._original_run()
-        return usual_class(self.loop).run_forever(self.loop)
+        return self._original_run()
 
     def enter(self) -> None:
         """The loop begins to run, again perhaps: what lies between two runs is no time of its."""
@@ -91,7 +90,7 @@ class Probe:
         self.uninstall()
 
     def _close(self) -> None:
-        """Replace the loop's own `close`; other wrappers may call this even after `uninstall`."""
+        """Replace the loop's own `close`."""
         if self._closed is not None:
             self._closed()
         self._original_close()

@@ -80,13 +80,19 @@ class Soons:
 
     def __init__(self, state: LoopState) -> None:
         self._state = state
-        self._soons: list[partial[Any]] = []
+        self._soons: list[Any] = []
         self._known = state.judged  # the end of the last hold that was noted here
 
     def make(self, original: Callable[..., Any]) -> Any:
-        soon = partial(original, *self._first())
+        soon: Any = partial(original, *self._first())
+        soon.forget = partial(self._forget, soon)
         self._soons.append(soon)
         return soon
+
+    def _forget(self, soon: Any) -> None:
+        """Have a `call_soon` only pass on, and keep nothing of the watch."""
+        self._soons.remove(soon)
+        soon.__setstate__((soon.func, (), {}, {"__wrapped__": soon.func}))
 
     def note_hold(self) -> None:
         """If there was a hold: whatever is scheduled from now on was scheduled after it."""
@@ -94,8 +100,7 @@ class Soons:
             return
         self._known = self._state.judged
         for soon in self._soons:
-            remake: Any = soon.__setstate__  # type: ignore[attr-defined]
-            remake((soon.func, self._first(), {}, vars(soon)))
+            soon.__setstate__((soon.func, self._first(), {}, vars(soon)))
 
     def _first(self) -> tuple[Any, ...]:
         return NAMED, self._state, self._known, None
@@ -163,14 +168,23 @@ def look(state: LoopState, ended: float, now: float) -> None:
     state.ask = state.tick + (OLD if state.poll is None else LONG)
 
 
-def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Callable[..., Any]:
+def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Any:
     """Return a loop's scheduling method with callbacks timed. `at` is the callback's position in
-    the arguments, 0 or 1; -1 is for `time`, which needs nothing here."""
+    the arguments, 0 or 1; -1 is for `time`, which needs nothing here. Told to `forget`, it only
+    passes on, and keeps nothing of the watch."""
     if state.soons is None:
         state.soons = Soons(state)
+    timed = (state.soons.make, partial(timed_later, state), untimed)[at](original)
+    timed.__wrapped__ = original
+    return timed
+
+
+def timed_later(state: LoopState, original: Callable[..., Any]) -> Any:
+    watched: LoopState | None = state
 
     def later(delay: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        if state.closed:
+        state = watched
+        if state is None or state.closed:
             return original(delay, callback, *args, context=context)
         scheduled = Scheduled()
         scheduled._callback, scheduled._state = callback, state
@@ -179,9 +193,17 @@ def timed_soon(state: LoopState, original: Callable[..., Any], at: int) -> Calla
             return original(delay, scheduled, context=context)
         return original(delay, scheduled, *args, context=context)
 
+    def forget() -> None:
+        nonlocal watched
+        watched = None
+
+    later.forget = forget  # type: ignore[attr-defined]
+    return later
+
+
+def untimed(original: Callable[..., Any]) -> Any:
     def time() -> Any:
         return original()
 
-    timed: Any = (None, later, time)[at] or state.soons.make(original)
-    timed.__wrapped__ = original
-    return timed  # type: ignore[no-any-return]
+    time.forget = lambda: None  # type: ignore[attr-defined]
+    return time

@@ -139,7 +139,13 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
     """
     waiting = () if ready is None else ready
 
+    watched: LoopState | None = state
+    del state
+
     def timed(timeout: float | None = None) -> Any:
+        state = watched
+        if state is None:
+            return select(timeout)
         if not state.turns:
             end_first_step(state)
         end = state.mark
@@ -162,6 +168,11 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
             state.limit = 0.0
         return events
 
+    def forget() -> None:
+        nonlocal watched
+        watched = None
+
+    timed.forget = forget  # type: ignore[attr-defined]
     return timed
 
 

@@ -1,14 +1,17 @@
 /* The `select` of an asyncio loop's selector: a tick ends, the loop polls, a tick begins.
 
    A poll without waiting (timeout 0) has no idle time, so the next tick begins where the last one
-   ended, and no clock is read. */
+   ended, and no clock is read.
+
+   Other code may have wrapped our `select` by the time the watch stops, so ours stays. It is told to
+   `forget`, and only passes on from then. */
 
 #include "native.h"
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    LoopState *state;
+    LoopState *state; /* NULL: forgotten */
     PyObject *select;
     PyObject *ready; /* the loop's deque of callbacks, NULL if it has none */
 } TimedSelect;
@@ -40,9 +43,9 @@ most_wait(PyObject *timeout)
 
 /* Polls, and counts the time as idle; an exception of the poll stays set. */
 static PyObject *
-wait_idle(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names, double most)
+wait_idle(TimedSelect *self, LoopState *state, PyObject *const *args, size_t count,
+          PyObject *names, double most)
 {
-    LoopState *state = self->state;
     double end = state->mark;
     state->until = most > 0.0 ? end + most : 0.0;
     state->polling = 1;
@@ -75,18 +78,18 @@ end_first_step(LoopState *state)
 }
 
 static PyObject *
-timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
+time_poll(TimedSelect *self, LoopState *state, PyObject *const *args, size_t count, PyObject *names)
 {
     int has = PyVectorcall_NARGS(count) > 0 || (names != NULL && PyTuple_GET_SIZE(names) > 0);
     int zero = is_zero(has ? args[0] : NULL);
-    if (self->state->turns == 0 && end_first_step(self->state) < 0) {
+    if (state->turns == 0 && end_first_step(state) < 0) {
         return NULL;
     }
-    if (zero < 0 || end_tick(self->state, self->state->mark) < 0) {
+    if (zero < 0 || end_tick(state, state->mark) < 0) {
         return NULL;
     }
     PyObject *events = zero ? PyObject_Vectorcall(self->select, args, count, names)
-                            : wait_idle(self, args, count, names, most_wait(has ? args[0] : NULL));
+                            : wait_idle(self, state, args, count, names, most_wait(has ? args[0] : NULL));
     if (events != NULL && self->ready != NULL) {
         Py_ssize_t ready = PyObject_Size(self->ready);
         if (ready < 0) {
@@ -94,11 +97,37 @@ timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObje
             return NULL;
         }
         if (ready > wired.busy_tick) {
-            self->state->limit = 0.0;
+            state->limit = 0.0;
         }
     }
     return events;
 }
+
+static PyObject *
+timed_select_call(TimedSelect *self, PyObject *const *args, size_t count, PyObject *names)
+{
+    if (self->state == NULL) {
+        return PyObject_Vectorcall(self->select, args, count, names);
+    }
+    LoopState *state = (LoopState *)Py_NewRef(self->state); /* it may be forgotten meanwhile */
+    PyObject *events = time_poll(self, state, args, count, names);
+    Py_DECREF(state);
+    return events;
+}
+
+/* Only passes on from now on, and keeps nothing of the watch. */
+static PyObject *
+timed_select_forget(TimedSelect *self, PyObject *nothing)
+{
+    (void)nothing;
+    Py_CLEAR(self->state);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef timed_select_methods[] = {
+    {"forget", (PyCFunction)timed_select_forget, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 
 static int
 timed_select_traverse(TimedSelect *self, visitproc visit, void *arg)
@@ -129,6 +158,7 @@ PyTypeObject TimedSelectType = { /* no tp_clear: a selector's dict clears any cy
     .tp_call = PyVectorcall_Call,
     .tp_dealloc = (destructor)timed_select_dealloc,
     .tp_traverse = (traverseproc)timed_select_traverse,
+    .tp_methods = timed_select_methods,
 };
 
 /* timed_select(loop state, select, ready or None) */

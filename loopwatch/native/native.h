@@ -49,7 +49,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 7 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 8 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -236,6 +236,9 @@ PyObject *timed_run(PyObject *module, PyObject *args);    /* asyncio_run_type.c 
 PyObject *timed_select(PyObject *module, PyObject *args); /* asyncio_select.c */
 PyObject *scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names);
 PyObject *timed_soon(PyObject *module, PyObject *args);   /* timed_soon.c */
+PyObject *look_up(PyObject *module, PyObject *args);      /* look_up.c */
+PyObject *look_up_from(PyObject *module, PyObject *args); /* look_up.c */
+PyObject *stand(PyObject *module, PyObject *args);        /* look_up.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */

@@ -2,7 +2,10 @@
 
    A `TimedSoon` replaces `call_soon`, `call_soon_threadsafe` or `call_later` of one loop, and `time`
    of uvloop. It schedules a `Scheduled` (scheduled.c). `call_at` calls `call_later` on
-   the instance. */
+   the instance.
+
+   Other code may have wrapped ours by the time the watch stops, so ours stays. It is told to
+   `forget`, and only passes on from then. */
 
 #include "native.h"
 
@@ -14,7 +17,7 @@ typedef struct {
     PyObject *original; /* the loop's own bound method */
     PyObject *function, *self; /* of that method, borrowed; NULL if it is none */
     vectorcallfunc run;        /* of the function */
-    LoopState *state;
+    LoopState *state;          /* NULL: forgotten */
     Py_ssize_t at; /* the callback's position: 0, or 1 after a delay; -1: `time` */
 } TimedSoon;
 
@@ -108,10 +111,10 @@ timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *
 {
     Py_ssize_t given = PyVectorcall_NARGS(count), at = self->at;
     LoopState *state = self->state;
-    if (at != 0) {
+    if (at != 0 && state != NULL) {
         note_time(state);
     }
-    if (state->closed || at < 0 || given <= at || is_refused(args[at])) {
+    if (state == NULL || state->closed || at < 0 || given <= at || is_refused(args[at])) {
         return PyObject_Vectorcall(self->original, args, count, names);
     }
     Scheduled *scheduled = new_scheduled(state, args[at]);
@@ -119,13 +122,13 @@ timed_soon_call(TimedSoon *self, PyObject *const *args, size_t count, PyObject *
         return NULL;
     }
     if (at == 1) {
-        note_due(scheduled, args[0]);
+        note_due(scheduled, args[0]); /* may run Python code: then only `scheduled` has the state */
     }
     else {
         scheduled->waits = 1;
         state->ready += 1;
     }
-    if (state->asleep) {
+    if (scheduled->state->asleep) {
         wake_watcher();
     }
     Py_ssize_t all = given + (names != NULL ? PyTuple_GET_SIZE(names) : 0);
@@ -151,6 +154,20 @@ timed_soon_dealloc(TimedSoon *self)
     PyObject_GC_Del(self);
 }
 
+/* Only passes on from now on, and keeps nothing of the watch. */
+static PyObject *
+timed_soon_forget(TimedSoon *self, PyObject *nothing)
+{
+    (void)nothing;
+    Py_CLEAR(self->state);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef timed_soon_methods[] = {
+    {"forget", (PyCFunction)timed_soon_forget, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMemberDef timed_soon_members[] = {
     {"__wrapped__", T_OBJECT, offsetof(TimedSoon, original), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -167,6 +184,7 @@ PyTypeObject TimedSoonType = { /* no tp_clear: the loop's dict clears any cycle 
     .tp_dealloc = (destructor)timed_soon_dealloc,
     .tp_traverse = (traverseproc)timed_soon_traverse,
     .tp_members = timed_soon_members,
+    .tp_methods = timed_soon_methods,
 };
 
 /* timed_soon(loop state, original, at) */

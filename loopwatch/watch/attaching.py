@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -21,9 +22,10 @@ from loopwatch.core.guard import guarded, say
 from loopwatch.exporters.exporter import Exporters
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
-from loopwatch.loop.replaced import replace
+from loopwatch.loop.replaced import PassingOn, replace, running
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
+from loopwatch.watchdog.green_threads import refuse_green_threads
 from loopwatch.watchdog.watchdog import Watchdog
 
 WATCHDOG = Watchdog()
@@ -69,7 +71,8 @@ class Resting:
 
     def __init__(self, loop: Any, wake: Callable[[Any], None]) -> None:
         self._loop, self._wake = loop, wake
-        self._replaced = replace(loop, "run_forever", self._run)
+        hook = PassingOn(self._run, running(loop))
+        self._replaced = replace(loop, "run_forever", hook)
 
     def put_back(self) -> None:
         self._replaced.put_back()
@@ -96,6 +99,7 @@ class Attaching:
     def __init__(self) -> None:
         self._loops: dict[Any, WatchedLoop] = {}
         self._resting: WeakSet[Resting] = WeakSet()
+        self._unwatched: WeakSet[Any] = WeakSet()  # loops of which that was said
 
     def _begin(self) -> None:
         raise NotImplementedError
@@ -104,6 +108,11 @@ class Attaching:
         """Watch a loop; called in its thread. If that fails, nothing of it stays."""
         with TURN:
             if loop in self._loops:
+                return
+            try:
+                refuse_green_threads()
+            except RuntimeError as error:
+                self._tell(loop, error)
                 return
             self._begin()
             self._let_go(threading.get_ident())
@@ -115,14 +124,21 @@ class Attaching:
                 self._install(loop, watched)
             except Exception as error:
                 self._roll_back(loop, watched)
-                say(logging.WARNING, UNWATCHED, error)
+                self._tell(loop, error)
+
+    def _tell(self, loop: Any, why: Exception) -> None:
+        """Say why a loop is not watched, once: an app asks again at each request."""
+        if loop not in self._unwatched:
+            with suppress(TypeError):  # no weak references to it
+                self._unwatched.add(loop)
+            say(logging.WARNING, UNWATCHED, why)
 
     def _install(self, loop: Any, watched: WatchedLoop) -> None:
         watched.install(lambda: self._detach(loop))
         watched.probe.entered = lambda: self._adopt(loop)
-        self._reporter.delivery.begin()
         given = watched.probe, watched.clocks, self._attend, self.native
         WATCHDOG.add(*given, self._reporter.budget)
+        self._reporter.delivery.begin()
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched
         watched.begin()

@@ -49,4 +49,5 @@ def culprit(stall: Stall) -> dict[str, Any]:
         "line": site.line,
         "code": site.code,
         "cause": stall.cause,
+        "waits_for": stall.blocker.text if stall.blocker is not None else None,
     }

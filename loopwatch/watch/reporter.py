@@ -219,6 +219,16 @@ class Reporter:
         else:
             self.delivery.put(stall, None)
 
+    def tell_last(self, loops: Iterable[WatchedLoop]) -> None:
+        """Deliver what has ended and what has not, before the process ends; wait 2 s at most."""
+        loops = list(loops)
+        self.explain(loops)
+        self.settle(all_of_them=True)
+        for stall in self.in_progress.stalls(loops):
+            self.delivery.put(stall, None, "in_progress")
+        if self.delivery:
+            self.delivery.finish()
+
     def settle(self, all_of_them: bool = False) -> None:
         """Count the victims found by now; stalls that wait for no more of them are delivered."""
         with self._explaining:

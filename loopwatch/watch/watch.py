@@ -16,6 +16,8 @@ from loopwatch.core import options
 from loopwatch.core.cpu_budget import SHARE, CpuBudget
 from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
+from loopwatch.core.guard import guarded
+from loopwatch.core.leaving import at_exit
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
@@ -233,7 +235,14 @@ class Watch(Attaching):
             return
         self._started = True
         on_fork(self._after_fork)
+        at_exit(self._tell_last)
         self._gc.install()
+
+    @guarded
+    def _tell_last(self) -> None:
+        """The process ends, and nobody has stopped this watch: deliver what is known."""
+        if not self.stopped:
+            self._reporter.tell_last(self._loops.values())
 
     def _after_fork(self) -> None:
         """In a child the loop is the parent's; what was counted there is the parent's to tell."""

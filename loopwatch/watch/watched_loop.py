@@ -35,7 +35,7 @@ from loopwatch.loop.socket_diagnosis import DIAGNOSIS
 from loopwatch.loop.thread_pools import ThreadPool
 from loopwatch.routing.hooks import HooksOfLoop
 from loopwatch.routing.route import is_lone
-from loopwatch.watch.in_flight import Charging
+from loopwatch.watch.in_flight import Charging, count_tasks
 from loopwatch.watchdog.clocks import Clocks
 
 
@@ -231,7 +231,7 @@ class WatchedLoop:
             busy=busy,
             idle=idle,
             lag=self.lag(now),
-            tasks=0 if self.loop.is_closed() else len(asyncio.all_tasks(self.loop)),
+            tasks=0 if self.loop.is_closed() else count_tasks(self.loop),
         )
 
     def layers(self) -> tuple[str, ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.cpu_budget import CpuBudget
-from loopwatch.core.evidence import Sample, ThreadPicture
+from loopwatch.core.evidence import Sample, ThreadPicture, Wait
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.stack import Spots, Stack
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
+from loopwatch.watchdog.blockers import blocker
 from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
@@ -137,6 +139,7 @@ class Sampler:
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
+            self._sample.wait = self._wait() if self.probe.holding is not None else None
         self.clocks.read(reading, reader)
         if self._pictures and (not late or self.clocks.others_busy()):
             state.samples.append(Sample(now, True, (), 0.0, threads=self._pictures))
@@ -148,6 +151,14 @@ class Sampler:
         if self._sample is not None or state.pending or self._is_held(now):
             self.stay_lively(now)
         self._sample = None
+
+    def _wait(self) -> Wait | None:
+        """Return what the loop's thread waits for, if its step is still the same afterwards."""
+        probe, held = self.probe, self._held
+        with STILL:
+            found = blocker(probe.loop, probe.state.thread_id)
+        after = probe.held(clock()) if found is not None else None
+        return found if after is not None and held is not None and after.mark == held.mark else None
 
     def _is_held(self, now: float) -> bool:
         """Return whether a step or a tick is old enough for a stack sample."""
@@ -164,7 +175,8 @@ class Sampler:
         state.put(state.slow(until - wait, wait))
 
     def stay_lively(self, now: float) -> None:
-        """Have the loop looked at for a while: after a period, and after twice the time each."""
+        """Have the loop looked at for a while: after a period, and then after twice the time each;
+        if a signal handler may hold it, each period."""
         self._lively_until, self._pause = now + LIVELY, self.period
 
     @guarded
@@ -175,12 +187,17 @@ class Sampler:
             self._forget_samples(now)
         self._seen = held
         self.due = now + self._pause
-        if self.seen_asleep:
+        if self.seen_asleep and not self._may_be_interrupted():
             self._pause *= 2
         if self.seen_asleep and now >= self._lively_until:
             self.due = math.inf
         elif held is not None:
             self.due = min(self.due, held.since + self._next_age)
+
+    def _may_be_interrupted(self) -> bool:
+        """Return whether a signal handler may hold the loop in its poll, which only looks show."""
+        on_main_thread = self.probe.state.thread_id == threading.main_thread().ident
+        return on_main_thread and self.probe.kind == "asyncio"
 
     def _forget_samples(self, before: float) -> None:
         samples = self.probe.state.samples

@@ -10,8 +10,9 @@ the threshold. Only then does Python look, so the first stack sample does not de
 Each later one is `GROWTH` times as deep into the stall. A step that ends before the threshold costs
 a stack sample or two. A loop that does anything is also looked at from time to time, since thread
 pools and task factories may be new. One that was held is looked at again after one period, two
-and four, since its victims are still counted. Without the compiled part all loops are looked at
-each period. While the CPU budget is spent there are no stack samples, and fewer looks.
+and four, since its victims are still counted; each period if a signal handler may hold it in its
+poll. Without the compiled part all loops are looked at each period. While the CPU budget is spent
+there are no stack samples, and fewer looks.
 
 A loop that returns from its poll may be held too, without a step that shows it: another thread has
 the GIL, or the whole process does not run. The watchdog waits then as well. It finds this out from

@@ -221,40 +221,53 @@ def test_what_a_watch_counted_is_told_after_it_stopped() -> None:
     ]
 
 
+DROPPED = """
+    import asyncio, gc, time, weakref
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from loopwatch import Watch
+    from loopwatch.exporters import otel
+
+    otel.FRESH = 0.0
+    reader = InMemoryMetricReader()
+    metrics.set_meter_provider(MeterProvider([reader]))
+
+    async def main():
+        watch = Watch(registry=None, log=False)
+        watch.start()
+        await asyncio.sleep(0.01)
+        time.sleep(0.3)
+        await asyncio.sleep(0.01)
+        return watch
+
+    def told():
+        found = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+        points = {metric.name: metric.data.data_points for metric in found}
+        return sum(
+            point.count
+            for point in points["loopwatch.stall"]
+            if point.attributes["site"].endswith("main")
+        )
+"""
+
+
 def test_what_a_watch_has_told_stays_when_it_is_dropped_without_a_stop() -> None:
-    printed = run_script("""
-        import asyncio, gc, time
-        from opentelemetry import metrics
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-        from loopwatch import Watch
-        from loopwatch.exporters import otel
-
-        otel.FRESH = 0.0
-        reader = InMemoryMetricReader()
-        metrics.set_meter_provider(MeterProvider([reader]))
-
-        async def main(watch):
-            watch.start()
-            await asyncio.sleep(0.01)
-            time.sleep(0.3)
-            await asyncio.sleep(0.01)
-
-        def told():
-            found = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
-            points = {metric.name: metric.data.data_points for metric in found}
-            return sum(
-                point.count
-                for point in points["loopwatch.stall"]
-                if point.attributes["site"].endswith("main")
-            )
-
-        for again in range(3):
-            watch = Watch(registry=None, log=False)
-            asyncio.run(main(watch))
-            print(told())
-            del watch
-            gc.collect()
-        print(told(), len(otel.BRIDGE._sources))
+    printed = run_script(f"""{DROPPED}
+    for again in range(3):
+        watch = asyncio.run(main())
+        print(told())
+        del watch
+        gc.collect()
+    print(told(), len(otel.BRIDGE._sources))
     """)
     assert printed.split() == ["1", "2", "3", "3", "0"]
+
+
+def test_what_a_watch_had_counted_stays_if_it_is_dropped_before_a_reader_asks() -> None:
+    printed = run_script(f"""{DROPPED}
+    dropped = [weakref.ref(asyncio.run(main())) for _ in range(3)]
+    gc.collect()
+    print([watch() for watch in dropped], told(), told(), len(otel.BRIDGE._sources))
+    """)
+    assert printed.split() == ["[None,", "None,", "None]", "3", "3", "0"]

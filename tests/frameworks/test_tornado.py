@@ -162,6 +162,15 @@ def test_it_is_installed_once_and_leaves_nothing(make_watch: MakeWatch) -> None:
     assert counted(watch) == {}
 
 
+def test_a_hook_that_others_have_kept_only_passes_on_afterwards(make_watch: MakeWatch) -> None:
+    watch, app = make_watch(), application()
+    hook = install(app, watch=watch).get_handler_delegate
+    uninstall(app)
+    app.get_handler_delegate = hook  # type: ignore[method-assign]
+    assert asyncio.run(ask(app, "/hello/you")) == [(200, b"you")]
+    assert counted(watch) == {}
+
+
 def test_only_applications_are_taken() -> None:
     with pytest.raises(TypeError, match=r"tornado\.web\.Application, got 'app'"):
         install("app")

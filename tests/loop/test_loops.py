@@ -232,7 +232,7 @@ def test_busy_and_idle_time_add_up(loop: str, make_watch: MakeWatch, children: b
     beginning_children = 0.2 if children else 0.0  # a fork each, which the loop waits for
     assert -0.01 < reading.busy - sum(spun) < 0.01 + beginning_children
     assert reading.busy + reading.idle <= wall
-    assert reading.lag.quantile(0.99) < 0.06
+    assert reading.lag.quantile(0.99) < 0.06 + beginning_children / 4
 
 
 @in_calm

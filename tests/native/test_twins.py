@@ -118,6 +118,9 @@ FUNCTIONS = {  # with a twin of the same name
 }
 FUNCTIONS_ALONE = {
     "clock": "time.perf_counter",
+    "look_up": "what the watchdog cannot see otherwise, but by keeping references",
+    "look_up_from": "the same",
+    "stand": "the watchdog reads frames in Python otherwise",
     "running_context": "what the watchdog cannot see otherwise",
     "running_frame": "one thread's frame; otherwise the watchdog asks for those of all threads",
     "set_clock_step": "for counting instructions",
@@ -145,6 +148,7 @@ CONSTANTS_ALONE = {
     "native.h NOTES": "in Python every long step goes to the busy tick at once",
     "spares.h SPARES": "Python allocates",
     "timed_soon.c FEW": "Python's own calls",
+    "look_up.c TEXT": "as there is no such function in Python",
     "libuv_handles.c LARGEST": "the handles of C",
     "libuv_poll.h PREFIX": "the handles of C",
     "libuv_poll.c YIELDS": "in Python the GIL is held throughout",
@@ -318,7 +322,7 @@ def test_files_that_the_c_files_name_exist() -> None:
         name
         for path in NATIVE.glob("*.[ch]")
         for name in re.findall(r"\b[\w/]+\.(?:py|c|h)\b", path.read_text("utf-8"))
-        if "/" in name and not name.startswith("sys/")
+        if "/" in name and not name.startswith(("sys/", "internal/"))
     }
     places = (package, package.parent)
     assert [n for n in sorted(named) if not any((at / n).exists() for at in places)] == []

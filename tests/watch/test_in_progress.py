@@ -11,6 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from loopwatch import Stall, Watch
+from loopwatch.core.speedups import speedups
+from loopwatch.exporters.log import provisional
 
 from ..conftest import MakeWatch, run_on, run_script
 
@@ -204,3 +206,47 @@ def test_the_line_is_left_in_the_log_of_a_process_that_is_killed(loop: str) -> N
     )
     assert "has been holding the loop for 1." in printed
     assert "in __main__.main [blocking_call]" in printed
+
+
+@pytest.mark.skipif(speedups is None, reason="only C sees what names mean elsewhere")
+def test_a_lock_that_another_thread_has_is_named(loop: str, make_watch: MakeWatch) -> None:
+    """While it lasts, and afterwards; in the sentence as well."""
+    watch, let_go, held = make_watch(), threading.Event(), threading.Event()
+    lock = threading.Lock()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            let_go.wait(20)
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.1)
+        with lock:
+            pass
+        await asyncio.sleep(0.05)
+
+    holder = threading.Thread(target=hold, name="holder")
+    holder.start()
+    assert held.wait(10)
+    thread = threading.Thread(target=run_on, args=(loop, main()))
+    thread.start()
+    try:
+        until = time.monotonic() + 10
+        while not any(stall.blocker for stall in watch.in_progress):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        [stall] = watch.in_progress
+    finally:
+        let_go.set()
+        holder.join(20)
+        thread.join(20)
+    blocker = stall.blocker
+    assert blocker is not None
+    assert blocker.text.startswith("waits for a lock held by thread 'holder' at ")
+    assert blocker.text in provisional(stall)
+    assert blocker.site is not None
+    assert (blocker.kind, blocker.thread, blocker.deadlock) == ("lock", "holder", False)
+    assert (blocker.site.code, blocker.site.file) == ("let_go.wait(20)", __file__)
+    ended = [s.blocker for s in watch.stalls if s.site.file == __file__]
+    assert [known.thread for known in ended if known] == ["holder"]

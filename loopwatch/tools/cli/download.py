@@ -22,6 +22,9 @@ T = TypeVar("T")
 LARGEST = 32 << 20  # bytes of an answer
 HOPS = 5  # redirects followed, on the same host
 PIECE = 1 << 16  # bytes read at once
+BUSY = 503  # the status of an answer that is to be asked for again later
+SOONEST = 0.1  # s until then, at least
+LATEST = 1.0  # s until then, at most, whatever the server says
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"loopwatch/{__version__}"}
 
 
@@ -29,11 +32,20 @@ class RefusedError(Exception):
     """What a server answers, and is not taken."""
 
 
+class BusyError(Exception):
+    """The server answers 503: it is there, and should be asked again after `again_in`, s."""
+
+    def __init__(self, url: str, again_in: float) -> None:
+        super().__init__(f"{url} is busy (it answers {BUSY})")
+        self.again_in = again_in
+
+
 def download(url: str, patience: float) -> bytes:
     """Return the body of an answer with status 200.
 
     Raises:
         RefusedError: there is an answer, and it is none to take.
+        BusyError: there is one, and it says to ask again.
         OSError: there is no answer; TimeoutError: not within `patience`, s.
     """
     deadline = monotonic() + patience
@@ -122,6 +134,8 @@ def body(response: HTTPResponse, url: str) -> bytes | str:
     where = response.getheader("location")
     if response.status in (301, 302, 303, 307, 308) and where is not None:
         return where
+    if response.status == BUSY:
+        raise BusyError(url, again_in(response.getheader("retry-after") or ""))
     if response.status != 200:
         raise RefusedError(f"{url} answers {response.status}")
     pieces, size = [], 0
@@ -133,3 +147,10 @@ def body(response: HTTPResponse, url: str) -> bytes | str:
     if response.length:
         raise ConnectionError("the answer ended too early")
     return b"".join(pieces)
+
+
+def again_in(said: str) -> float:
+    """Return in how many s to ask again, by a Retry-After that may be anything."""
+    digits = said.strip()
+    seconds = float(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else LATEST
+    return min(max(seconds, SOONEST), LATEST)

@@ -70,4 +70,5 @@ class Follower:
         silent = time.monotonic() - self._answered
         if not self._why and silent < self._interval + SLACK:
             return ""
-        return f"no reading for {silent:.0f} s, still asking: {self._why or 'no answer yet'}"
+        why = "it is busy (503)" if self._remote.is_busy else self._why or "no answer yet"
+        return f"no reading for {silent:.0f} s, still asking: {why}"

@@ -130,6 +130,8 @@ def holding(stall: Data) -> Data:
     """Return what is told of a stall in progress."""
     names = ("method", "route", "coroutine")
     known = {name: text(stall[name]) if stall.get(name) else None for name in names}
+    why = stall.get("blocker")  # of no version before it
+    known["blocker"] = text(why["text"]) if why else None
     return {**known, "duration": amount(stall["duration"]), "site": place(stall["site"])}
 
 

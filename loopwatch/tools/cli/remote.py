@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from loopwatch.tools.cli.command_error import CommandError
-from loopwatch.tools.cli.download import RefusedError, download
+from loopwatch.tools.cli.download import BusyError, RefusedError, download
 from loopwatch.tools.cli.json_text import parsed
 
 PATIENCE = 10.0  # s for an answer
@@ -31,6 +32,7 @@ class Remote:
             raise CommandError(f"URL must be an http:// or https:// address, got {url!r}: {HINT}")
         self.url = url.rstrip("/") + "/"
         self.patience = patience
+        self.is_busy = False  # its latest answer said to ask again later
 
     def read(self, name: str) -> Any:
         """Return the parsed JSON of `name` beside the page.
@@ -40,17 +42,29 @@ class Remote:
         """
         url = self.url + name
         try:
-            return parsed(download(url, self.patience))
+            return parsed(self._asked(url, time.monotonic() + self.patience))
         except RefusedError as error:
             raise self._stranger(str(error)) from error
         except ValueError as error:  # no JSON, no UTF-8
             raise self._stranger(f"{url} is no JSON that can be used ({error})") from error
-        except TimeoutError as error:
-            raise CommandError(
-                f"{self.url} must answer within {self.patience:g} s, and does not: {HINT}"
-            ) from error
+        except (BusyError, TimeoutError) as error:
+            raise self._too_late() from error
         except OSError as error:
             raise CommandError(f"{self.url} must answer, and does not ({error}): {HINT}") from error
+
+    def _asked(self, url: str, deadline: float) -> bytes:
+        """Return an answer; one that is busy is asked again until the deadline (monotonic, s)."""
+        while True:
+            try:
+                found = download(url, max(0.001, deadline - time.monotonic()))
+            except BusyError as busy:
+                self.is_busy = True
+                if time.monotonic() + busy.again_in >= deadline:
+                    raise
+                time.sleep(busy.again_in)
+            else:
+                self.is_busy = False
+                return found
 
     def snapshot(self) -> dict[str, Any]:
         """Return `snapshot.json`; raises CommandError if it is something else."""
@@ -58,6 +72,13 @@ class Remote:
         if not isinstance(found, dict) or not {"version", "taken_at", "loops"} <= found.keys():
             raise self._stranger(f"{self.url}snapshot.json is not from loopwatch")
         return found
+
+    def _too_late(self) -> CommandError:
+        if not self.is_busy:
+            why = f"does not: {HINT}"
+        else:
+            why = "is busy (it answers 503): ask again when fewer ask, or the app has less to do"
+        return CommandError(f"{self.url} must answer within {self.patience:g} s, and {why}")
 
     def _stranger(self, what: str) -> CommandError:
         return CommandError(f"{self.url} must be a live page of loopwatch, and {what}: {HINT}")

@@ -97,7 +97,10 @@ def holding(stall: Mapping[str, Any]) -> str:
     if stall["method"] and not stall["route"]:
         who = f"{who or 'something'}, in a {stall['method']} request without a route,"
     where = "" if site["function"] == NONE else f" at {site['file']}:{site['line']} {site['code']}"
-    return f"{who or 'something'} has been holding the loop for {stall['duration']:.1f} s{where}"
+    why = f"; it {stall['blocker']}" if stall["blocker"] else ""
+    return (
+        f"{who or 'something'} has been holding the loop for {stall['duration']:.1f} s{where}{why}"
+    )
 
 
 def title(text: str, hidden: int, view: View, more: Text | None = None) -> Text:

@@ -34,7 +34,8 @@ function showHolding({ in_progress: holding }) {
   $("holding").replaceChildren(...holding.map(stall => {
     const who = stall.route === null ? stall.coroutine ?? "Something" : routeText(stall);
     const where = stall.site.function === "_NONE" ? [] : [" at ", place(stall.site), " ", el("code", "", callText(stall.site))];
-    return el("p", "", who, " has been holding the loop for ", el("b", "", time(stall.duration)), ...where, ".");
+    const why = stall.blocker ? [`; it ${stall.blocker.text}`] : [];
+    return el("p", "", who, " has been holding the loop for ", el("b", "", time(stall.duration)), ...where, ...why, ".");
   }));
   show($("holding"), holding.length > 0);
 }

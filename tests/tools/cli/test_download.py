@@ -123,6 +123,30 @@ def test_a_redirect_on_the_same_host_is_followed_a_few_times() -> None:
         assert Remote(url).snapshot() == snapshot()
 
 
+BUSY = b"HTTP/1.1 503 Busy\r\nretry-after: %s\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("later", [b"0", b"1", b"", b"-1", b"soon", b"9" * 5000, "\xb2".encode()])
+def test_a_busy_page_is_asked_again(later: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATEST", 0.1)
+    answers = [
+        BUSY % later,
+        BUSY % later,
+        b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(snapshot()).encode(),
+    ]
+    with talking(lambda client: client.sendall(answers.pop(0))) as url:
+        remote = Remote(url)
+        assert remote.snapshot() == snapshot()
+    assert (answers, remote.is_busy) == ([], False)
+
+
+def test_a_page_that_stays_busy_is_said_to_be() -> None:
+    """It is no page that is not there, and no other server's."""
+    said = complaint(sending(BUSY % b"0"))
+    assert "must answer within 0.5 s, and is busy (it answers 503)" in said
+    assert "give the address" not in said
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -87,6 +87,15 @@ def test_what_holds_the_loop_right_now_stands_first() -> None:
     assert "\x1b" not in line
 
 
+def test_what_it_waits_for_is_said_as_well() -> None:
+    held = {**stall("shop.wedge", code="lock.acquire()"), "duration": 2.04, "method": "GET"}
+    why = {"text": "waits on a future of this very loop: \x1b[31mit can never come"}
+    told = snapshot() | {"in_progress": [held | {"blocker": why}, held | {"blocker": None}]}
+    first, second = [text for text in lines(told, 200, 24) if "has been holding" in text]
+    assert first.endswith("it waits on a future of this very loop: \\x1b[31mit can never come")
+    assert second.endswith("lock.acquire()")
+
+
 def test_names_are_text() -> None:
     """Nothing that a terminal would obey, nor what rich would take for markup."""
     hostile = "\x1b[2J\x1b]0;owned\x07[red]x[/red]" + HOSTILE

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from loopwatch import Frame, Histogram, LoopWatchMiddleware, page
-from loopwatch.core.record_types import SiteReading
+from loopwatch.core.record_types import Blocker, SiteReading
 from tests.conftest import MakeWatch
 from tests.web.page.browser import Tab, browser
 from tests.web.page.told import (
@@ -406,13 +406,15 @@ def test_chart_shows_differences_and_survives_a_reload(tab: Tab) -> None:
 
 def test_what_holds_a_loop_right_now_stands_above_all(tab: Tab) -> None:
     watch = ToldWatch()
-    held = stall(duration=2.5, in_progress=True, route="/<b>x</b>")
+    why = Blocker(kind="lock", text="waits for a lock held by thread '<b>x</b>' at app.py:1")
+    held = stall(duration=2.5, in_progress=True, route="/<b>x</b>", blocker=why)
     watch.readings["in_progress"] = (held,)
     with served(page(watch)) as url:
         see(tab, url)
         said = text(tab, "#holding").replace("\u202f", " ")
         assert said.startswith("GET /<b>x</b> has been holding the loop for 2.50 s at ")
         assert "time.sleep(0.25)" in said
+        assert said.endswith("; it waits for a lock held by thread '<b>x</b>' at app.py:1.")
         watch.readings["in_progress"] = ()
         tab.wait_for("document.querySelector('#holding').hidden")
     assert tab.complaints == []
