@@ -17,6 +17,7 @@ BOX, TALL = 170, 46  # px: a box
 COLUMNS = {  # the rooms by the middle of their boxes, px
     125: ("loop", "watchdog", "frameworks"),
     250: ("records",),
+    312: ("tools.attach",),
     375: ("ledger",),
     500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
     625: ("explain",),

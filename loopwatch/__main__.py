@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.arguments import parse
+from loopwatch.tools.cli.attach_command import attach
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.diagnose_command import diagnose
 from loopwatch.tools.cli.grafana_command import grafana
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
     "run": run,
     "diagnose": diagnose,
     "top": top,
+    "attach": attach,
     "grafana": grafana,
 }
 

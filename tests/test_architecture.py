@@ -26,7 +26,7 @@ FLOORS = (
     ("watchdog",),
     ("watch",),
     ("web",),
-    ("frameworks", "web.page", "tools.diagnose", "tools.grafana"),
+    ("frameworks", "web.page", "tools.attach", "tools.diagnose", "tools.grafana"),
     ("tools.cli",),
     ("__init__", "__main__", "records"),
 )

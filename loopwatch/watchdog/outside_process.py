@@ -171,6 +171,10 @@ class Spy:
         self.saved -= used.ru_utime + used.ru_stime
         return parsed(text) if text and status == 0 else []
 
+    def close(self) -> None:
+        """Close the file of py-spy's error output."""
+        os.close(self.errors)
+
     def complaint(self) -> str:
         """Return py-spy's last error output, on one line."""
         said = os.pread(self.errors, 4096, 0).decode(errors="replace")

@@ -30,14 +30,19 @@ def find_py_spy() -> str:
             f"{WANTED} Linux, but this is {sys.platform}: leave native out, C code that keeps the "
             "GIL is then named from its second offence on"
         )
-    places = (sysconfig.get_path("scripts"), os.path.dirname(sys.executable))
-    found = shutil.which("py-spy", path=os.pathsep.join(places)) or shutil.which("py-spy")
+    found = installed_py_spy()
     if found is None:
         raise RuntimeError(
-            f"{WANTED} the py-spy command, but it is neither in {places[0]} nor on PATH: "
-            "pip install 'loopwatch[native]', or leave native out"
+            f"{WANTED} the py-spy command, but it is neither in {sysconfig.get_path('scripts')} "
+            "nor on PATH: pip install 'loopwatch[native]', or leave native out"
         )
     return found
+
+
+def installed_py_spy() -> str | None:
+    """Return the path of the `py-spy` command of this environment, else of PATH; None without."""
+    places = (sysconfig.get_path("scripts"), os.path.dirname(sys.executable))
+    return shutil.which("py-spy", path=os.pathsep.join(places)) or shutil.which("py-spy")
 
 
 def permit(process: int) -> None:

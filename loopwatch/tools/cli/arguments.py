@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from loopwatch.core import options
 from loopwatch.core.version import __version__
+from loopwatch.tools.cli.attach_arguments import add_attach
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.diagnose_arguments import add_diagnose
 
@@ -35,6 +36,7 @@ def parser() -> Parser:
     add_run(commands)
     add_diagnose(commands, LOOPS, port, duration)
     add_top(commands)
+    add_attach(commands, SORTS[1:], duration)
     add_grafana(commands)
     return whole
 

@@ -35,7 +35,8 @@ def add_diagnose(commands: Any, loops: Sequence[str], port: Any, duration: Any) 
     )
     add_target(diagnose, loops, port, duration)
     add_load(diagnose)
-    add_output(diagnose)
+    output = add_output(diagnose)
+    output.add_argument("--markdown", metavar="FILE", help="write a comparison; - to print it")
 
 
 def add_target(parser: Any, loops: Sequence[str], port: Any, duration: Any) -> None:
@@ -92,11 +93,11 @@ def add_load(parser: Any) -> None:
     )
 
 
-def add_output(parser: Any) -> None:
+def add_output(parser: Any) -> Any:
+    """Add how to report, and return the group."""
     output = parser.add_argument_group("report")
     output.add_argument("--json", metavar="FILE", help="write the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
-    output.add_argument("--markdown", metavar="FILE", help="write a comparison; - to print it")
     output.add_argument(
         "--fail-on",
         action="append",
@@ -104,6 +105,7 @@ def add_output(parser: Any) -> None:
         metavar="'NAME>N'",
         help="exit with 1 if it holds, such as 'stall>0.1', 'p99[/users/{id}]>0.2', 'errors>0.01'",
     )
+    return output
 
 
 def positive(text: str) -> float:

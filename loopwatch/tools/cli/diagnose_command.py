@@ -43,15 +43,21 @@ def diagnose(arguments: Namespace) -> int:
 def measured(given: Namespace, wanted: Sequence[Condition]) -> int:
     """Measure, print, write."""
     check_target(given)
-    from loopwatch.tools.cli import diagnosis_text, measuring
     from loopwatch.tools.cli import load_requests as requests
+    from loopwatch.tools.cli import measuring
+
+    if given.attach is not None:
+        return published(lambda: measuring.attached(given), given, wanted)
+    return published(lambda: measuring.own_app(given, requests.plan(given)), given, wanted)
+
+
+def published(measure: Callable[[], Any], given: Namespace, wanted: Sequence[Condition]) -> int:
+    """Measure, report as the options ask, and return the exit code."""
+    from loopwatch.tools.cli import diagnosis_text
     from loopwatch.tools.diagnose.report import report
 
     html = html_document() if given.html is not None else None
-    if given.attach is not None:
-        made = report(measuring.attached(given))
-    else:
-        made = report(measuring.own_app(given, requests.plan(given)))
+    made = report(measure())
     written = [  # before the output: its reader may close the pipe early
         write("--json", given.json, lambda: json_text(made)),
         write("--html", given.html, lambda: html(made) if html is not None else ""),
@@ -108,7 +114,7 @@ def check_target(given: Namespace) -> None:
 def check_outputs(given: Namespace) -> None:
     """Before measuring, raise CommandError for a file that clearly cannot be written."""
     for option in ("json", "html", "markdown"):
-        path = getattr(given, option)
+        path = getattr(given, option, None)
         if path is not None and (option, path) != ("markdown", "-"):
             check_writable(f"--{option}", Path(path))
 

@@ -45,7 +45,8 @@ def sections(report: Report) -> Iterator[RenderableType]:
     yield verdict(report)
     if report.culprits:
         yield Text("\nWho held the loop", "bold")
-        yield from (culprit(n, c) for n, c in enumerate(report.culprits[:CULPRITS], 1))
+        outside = report.target.outside
+        yield from (culprit(n, c, outside) for n, c in enumerate(report.culprits[:CULPRITS], 1))
         yield from more(len(report.culprits) - CULPRITS, "culprits")
     if report.routes:
         yield Text("\nWho paid", "bold")
@@ -91,7 +92,7 @@ def quoted(text: str, style: str) -> Text:
     return whole
 
 
-def culprit(number: int, one: Culprit) -> RenderableType:
+def culprit(number: int, one: Culprit, outside: bool = False) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column()
@@ -99,20 +100,22 @@ def culprit(number: int, one: Culprit) -> RenderableType:
     title = Text(safe(f"{near}{place(one)}"), "bold cyan")
     title.append(safe(f"  {call(one)}"), "default")
     table.add_row(f"{number}", title)
-    route = owner(one.route, one.method)
-    table.add_row(
-        "",
-        safe(
-            f"{route}: {counted(one.count, 'stall')}, {one.seconds:.2f} s held, "
-            f"{one.longest:.2f} s the longest; {counted(one.victims, 'request')} waited "
-            f"{one.lost:.1f} s [{one.cause}]"
-        ),
-    )
+    table.add_row("", safe(figures(one, outside)))
     for line in predicted(one):
         table.add_row("", Text(safe(line)))
     if one.advice:
         table.add_row("", Text(safe(" ".join(one.advice.split())), "green"))
     return table
+
+
+def figures(one: Culprit, outside: bool) -> str:
+    held = (
+        f"{counted(one.count, 'stall')}, {one.seconds:.2f} s held, {one.longest:.2f} s the longest"
+    )
+    if outside:
+        return f"{one.coroutine or one.site.function}: {held} [{one.cause}]"
+    waited = f"{counted(one.victims, 'request')} waited {one.lost:.1f} s"
+    return f"{owner(one.route, one.method)}: {held}; {waited} [{one.cause}]"
 
 
 def predicted(one: Culprit) -> Iterator[str]:
@@ -180,6 +183,9 @@ def limit_lines(report: Report) -> Iterator[str]:
         if (served.utilization is not None)
         else "this loop does not report how busy it is"
     )
+    if report.target.outside:
+        yield f"{busy[:1].upper()}{busy[1:]}."
+        return
     yield f"{served.served:.1f} requests/s served; {busy}."
     if served.loop_cost is not None and served.ceiling is not None:
         yield (

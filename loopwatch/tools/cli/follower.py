@@ -5,14 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.readings import Reading, reading
-from loopwatch.tools.cli.remote import Remote
 
 MINUTE = 60.0  # s
 SLACK = 2.0  # s that an answer may be late before trouble is shown
+
+
+class Followed(Protocol):
+    """What is read: a live page, or a process that was attached to."""
+
+    is_busy: bool  # its latest answer said to ask again later
+
+    def snapshot(self) -> Any:
+        """Return what `snapshot.json` has; raises CommandError if it cannot be read."""
 
 
 class Follower:
@@ -22,7 +30,7 @@ class Follower:
         CommandError: the first reading fails.
     """
 
-    def __init__(self, remote: Remote, interval: float) -> None:
+    def __init__(self, remote: Followed, interval: float) -> None:
         self._remote, self._interval = remote, interval
         self._data: Any = remote.snapshot()
         self._counted: deque[tuple[float, int]] = deque()

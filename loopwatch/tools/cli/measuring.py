@@ -201,6 +201,7 @@ def measurement(
     ended: str | None = None,
     sent: Sent | None = None,
     command: Command | None = None,
+    outside: tuple[str, ...] = (),
 ) -> Measurement:
     first, last = watching.first, watching.latest
     return Measurement(
@@ -216,6 +217,7 @@ def measurement(
         ended=ended,
         sent=sent,
         command=command,
+        outside=outside,
     )
 
 
@@ -244,5 +246,6 @@ def loop_parts(watching: Watching) -> Iterator[str]:
     readings = watching.readings[-2:]
     if len(readings) == 2:
         change = difference(readings[0].snapshot, readings[1].snapshot)
-        yield f"lag {ms(change.lag.quantile(0.99))}"
+        if change.lag.count:
+            yield f"lag {ms(change.lag.quantile(0.99))}"
     yield counted(len(watching.stalls), "stall")

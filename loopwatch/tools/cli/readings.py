@@ -103,7 +103,7 @@ def finished(data: Data) -> int:
 
 def compared(data: Data, before: Data | None) -> Reading:
     loops = rows(data["loops"])
-    uptime = max((histogram(loop["lag"]).count * LAG_SECONDS for loop in loops), default=0.0)
+    uptime = max(map(watched, loops), default=0.0)
     seconds = data["taken_at"] - before["taken_at"] if before else uptime
     known: Data = before or {}
     busy, idle = (amount(data[name]) - known.get(name, 0.0) for name in ("busy", "idle"))
@@ -124,6 +124,12 @@ def compared(data: Data, before: Data | None) -> Reading:
         culprits=culprits(data, known),
         routes=routes(data, known, per_second),
     )
+
+
+def watched(loop: Data) -> float:
+    """Return for how long a loop has been watched, s; from outside its lag is not known."""
+    known = histogram(loop["lag"]).count * LAG_SECONDS
+    return known or sum(amount(loop.get(part) or 0.0) for part in ("busy", "idle"))
 
 
 def holding(stall: Data) -> Data:

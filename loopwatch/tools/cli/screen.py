@@ -34,6 +34,7 @@ class View:
     keys: bool = False
     per_minute: float | None = None  # stalls
     trouble: str = ""  # why there is no newer reading
+    remark: str = ""  # what cannot be shown, in place of the routes
 
 
 def drawn(reading: Reading, view: View) -> RenderableType:
@@ -52,8 +53,14 @@ def drawn(reading: Reading, view: View) -> RenderableType:
         *notes,
         title(f"Culprits since the watch began, by {view.sort}", len(culprits) - shown, view),
         culprit_table(culprits[:shown], view) if culprits else line("  none yet", "dim"),
-        title(f"Routes {span}", len(routes) - min(room, len(routes)), view, legend(view)),
-        route_table(routes[:room], view),
+        *(
+            [line(view.remark, "dim")]
+            if view.remark
+            else [
+                title(f"Routes {span}", len(routes) - min(room, len(routes)), view, legend(view)),
+                route_table(routes[:room], view),
+            ]
+        ),
         foot(view),
     )
 
@@ -64,9 +71,10 @@ def line(text: str, style: str = "") -> Text:
 
 def head(reading: Reading, view: View) -> list[Text]:
     busy = "busy " + (DASH if reading.utilization is None else f"{reading.utilization:.0%}")
-    lag = (
-        f"lag p50 {quantile(reading.lag.quantile(0.5))} p99 {quantile(reading.lag.quantile(0.99))}"
-    )
+    lag = "lag not known"
+    if reading.lag.count or not view.remark:
+        p50, p99 = (quantile(reading.lag.quantile(q)) for q in (0.5, 0.99))
+        lag = f"lag p50 {p50} p99 {p99}"
     minute = DASH if view.per_minute is None else f"{view.per_minute:.0f}"
     loops = ", ".join(safe(name) for name in reading.loops) or "no"
     facts = f"{loops} loop  watched {seconds(reading.uptime)}  own cost {reading.cost:.1%}"
@@ -147,10 +155,10 @@ def culprit_table(culprits: Sequence[Culprit], view: View) -> Table:
     for culprit in culprits:
         where = apart(culprit) if wide else (together(culprit),)
         made.add_row(
-            seconds(culprit.lost),
+            DASH if view.remark else seconds(culprit.lost),
             seconds(culprit.held),
             str(culprit.stalls),
-            str(culprit.victims),
+            DASH if view.remark else str(culprit.victims),
             safe(culprit.cause),
             *where,
             style="bold" if culprit.active else "",

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 from loopwatch.tools.cli.arguments import SORTS
@@ -37,13 +38,19 @@ def top(arguments: Namespace) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def watch(console: Any, follower: Follower, arguments: Namespace) -> None:
-    """Fill the terminal until q."""
+def never() -> bool:
+    return False
+
+
+def watch(
+    console: Any, follower: Follower, arguments: Namespace, over: Callable[[], bool] = never
+) -> None:
+    """Fill the terminal until q, or until it is `over`."""
     from loopwatch.tools.cli.terminal import Live
 
     with Live(console=console, screen=True, auto_refresh=False) as live, keys() as pressed:
         shown: Any = None
-        while True:
+        while not over():
             now = follower.turn, follower.trouble, console.size, arguments.sort
             if now != shown:
                 live.update(frame(console, follower, arguments, fill=True), refresh=True)
@@ -79,5 +86,6 @@ def frame(console: Any, follower: Follower, arguments: Namespace, fill: bool = F
         keys=fill,
         per_minute=follower.per_minute,
         trouble=follower.trouble,
+        remark=getattr(arguments, "remark", ""),
     )
     return screen.drawn(follower.reading, view)

@@ -44,6 +44,8 @@ def errors(report: Report, routes: Sequence[RouteReport]) -> Number:
 
 
 def lost(report: Report, routes: Sequence[RouteReport]) -> Number:
+    if report.target.outside:
+        return None
     return sum(route.lost for route in by_route(routes))
 
 

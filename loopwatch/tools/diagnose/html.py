@@ -52,6 +52,7 @@ KINDS = {
     "thread_pool": "Limited by the thread pool",
     "concurrency": "Limited by how many get through at a time",
     "waiting": "Limited by what requests await",
+    "no_stalls": "Nothing holds the loop",
 }
 
 

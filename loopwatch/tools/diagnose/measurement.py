@@ -44,6 +44,7 @@ class Measurement:
     ended: str | None  # how the app ended during it; None: it did not
     sent: Sent | None  # None if attached
     command: Command | None
+    outside: tuple[str, ...] = ()  # what cannot be known, if the process was seen from outside
 
     @property
     def first(self) -> Reading:

@@ -12,6 +12,7 @@ from loopwatch.tools.diagnose.culprits import culprits
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.generator import LATE, generator
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
+from loopwatch.tools.diagnose.outside_verdict import outside_verdict
 from loopwatch.tools.diagnose.report_records import (
     SCHEMA,
     Generator,
@@ -35,23 +36,24 @@ def report(measured: Measurement) -> Report:
     paid, blamed, served = routes(measured), culprits(measured), throughput(measured)
     load = load_report(measured.sent) if measured.sent is not None else None
     health = generator(measured.sent) if measured.sent is not None else None
+    findings = Findings(
+        seconds=measured.seconds,
+        routes=paid,
+        culprits=blamed,
+        throughput=served,
+        load=load,
+        generator=health,
+        without_cpu=without_cpu(measured.stalls),
+        concurrency=through(measured),
+    )
     return Report(
         schema=SCHEMA,
         made_by=__version__,
         started_at=measured.began + measured.to_unix,
         duration=measured.seconds,
-        verdict=verdict(
-            Findings(
-                seconds=measured.seconds,
-                routes=paid,
-                culprits=blamed,
-                throughput=served,
-                load=load,
-                generator=health,
-                without_cpu=without_cpu(measured.stalls),
-                concurrency=through(measured),
-            )
-        ),
+        verdict=outside_verdict(measured.seconds, blamed, served)
+        if measured.outside
+        else verdict(findings),
         target=target(measured),
         load=load,
         command=measured.command,
@@ -89,6 +91,7 @@ def target(measured: Measurement) -> Target:
         app=measured.app,
         url=measured.url,
         attached=measured.app is None,
+        outside=bool(measured.outside),
         loop=", ".join(dict.fromkeys(loop.loop for loop in loops)),
         layers=loops[0].layers if loops else (),
         blind=loops[0].blind if loops else (),
@@ -133,7 +136,8 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
     """Yield what the report does not know, and why."""
     if measured.ended is not None:
         yield f"The app ended during the measurement: {measured.ended}"
-    elif measured.tails is None:
+    yield from measured.outside
+    if measured.ended is None and not measured.outside and measured.tails is None:
         yield (
             "The app's loopwatch has no tails.json: there are no predictions, and the percentiles "
             "are estimated from histograms. Upgrade loopwatch there."

@@ -1,7 +1,6 @@
 """The report of a diagnosis, as frozen plain data. `docs/diagnose-report.md` has all fields.
 
-Durations are seconds, shares are 0 to 1. None means unknown, such as the clients' latency after
-`--attach`.
+Durations are seconds, shares are 0 to 1. None means unknown, as clients' latency if attached.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ Kind = Literal[
     "thread_pool",  # requests wait for a free worker thread
     "concurrency",  # requests wait for each other: only so many get through at a time
     "waiting",  # requests wait for what they await: real I/O, or something in the app
+    "no_stalls",  # nothing held the loop; requests are not known (`outside`)
 ]
 
 
@@ -48,13 +48,14 @@ class Target:
     """What was diagnosed."""
 
     app: str | None  # the import string; None if attached
-    url: str  # the app's address; the live page's if attached
+    url: str  # the app's address; the live page's, or `process PID`, if attached
     attached: bool
     loop: str  # asyncio, uvloop, ...
     layers: tuple[str, ...]  # what loopwatch sees on this loop
     blind: tuple[str, ...]  # what it does not see
     python: str | None  # the app's Python version; None if unknown
     loopwatch: str  # the app's version of loopwatch
+    outside: bool = False  # by `loopwatch attach`: requests, routes and victims are not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The load tool that ran, if one was given. Its arguments are not kept: they may contain
-    headers, bodies and queries."""
+    """The load tool that ran, if any. Its arguments are not kept: they may contain headers."""
 
     program: str
     exit_code: int

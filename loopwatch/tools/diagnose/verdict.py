@@ -41,7 +41,7 @@ FAILED = 0.5
 STARVED = 0.5  # of all seconds of stalls
 STARVED_TIME = 0.02  # of the time measured, unless a route's slowest requests felt stalls
 SATURATED = 0.85  # utilization
-GOOD = ("loop_cost", "thread_pool", "waiting")  # kinds that blame no line
+GOOD = ("loop_cost", "thread_pool", "waiting", "no_stalls")  # kinds that blame no line
 
 
 def verdict(found: Findings) -> Verdict:

@@ -96,6 +96,16 @@ def test_what_it_waits_for_is_said_as_well() -> None:
     assert second.endswith("lock.acquire()")
 
 
+def test_what_cannot_be_known_is_said_and_not_shown_as_zero() -> None:
+    told = snapshot(busy=1.0, idle=1.0, sites=[site("shop.bad", 0.5)], stalls=[stall("shop.bad")])
+    found = "\n".join(lines(told, 100, 24, remark="Routes are not known."))
+    assert "Routes are not known." in found
+    assert "lag not known" in found
+    assert "req/s" not in found
+    row = next(line for line in found.splitlines() if "shop" in line and "500 ms" in line)
+    assert row.split()[0] == "\u2013"
+
+
 def test_names_are_text() -> None:
     """Nothing that a terminal would obey, nor what rich would take for markup."""
     hostile = "\x1b[2J\x1b]0;owned\x07[red]x[/red]" + HOSTILE

@@ -1,0 +1,1 @@
+"""A process that runs already, looked at from outside."""

@@ -1,0 +1,92 @@
+"""What runs in the process itself, where `sys.remote_exec` can bring it there (CPython 3.14).
+
+It watches the loop of the main thread, answers with snapshots on a Unix socket, and puts everything
+back when the other end closes. It makes no log, no metrics and no spans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import threading
+from typing import Any
+
+from loopwatch.core.own_thread import OwnThread
+from loopwatch.core.plain import members
+from loopwatch.watch.watch import Watch
+
+PATIENCE = 10.0  # s for the other end to connect
+FAREWELL = 5.0  # s for the loop to take its watch off
+READY = {"ready": True}
+
+
+def begin(folder: str, threshold: float) -> None:
+    """Watch the running loop, and answer in `folder`; called by that loop. Never raises."""
+    try:
+        loop: Any = asyncio.get_running_loop()
+        watch = Watch(slow_callback_duration=threshold, log=False, registry=None, otel=False)
+        watch.start()
+        if not watch.snapshot(recent=False).loops:
+            raise RuntimeError("loopwatch cannot watch this loop")
+        listener = listening(folder)
+    except Exception as error:
+        refuse(folder, f"{type(error).__name__}: {error}")
+        return
+    OwnThread(serve, "loopwatch-attached", listener, loop, watch).start()
+
+
+def listening(folder: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    path = os.path.join(folder, "socket")
+    listener.bind(path + ".new")
+    os.chmod(path + ".new", 0o600)
+    listener.listen(1)
+    listener.settimeout(PATIENCE)
+    os.rename(path + ".new", path)
+    return listener
+
+
+def refuse(folder: str, why: str) -> None:
+    """Say why not, in a file."""
+    with contextlib.suppress(OSError):
+        path = os.path.join(folder, "refused")
+        with open(path + ".new", "w", encoding="utf-8", errors="replace") as file:
+            file.write(why)
+        os.rename(path + ".new", path)
+
+
+def serve(listener: socket.socket, loop: Any, watch: Watch) -> None:
+    """Answer each line with a snapshot, until the other end closes; then take the watch off."""
+    try:
+        with listener, contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            connection.settimeout(None)
+            with connection, connection.makefile("rwb") as stream:
+                for _ in stream:
+                    stream.write(answer(watch))
+                    stream.flush()
+    finally:
+        leave(loop, watch)
+
+
+def answer(watch: Watch) -> bytes:
+    text = json.dumps(watch.snapshot(recent=False), default=members, separators=(",", ":"))
+    return text.encode("ascii") + b"\n"
+
+
+def leave(loop: Any, watch: Watch) -> None:
+    """Stop the watch on the loop's own thread: what hangs on a loop is taken off there."""
+    done = threading.Event()
+
+    def stop() -> None:
+        watch.stop()
+        done.set()
+
+    with contextlib.suppress(RuntimeError):  # the loop has closed
+        loop.call_soon_threadsafe(stop)
+        done.wait(FAREWELL)
+    if not done.is_set() and loop.is_closed():  # nothing hangs on it any more
+        watch.stop()
