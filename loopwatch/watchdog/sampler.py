@@ -186,7 +186,8 @@ class Sampler:
         if not self._same_step():
             self._forget_samples(now)
         self._seen = held
-        self.due = now + self._pause
+        left = max(self.period, self._lively_until - now)  # s; after that it may sleep
+        self.due = now + min(self._pause, left)
         if self.seen_asleep and not self._may_be_interrupted():
             self._pause *= 2
         if self.seen_asleep and now >= self._lively_until:
