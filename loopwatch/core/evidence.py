@@ -133,6 +133,7 @@ class Slow:
     pinned: tuple[CodeType, int] | None = None  # the line that a line trace has caught
     usage: Usage | None = None
     hold: Hold | None = None  # has the requests that waited for it
+    unseen: bool = False  # no stack sample was taken, since the CPU budget was spent
 
     @property
     def ended(self) -> float:

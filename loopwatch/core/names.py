@@ -21,6 +21,11 @@ def module_of(filename: str) -> str:
     return filename.rsplit("/", 1)[-1].removesuffix(".py")
 
 
+def module_globals(name: str) -> dict[str, Any]:
+    """Return the names in a loaded module, none if it is not loaded."""
+    return getattr(sys.modules.get(name), "__dict__", {})
+
+
 def callable_name(function: Any) -> str:
     """Return `module.qualname` of a function, method, partial or callable object."""
     while issubclass(type(function), partial):

@@ -13,9 +13,16 @@ from loopwatch.core.safe_text import safe
 
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class Share(float):
+    """A part of one, above 0."""
+
+
 VARIABLES = {  # the options that an environment variable can set
     "slow_callback_duration": float,
     "live_after": float,
+    "cpu_budget": Share,
     "debug": bool,
     "native": bool,
     "server_timing": bool,
@@ -53,6 +60,16 @@ def seconds(name: str, value: Any) -> float:
         raise TypeError(f"{name} must be a number of seconds, got {value!r}; {hint}")
     if not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}; {hint}")
+    return float(value)
+
+
+def share(name: str, value: Any) -> float:
+    """Return a share; raises TypeError if it is no number, ValueError if not above 0, up to 1."""
+    hint = f"give {name} as 0.05 for a twentieth, or leave it out for the default"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number above 0, up to 1, got {value!r}; {hint}")
+    if not 0 < value <= 1:
+        raise ValueError(f"{name} must be above 0, and 1 at most, got {value!r}; {hint}")
     return float(value)
 
 
@@ -147,6 +164,7 @@ def from_environment(
     left = {PREFIX + name.upper() for name in others}
     read: dict[type, Callable[[str, str], Any]] = {
         float: _float,
+        Share: _share,
         bool: _bool,
         tuple: _list,
         int: _port,
@@ -209,4 +227,14 @@ def _float(variable: str, text: str) -> float:
         raise ValueError(
             f"{variable} must be a finite number of seconds above 0, got {text!r}; "
             f"give it as 0.1, or unset it for the default"
+        ) from None
+
+
+def _share(variable: str, text: str) -> float:
+    try:
+        return share(variable, float(text))
+    except ValueError:
+        raise ValueError(
+            f"{variable} must be a number above 0, and 1 at most, got {text!r}; "
+            f"give it as 0.05, or unset it for the default"
         ) from None

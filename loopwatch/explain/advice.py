@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from loopwatch.core.causes import THREAD
-from loopwatch.core.record_types import Stall
+from loopwatch.core.memo import Memo
+from loopwatch.core.record_types import Frame, Stall
 from loopwatch.explain.call_names import awaited, full_name
 from loopwatch.explain.circumstance import by_cause
 from loopwatch.explain.held_call import HeldCall
@@ -27,6 +28,7 @@ from loopwatch.explain.remedies import REMEDIES
 from loopwatch.explain.remedy import WAITS, WORKS, Remedy
 
 CALL_CAUSES = (*WAITS, *WORKS)  # else the call is innocent
+GIVEN = 1024  # sentences remembered
 MAKING = (*CALL_CAUSES, "gc")  # for which making an object may be to blame
 
 NEVER_SUSPENDS = (
@@ -77,16 +79,29 @@ class Adviser:
     def __init__(self, extra: Mapping[str, str] | None = None) -> None:
         self._extra = Table(Remedy(advice, (call,)) for call, advice in (extra or {}).items())
         self._known = Table(REMEDIES)
+        self._given: Memo[tuple[object, ...], tuple[tuple[Frame, ...], str]] = Memo(GIVEN)
 
     def advise(self, stall: Stall, observed: Observation = NOTHING) -> str:
-        """Return a sentence or two, nothing if there is nothing to say."""
+        """Return a sentence or two, nothing if there is nothing to say. For the same stack it is
+        worked out once."""
+        usual = by_cause(stall, observed.gil_released)
+        key = id(stall.stack), stall.site, stall.cause, observed.never_suspends, usual
+        known = self._given.get(key)
+        if known is not None and known[0] is stall.stack:
+            return known[1]
+        advice = self._advice(stall, observed, usual)
+        self._given.put(key, (stall.stack, advice))
+        return advice
+
+    def _advice(self, stall: Stall, observed: Observation, usual: str) -> str:
         call = HeldCall(stall)
         own = self._own(call) if stall.cause in CALL_CAUSES else None
-        return own or next((a for a in self._in_order(stall, call, observed) if a), "")
+        return own or next((a for a in self._in_order(stall, call, observed, usual) if a), "")
 
-    def _in_order(self, stall: Stall, call: HeldCall, observed: Observation) -> Iterator[str]:
+    def _in_order(
+        self, stall: Stall, call: HeldCall, observed: Observation, usual: str
+    ) -> Iterator[str]:
         """Yield sentences, the best first; the last of them fits whatever stands there."""
-        usual = by_cause(stall, observed.gil_released)
         found = self._of_call(call, stall.cause) or ""
         if observed.never_suspends and stall.cause in WORKS:
             found = NEVER_SUSPENDS

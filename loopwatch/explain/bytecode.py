@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import dis
 from enum import Enum
-from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot
+from loopwatch.core.memo import CodeMemo
 
 LINEAR = (
     "+",
@@ -53,6 +53,7 @@ ENDINGS = (
     "BEFORE_WITH",
     "BEFORE_ASYNC_WITH",
 )  # of Python code, like a call's
+LISTINGS = 64  # of code objects, remembered
 
 
 class Doubt(Enum):
@@ -145,8 +146,7 @@ def listing(code: CodeType) -> tuple[Instruction, ...]:
     return listed(code, getattr(code, "_co_code_adaptive", b""))
 
 
-@lru_cache(maxsize=64)
-def listed(code: CodeType, adaptive: bytes) -> tuple[Instruction, ...]:
+def list_instructions(code: CodeType, adaptive: bytes) -> tuple[Instruction, ...]:
     """Return the listing of a code object whose instructions are `adaptive` now: they change."""
     try:
         return instructions(code, adaptive=True)
@@ -162,3 +162,6 @@ def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
         for i in dis.get_instructions(code, adaptive=adaptive)
         if i.opname != "CACHE"
     )
+
+
+listed = CodeMemo(list_instructions, LISTINGS)

@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.evidence import Sample, Slow, Usage
+from loopwatch.core.evidence import Sample, Slow, Spot, Usage
+from loopwatch.core.stack import of_stack
 from loopwatch.explain.sample_choice import spans
 
 HALF = 0.5  # of the step: what a cause must account for
@@ -184,12 +185,13 @@ def importing(slow: Slow) -> bool:
     """Return whether stack samples show an import for most of the time that they stand for."""
     counted = {id(sample) for sample in timely(slow)}
     timed = [(sample, seconds) for sample, seconds in spans(slow) if id(sample) in counted]
-    shown = (seconds for sample, seconds in timed if in_import(sample))
+    shown = (seconds for sample, seconds in timed if in_import(sample.spots))
     return sum(shown) > HALF * sum(seconds for _, seconds in timed)
 
 
-def in_import(sample: Sample) -> bool:
-    return any(spot.code.co_filename in IMPORTING for spot in sample.spots)
+@of_stack
+def in_import(spots: tuple[Spot, ...]) -> bool:
+    return any(spot.code.co_filename in IMPORTING for spot in spots)
 
 
 def timely(slow: Slow) -> list[Sample]:

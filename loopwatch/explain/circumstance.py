@@ -23,7 +23,7 @@ def by_cause(stall: Stall, gil_released: bool | None) -> str:
     """Return the advice for a cause whose call nobody knows, or is innocent."""
     return BY_CAUSE[circumstance(stall, gil_released)].format(
         holder=" and ".join(f"{h.thread} ({h.site.function})" for h in stall.gil_holders[:NAMED]),
-        module=imported(stall),
+        module=imported(stall) if stall.cause == "import" else "",
         call=found[1] if (found := CALL.match(stall.site.code)) else "the call",
         contributors=", ".join(c.coroutine for c in stall.contributors[:NAMED]) or "small ones",
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from loopwatch.core.evidence import Sample, Slow, Spot
 from loopwatch.core.names import callable_name, code_name
+from loopwatch.core.stack import of_stack
 from loopwatch.explain.site import SiteRules, function_name, is_coroutine
 
 
@@ -22,11 +23,18 @@ def holder(slow: Slow, sample: Sample | None, endpoint: Any, rules: SiteRules) -
     if endpoint is not None and rules.is_own_callable(endpoint):
         return callable_name(endpoint)
     spots = sample.spots if sample is not None else ()
+    own = own_coroutine(spots, rules)
+    if own is not None:
+        return own
+    return callable_name(endpoint) if endpoint is not None else not_own(slow, sample, rules)
+
+
+@of_stack
+def own_coroutine(spots: tuple[Spot, ...], rules: SiteRules) -> str | None:
+    """Return the outermost own coroutine, or else function, of a stack."""
     own = rules.own_spots(spots)[::-1]
     found = next(filter(is_coroutine, own), own[0] if own else None)
-    if found is not None:
-        return function_name(found.code, found.module)
-    return callable_name(endpoint) if endpoint is not None else not_own(slow, sample, rules)
+    return function_name(found.code, found.module) if found is not None else None
 
 
 def not_own(slow: Slow, sample: Sample | None, rules: SiteRules) -> str | None:

@@ -34,13 +34,12 @@ from loopwatch.explain.gil_holders import gil_holders
 from loopwatch.explain.observation import Observation, observe
 from loopwatch.explain.outside_stack import NO_INSTRUCTION
 from loopwatch.explain.phase import NO_PHASE, Phase, phase
-from loopwatch.explain.safe_stall import safe_stall
+from loopwatch.explain.safe_stall import safe_frames, safe_stall
 from loopwatch.explain.sample_choice import best_sample
 from loopwatch.explain.site import (
     DEFAULT,
     SiteRules,
     endpoint_code,
-    frames,
     is_plumbing,
     site,
     site_of_code,
@@ -103,7 +102,7 @@ class Culprit:
             coroutine=self.coroutine(),
             site=self.site(),
             phase=self.phase.name,
-            stack=frames(sample.spots) if sample is not None else (),
+            stack=safe_frames(sample.spots) if sample is not None else (),
             thread=slow.thread,
             cpu_seconds=usage.cpu if usage is not None else None,
             gc_seconds=usage.gc if usage is not None else 0.0,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from loopwatch.core.names import module_globals
 from loopwatch.core.record_types import Frame, Stall
 from loopwatch.explain.call_names import (
     STRING,
@@ -15,7 +16,7 @@ from loopwatch.explain.call_names import (
     operators,
     resolved,
 )
-from loopwatch.explain.site import PLUMBING, ROUTERS, lies_installed, module_globals
+from loopwatch.explain.site import PLUMBING, ROUTERS, lies_installed
 
 # These call what they were given, so what is called next is what the site has asked for.
 PASSING = PLUMBING | {"tenacity", "backoff", "wrapt", "decorator", "cachetools", "asgiref"}

@@ -6,16 +6,17 @@ import dis
 import inspect
 import itertools
 from collections.abc import Iterator
-from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
 
 from loopwatch.core.evidence import Sample, Slow, Spot
+from loopwatch.core.memo import CodeMemo
 from loopwatch.explain.bytecode import stands_on_call
 from loopwatch.explain.site import SiteRules
 
 PYTHON, NATIVE = 2, 3  # timely stack samples, at least, that tell one from the other
 SUSPENDABLE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+LOOPS = 64  # code objects whose loops are remembered
 AWAITS = ("SEND", "GET_AWAITABLE", "GET_ANEXT")
 
 
@@ -80,8 +81,7 @@ def in_awaiting_loop(spot: Spot) -> bool:
     return any(start <= spot.instruction <= end for start, end in awaiting_loops(spot.code))
 
 
-@lru_cache(maxsize=64)
-def awaiting_loops(code: CodeType) -> tuple[tuple[int, int], ...]:
+def find_awaiting_loops(code: CodeType) -> tuple[tuple[int, int], ...]:
     """Return where the loops of a function that have an await begin and end, by offset."""
     waits = [i.offset for i in dis.get_instructions(code) if i.opname in AWAITS]
     return tuple((a, b) for a, b in loops(code) if any(a <= offset <= b for offset in waits))
@@ -102,3 +102,6 @@ def loops(code: CodeType) -> Iterator[tuple[int, int]]:
 
 def is_loop(name: str) -> bool:
     return name.startswith(("JUMP_BACKWARD", "POP_JUMP_BACKWARD")) and "NO_INT" not in name
+
+
+awaiting_loops = CodeMemo(find_awaiting_loops, LOOPS)

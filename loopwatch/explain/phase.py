@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot
+from loopwatch.core.stack import of_stack
 from loopwatch.explain.site import SiteRules, not_router
 
 VALIDATION = "the validation of the body"
@@ -57,12 +58,19 @@ NO_PHASE = Phase("")
 def phase(spots: tuple[Spot, ...], rules: SiteRules) -> Phase:
     """Return which phase a stack is in: the outermost that the router called. Own code may run
     within it, but not around it."""
-    found = NO_PHASE
-    for spot in spots:
+    found = phase_place(spots, rules)
+    return NO_PHASE if found is None else Phase(found[0], spots[found[1]])
+
+
+@of_stack
+def phase_place(spots: tuple[Spot, ...], rules: SiteRules) -> tuple[str, int] | None:
+    """Return a stack's phase, and where the framework's frame that began it is in the stack."""
+    found: tuple[str, int] | None = None
+    for place, spot in enumerate(spots):
         if rules.is_own(spot):
-            found = NO_PHASE
+            found = None
         if name := BY_PLACE.get((spot.module, spot.code.co_name)):
-            found = Phase(name, spot)
+            found = name, place
         if not not_router(spot):
             return found
-    return NO_PHASE
+    return None

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwatch.core.evidence import Spot
 from loopwatch.core.record_types import Blocker, Contributor, Frame, GilHolder, Site, Stall
 from loopwatch.core.safe_text import encodable, label
+from loopwatch.core.stack import of_stack
+from loopwatch.explain.site import frames
 
 
 def safe_stall(stall: Stall) -> Stall:
-    """Return a stall with the same numbers, and names that can be counted and encoded."""
+    """Return a stall with the same numbers, and names that can be counted and encoded; its stack
+    must be one of `safe_frames`."""
     return replace(
         stall,
         route=known(stall.route),
         method=known(stall.method),
         coroutine=known(stall.coroutine),
         site=safe_site(stall.site),
-        stack=tuple(map(safe_frame, stall.stack)),
         thread=encodable(stall.thread),
         contributors=tuple(map(safe_contributor, stall.contributors)),
         gil_holders=tuple(map(safe_holder, stall.gil_holders)),
@@ -39,6 +42,12 @@ def safe_site(site: Site) -> Site:
         file=encodable(site.file),
         code=encodable(site.code),
     )
+
+
+@of_stack
+def safe_frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
+    """Return a stack, outermost first."""
+    return tuple(map(safe_frame, frames(spots)))
 
 
 def safe_frame(frame: Frame) -> Frame:
@@ -60,4 +69,9 @@ def safe_blocker(blocker: Blocker) -> Blocker:
 
 
 def safe_holder(holder: GilHolder) -> GilHolder:
-    return replace(holder, thread=encodable(holder.thread), site=safe_site(holder.site))
+    return replace(
+        holder,
+        thread=encodable(holder.thread),
+        site=safe_site(holder.site),
+        function=known(holder.function),
+    )

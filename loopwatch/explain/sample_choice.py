@@ -27,7 +27,11 @@ class Timed(NamedTuple):
 
 def best_sample(slow: Slow, rules: SiteRules) -> Sample | None:
     """Return a stack sample of the place that held the loop longest; a timely one if there is."""
-    left = longest([timed(s, span, rules) for s, span in spans(slow)], lambda t: t.site)
+    all_of_them = [*spans(slow)]
+    if len({id(sample.spots) for sample, _ in all_of_them}) <= 1:  # then they do not differ
+        samples = [sample for sample, _ in all_of_them]
+        return next((s for s in samples if not s.late), samples[0] if samples else None)
+    left = longest([timed(s, span, rules) for s, span in all_of_them], lambda t: t.site)
     for depth in range(max((len(t.way) for t in left), default=0)):
         left = longest(left, lambda t, n=depth: t.way[n] if n < len(t.way) else None)  # type: ignore[misc]
     in_time = (t.sample for t in left if not t.sample.late)

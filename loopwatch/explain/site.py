@@ -15,7 +15,6 @@ import inspect
 import itertools
 import linecache
 import os
-import re
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -24,16 +23,16 @@ from types import CodeType
 from typing import Any
 
 from loopwatch.core.evidence import Spot
-from loopwatch.core.names import attribute, code_name, module_of
+from loopwatch.core.memo import CodeMemo
+from loopwatch.core.names import attribute, code_name, module_globals
 from loopwatch.core.record_types import Frame, Site
+from loopwatch.core.stack import of_stack
+from loopwatch.explain.source_text import NOT_IN_A_FILE, call_text, definition_line
 
-CODE_LENGTH = 200  # characters of source text kept
 FILES = 4096  # whose place is remembered
-DECORATORS = 64  # lines from a function's first one in which its `def` is looked for
-DEFINITION = re.compile(r"\s*(?:async\s+)?def\s+(\w+)")
+PLACES = 1024  # of code, remembered as sites
 
 COMPREHENSIONS = (".<genexpr>", ".<listcomp>", ".<setcomp>", ".<dictcomp>")
-NOT_IN_A_FILE = ("<string>", "<stdin>", "<attrs generated")  # linecache may know another's text
 
 PLUMBING = frozenset(
     (
@@ -101,23 +100,37 @@ class SiteRules:
 
     def own_spots(self, spots: tuple[Spot, ...]) -> list[Spot]:
         """Return the own frames, innermost first; those that the router called, if there is one."""
-        return [s for s in itertools.takewhile(not_router, spots) if self.is_own(s)]
+        return [spots[place] for place in own_places(spots, self)]
 
     def site_spot(self, spots: tuple[Spot, ...]) -> Spot | None:
         """Return the frame to name; None if only who owns the step can be named."""
-        own = self.own_spots(spots)
-        for spot in own:
-            if not is_generated(spot):
-                return spot
-        if own or not all(map(not_router, spots)):
-            return own[0] if own else None
-        return next((s for s in spots if not is_plumbing(s)), None)
+        place = site_place(spots, self)
+        return None if place is None else spots[place]
 
 
 DEFAULT = SiteRules()
 is_own = DEFAULT.is_own
 own_spots = DEFAULT.own_spots
 site_spot = DEFAULT.site_spot
+
+
+@of_stack
+def own_places(spots: tuple[Spot, ...], rules: SiteRules) -> tuple[int, ...]:
+    """Return where the own frames are in a stack; of what the router called, if there is one."""
+    called = enumerate(itertools.takewhile(not_router, spots))
+    return tuple(place for place, spot in called if rules.is_own(spot))
+
+
+@of_stack
+def site_place(spots: tuple[Spot, ...], rules: SiteRules) -> int | None:
+    """Return where the frame to name is in a stack."""
+    own = own_places(spots, rules)
+    for place in own:
+        if not is_generated(spots[place]):
+            return place
+    if own or not all(map(not_router, spots)):
+        return own[0] if own else None
+    return next((place for place, spot in enumerate(spots) if not is_plumbing(spot)), None)
 
 
 def is_plumbing(spot: Spot) -> bool:
@@ -221,33 +234,28 @@ def imported_name(module: str) -> str:
     return module
 
 
-def module_globals(name: str) -> dict[str, Any]:
-    """Return the names in a loaded module, none if it is not loaded."""
-    return getattr(sys.modules.get(name), "__dict__", {})
-
-
 def site(spot: Spot, exact: bool = True) -> Site:
     """Return a frame as a site; a comprehension is named as the function it stands in."""
-    file = spot.code.co_filename
-    return Site(function_name(spot.code, spot.module), file, spot.line, call_text(spot), exact)
+    return SITES(spot.code, *spot[1:], exact)
 
 
 def site_of_code(code: CodeType, module: str | None) -> Site:
     """Return a function as a site, at its `def`, where nothing is known of the line within it."""
-    name = function_name(code, module)
-    return Site(name, code.co_filename, definition_line(code, module), "", exact=False)
+    return FUNCTIONS(code, module)
 
 
-def definition_line(code: CodeType, module: str | None) -> int:
-    """Return the line of a function's `def`, which its decorators precede; without its source, the
-    first of its lines."""
-    spot = Spot(code, 0, code.co_firstlineno, module or module_of(code.co_filename))
-    for line in range(spot.line, spot.line + DECORATORS):
-        text = source_line(spot, line)
-        found = DEFINITION.match(text)
-        if not text or (found and found[1] == code.co_name):
-            return line if found else spot.line
-    return spot.line
+def make_site(code: CodeType, instruction: int, line: int, module: str, exact: bool) -> Site:
+    text = call_text(Spot(code, instruction, line, module))
+    return Site(function_name(code, module), code.co_filename, line, text, exact)
+
+
+def make_function_site(code: CodeType, module: str | None) -> Site:
+    line = definition_line(code, module)
+    return Site(function_name(code, module), code.co_filename, line, "", exact=False)
+
+
+SITES = CodeMemo(make_site, PLACES)
+FUNCTIONS = CodeMemo(make_function_site, PLACES)
 
 
 def function_name(code: CodeType, module: str | None) -> str:
@@ -265,35 +273,3 @@ def frames(spots: tuple[Spot, ...]) -> tuple[Frame, ...]:
     return tuple(
         Frame(code_name(s.code, s.module), s.code.co_filename, s.line) for s in reversed(spots)
     )
-
-
-def call_text(spot: Spot) -> str:
-    """Return the source text of the instruction being run (PEP 657), on one line."""
-    positions = next(
-        itertools.islice(spot.code.co_positions(), spot.instruction // 2, None), (None,) * 4
-    )
-    first, last, start, end = positions
-    if first is None or last is None:
-        return source_line(spot, spot.line).strip()[:CODE_LENGTH]
-    lines = [source_line(spot, n) for n in range(first, last + 1)]
-    if start is not None and end is not None and all(lines):
-        lines[-1] = _columns(lines[-1], 0, end)
-        lines[0] = _columns(lines[0], start, None)
-    text = " ".join(" ".join(lines).split())
-    if "(" not in text:  # no call: an operator, a name; the whole line says more
-        text = source_line(spot, first).strip()
-    return text[:CODE_LENGTH]
-
-
-def source_line(spot: Spot, number: int) -> str:
-    """Return a line of the source; the module's loader is asked where there is no file (a zip)."""
-    file = spot.code.co_filename
-    if file.startswith(NOT_IN_A_FILE):
-        return ""
-    names = module_globals(spot.module)
-    return linecache.getline(file, number, names if names.get("__file__") == file else None)
-
-
-def _columns(line: str, start: int, end: int | None) -> str:
-    """Cut a line by offsets in UTF-8 bytes, as positions are given."""
-    return line.encode()[start:end].decode(errors="replace")

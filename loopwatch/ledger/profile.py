@@ -23,6 +23,7 @@ class Profile:
 
     def __init__(self) -> None:
         self._frames: dict[Frame, Frame] = {}  # equal frames are kept once
+        self._by_identity: dict[int, tuple[tuple[Frame, ...], StackRow]] = {}  # of known stacks
         self._rows: Table[tuple[Frame, ...], StackRow] = Table(
             STACKS, lambda: StackRow((Frame(OTHER, "", 0),))
         )
@@ -32,10 +33,22 @@ class Profile:
         return self._rows.overflow
 
     def add(self, stall: Stall) -> None:
+        row = self._by_identity.get(id(stall.stack))
+        if row is not None and row[0] is stall.stack:
+            row[1].seconds += stall.duration
+        else:
+            self._add(stall)
+
+    def _add(self, stall: Stall) -> None:
         frames = stack(stall)
         if len(self._rows) < STACKS:
             frames = tuple(self._frames.setdefault(frame, frame) for frame in frames)
-        self._rows.get(frames, lambda: StackRow(frames)).seconds += stall.duration
+        row = self._rows.get(frames, lambda: StackRow(frames))
+        row.seconds += stall.duration
+        if stall.stack and row.frames == frames:  # not the row of all the rest
+            if len(self._by_identity) >= STACKS:
+                self._by_identity.clear()
+            self._by_identity[id(stall.stack)] = stall.stack, row
 
     def folded(self) -> str:
         """Return a line for each different stack, `frame;frame;frame 150`, outermost first.

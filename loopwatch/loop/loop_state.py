@@ -158,6 +158,7 @@ class LoopState(LoopStateNumbers):
             "loop",
         ),
         *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
+        "unseen",
     )
 
     def __init__(
@@ -178,6 +179,7 @@ class LoopState(LoopStateNumbers):
         self.busy_tick = BusyTick()
         self.judged = 0.0  # the end of the last slow callback
         self.dropped = 0
+        self.unseen = 0.0, 0.0  # when the watchdog last left out stack samples, for their cost
         self.left: Request | None = None  # the latest that has ended and left its context
         self.pending: deque[Slow] = deque()
         self.samples: deque[Sample] = deque(maxlen=SAMPLES)

@@ -94,23 +94,46 @@ wire_middleware(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Finds a thread's state, NULL if there is no such thread; returns -1 if it was asked wrongly. */
+static int
+find_thread(PyObject *thread, PyThreadState **found)
+{
+    unsigned long id = PyLong_AsUnsignedLong(thread);
+    if (id == (unsigned long)-1 && PyErr_Occurred()) {
+        return -1;
+    }
+    *found = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    while (*found != NULL && (*found)->thread_id != id) {
+        *found = PyThreadState_Next(*found);
+    }
+    return 0;
+}
+
 /* running_context(thread) -> a copy of a thread's running context, None if it has none */
 static PyObject *
 running_context(PyObject *module, PyObject *thread)
 {
     (void)module;
-    unsigned long id = PyLong_AsUnsignedLong(thread);
-    if (id == (unsigned long)-1 && PyErr_Occurred()) {
+    PyThreadState *state;
+    if (find_thread(thread, &state) < 0) {
         return NULL;
     }
-    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    for (; state != NULL; state = PyThreadState_Next(state)) {
-        if (state->thread_id == id) {
-            PyObject *context = state->context;
-            return is_there(context) ? PyContext_Copy(context) : Py_NewRef(Py_None);
-        }
+    PyObject *context = state != NULL ? state->context : NULL;
+    return is_there(context) ? PyContext_Copy(context) : Py_NewRef(Py_None);
+}
+
+/* running_frame(thread) -> a thread's innermost frame, None if it runs none. Asking the interpreter
+   for the frames of all threads, for each of many loops, would cost loops times threads. */
+static PyObject *
+running_frame(PyObject *module, PyObject *thread)
+{
+    (void)module;
+    PyThreadState *state;
+    if (find_thread(thread, &state) < 0) {
+        return NULL;
     }
-    Py_RETURN_NONE;
+    PyObject *frame = state != NULL ? (PyObject *)PyThreadState_GetFrame(state) : NULL;
+    return frame != NULL ? frame : Py_NewRef(Py_None);
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL
@@ -124,6 +147,7 @@ static PyMethodDef functions[] = {
     {"look_up_from", look_up_from, METH_VARARGS, NULL},
     {"read_at_once", read_at_once, METH_O, NULL},
     {"running_context", running_context, METH_O, NULL},
+    {"running_frame", running_frame, METH_O, NULL},
     {"stand", stand, METH_VARARGS, NULL},
     {"timed_run", timed_run, METH_VARARGS, NULL},
     {"timed_select", timed_select, METH_VARARGS, NULL},

@@ -137,7 +137,8 @@ class Attaching:
     def _install(self, loop: Any, watched: WatchedLoop) -> None:
         watched.install(lambda: self._detach(loop))
         watched.probe.entered = lambda: self._adopt(loop)
-        WATCHDOG.add(watched.probe, watched.clocks, self._attend, self.native)
+        given = watched.probe, watched.clocks, self._attend, self.native
+        WATCHDOG.add(*given, self._reporter.budget)
         self._reporter.delivery.begin()
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched

@@ -86,6 +86,14 @@ class Delivery:
         """Whether this is a thread that delivers."""
         return threading.current_thread() in self._threads
 
+    def note_time(self) -> bool:
+        """Take the time of the thread that delivers, if this is it; return whether it is."""
+        shift = self._shift
+        if shift is None or shift.thread is not threading.current_thread():
+            return self.is_here()
+        shift.seconds = time.thread_time()
+        return True
+
     def add(self, instrument: Instrument) -> None:
         """Deliver to it as well; TypeError if it has no `stalled`."""
         if not callable(getattr(instrument, "stalled", None)):

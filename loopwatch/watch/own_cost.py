@@ -10,6 +10,23 @@ from loopwatch.watch.delivery import Delivery
 from loopwatch.watchdog.watchdog import Watchdog
 
 
+class Elsewhere:
+    """CPU seconds of explaining stalls on threads of others, such as one that reads them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def counted(self, delivery: Delivery) -> Iterator[None]:
+        """Count the time within as it is spent, on the delivery's thread as its own."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            if not delivery.note_time():
+                self.seconds += time.thread_time() - began
+
+
 class OwnCost:
     """CPU seconds, and stack samples from outside that came to nothing."""
 
@@ -19,19 +36,26 @@ class OwnCost:
         self._samples_before = watchdog.outside_samples.lost
         self._readings = 0.0  # s, of threads that asked for a snapshot
 
-    def seconds(self, delivery: Delivery) -> float:
+    def seconds(self, delivery: Delivery, elsewhere: Elsewhere) -> float:
+        """Return all that was spent, snapshots included."""
+        return self.of_stalls(delivery, elsewhere) + self._readings
+
+    def of_stalls(self, delivery: Delivery, elsewhere: Elsewhere) -> float:
+        """Return what was spent on finding, explaining and delivering stalls: what is budgeted."""
         watchdog = self._watchdog.seconds - self._seconds_before
-        return watchdog + delivery.seconds + self._readings
+        return watchdog + delivery.seconds + elsewhere.seconds
 
     def lost_samples(self) -> int:
         return self._watchdog.outside_samples.lost - self._samples_before
 
     @contextmanager
-    def reading(self, delivery: Delivery) -> Iterator[None]:
-        """Count the time within, unless this is the delivery's thread, whose time counts anyway."""
-        began = time.thread_time()
+    def reading(self, delivery: Delivery, elsewhere: Elsewhere) -> Iterator[None]:
+        """Count the time within, unless this is the delivery's thread, whose time counts anyway;
+        explaining is counted elsewhere."""
+        began, explaining = time.thread_time(), elsewhere.seconds
         try:
             yield
         finally:
             spent = 0.0 if delivery.is_here() else time.thread_time() - began
+            spent = max(0.0, spent - (elsewhere.seconds - explaining))
             self._readings += spent  # no call within: what another thread adds is not lost

@@ -10,31 +10,41 @@ at the first stall: right after a stall the app has most to do, and would have t
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.evidence import Slow
-from loopwatch.core.guard import log_once
+from loopwatch.core.guard import is_due, log_once, say
 from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import Instrument, SiteReading, Stall
 from loopwatch.core.request import unix_time
 from loopwatch.core.safe_text import encodable
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import Explanation, explain
+from loopwatch.explain.observation import NOTHING
 from loopwatch.explain.site import DEFAULT, SiteRules
+from loopwatch.explain.unexplained import unexplained
 from loopwatch.exporters.exporter import Changed
 from loopwatch.ledger.stall_table import StallTable
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.delivery import Delivery
 from loopwatch.watch.in_progress import InProgress
+from loopwatch.watch.own_cost import Elsewhere
 from loopwatch.watch.victim_counts import VictimCount, VictimCounts
 from loopwatch.watch.watched_loop import WatchedLoop
 from loopwatch.watchdog.line_traces import LineTraces
 
 ROUND = 1.0  # s at the most from the beginning of a round that was due to the next look
+BUDGET_SPENT = (
+    "loopwatch has spent its CPU budget (cpu_budget=%g of a core): until it has saved up again, "
+    'stalls are timed and counted, but not explained; loopwatch_dropped_total{reason="budget"} '
+    "tells how many"
+)
 UNEXPLAINED = 1024  # slow callbacks waiting for it; more are dropped and counted
 
 Write = Callable[[Changed], None]
@@ -67,8 +77,10 @@ class Reporter:
         self._allow, self._adviser, self._rules = tuple(allow), adviser or Adviser(), rules
         self.lines = LineTraces(rules.is_own_code)
         self.in_progress = InProgress(self._provisional)
+        self.budget, self.elsewhere = CpuBudget(), Elsewhere()
+        self._left_out = 0  # stalls that were not explained, for its cost
         self._found: deque[Slow] = deque()
-        self._unexplained = 0  # dropped
+        self._overflow = 0  # slow callbacks dropped
         self._collecting, self._explaining = threading.RLock(), threading.RLock()
 
     def attend(
@@ -80,9 +92,10 @@ class Reporter:
         """
         self.lines.tend(now)
         self.collect(loops)
-        waits = [s for s in (due_in, self.in_progress.due_in(loops, now)) if s is not None]
+        asked = due_in, self.in_progress.due_in(loops, now), self.victim_counts.due_in(now)
+        waits = [seconds for seconds in asked if seconds is not None]
         is_due = any(seconds <= 0.0 for seconds in waits)
-        if is_due or self._found or self.victim_counts or self.delivery:
+        if is_due or self._found or self.delivery:
             self.delivery.ring()
         if (hanging := self.delivery.supervise(now)) is not None:
             waits.append(hanging)
@@ -102,7 +115,7 @@ class Reporter:
                 if len(self._found) < UNEXPLAINED:
                     self._found.append(slow)
                 else:
-                    self._unexplained += 1
+                    self._overflow += 1
 
     def explain(self, loops: Iterable[WatchedLoop]) -> None:
         """Make stalls of what the loops have pending, and of what was collected."""
@@ -110,10 +123,21 @@ class Reporter:
         with self._explaining:
             while self._found:
                 slow = self._found.popleft()
-                self._keep(self._explained(slow, self._traced), slow.hold)
+                with self.elsewhere.counted(self.delivery):
+                    self._keep(self._within_budget(slow), slow.hold)
+
+    def _within_budget(self, slow: Slow) -> Stall:
+        """Return a stall explained, if that may be spent on it."""
+        if not slow.unseen and self.budget.allows("explain", slow.duration):
+            return self._explained(slow, self._traced)
+        self._left_out += 1
+        if is_due(BUDGET_SPENT):
+            say(logging.WARNING, BUDGET_SPENT, self.budget.share)
+        return self._explained(slow, self._unexplained)
 
     def _provisional(self, slow: Slow) -> Stall | None:
-        stall = self._explained(slow, self._explanation)
+        with self.elsewhere.counted(self.delivery):
+            stall = self._explained(slow, self._explanation)
         return None if self._is_allowed(stall) else stall
 
     def _is_allowed(self, stall: Stall) -> bool:
@@ -121,6 +145,9 @@ class Reporter:
 
     def _explanation(self, slow: Slow) -> Explanation:
         return explain(slow, clock(), self._rules)
+
+    def _unexplained(self, slow: Slow) -> Explanation:
+        return Explanation(unexplained(slow), NOTHING, None, ())
 
     def _traced(self, slow: Slow) -> Explanation:
         """Explain with what line traces have caught, and trace the suspects from now on."""
@@ -143,6 +170,8 @@ class Reporter:
 
     def _advised(self, explanation: Explanation) -> Stall:
         stall = explanation.stall
+        if stall.advice:
+            return stall
         try:
             advice = self._adviser.advise(stall, explanation.observed)
             if explanation.rest is not None:
@@ -171,7 +200,8 @@ class Reporter:
             "sites": self.table.overflow,
             "blames": self.table.blames.overflow,
             "stacks": self.table.profile.overflow,
-            "stalls": self._unexplained + self.delivery.lost,
+            "stalls": self._overflow + self.delivery.lost,
+            "budget": self._left_out,
             "instruments": self.delivery.removed,
         }
 

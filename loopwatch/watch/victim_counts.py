@@ -15,6 +15,8 @@ from loopwatch.ledger.stall_table import StallTable, with_victims
 from loopwatch.routing.route import place
 
 PATIENCE = 1.0  # s
+AGAIN = 0.1  # s until a stall is looked at again that waits for its victims
+SWEEP = 10.0  # s between two counts of victims that are found late
 LATEST = 60.0  # s after a hold: then its victims are counted no more
 KEPT = 1024  # stalls; of more than that the oldest are delivered at once
 
@@ -30,16 +32,22 @@ class VictimCount:
         self.beyond_lost = 0.0
         self.delivered = False
 
+    def has_more(self) -> bool:
+        """Whether victims have been found that are not counted yet."""
+        return bool(self.hold.waits) or self.hold.beyond > self.beyond
+
     def settled(self, now: float) -> bool:
         return now - self.hold.ended > PATIENCE or self.hold.settled(self.hold)
 
 
 class VictimCounts:
-    """The stalls whose victims are still being counted; used under the reporter's lock."""
+    """The stalls whose victims are still being counted; used under the reporter's lock, but for
+    `due_in`, which any thread may ask."""
 
     def __init__(self, table: StallTable) -> None:
         self.table = table
-        self._open: deque[VictimCount] = deque()
+        self._open: deque[VictimCount] = deque()  # oldest first
+        self._swept = 0.0  # when victims were last counted; clock, s
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -47,11 +55,27 @@ class VictimCounts:
     def add(self, count: VictimCount) -> None:
         self._open.append(count)
 
+    def due_in(self, now: float) -> float | None:
+        """Return s until `settle` is due, at once if a stall can be delivered; None for never."""
+        waiting = False
+        for count in reversed([*self._open]):
+            if not count.delivered:
+                if count.settled(now):
+                    return 0.0
+                waiting = True
+            elif now - count.hold.ended > PATIENCE:
+                break  # what is older has been delivered, too
+        if waiting:
+            return AGAIN
+        return max(0.0, self._swept + SWEEP - now) if self._open else None
+
     def settle(self, now: float, all_of_them: bool = False) -> Iterator[tuple[Stall, Hold]]:
         """Count victims found since the last time; return stalls that can be delivered now."""
+        self._swept = now
         surplus = len(self._open) - KEPT
         for number, count in enumerate([*self._open]):
-            self._count(count)
+            if count.has_more():
+                self._count(count)
             if not count.delivered and (all_of_them or number < surplus or count.settled(now)):
                 count.delivered = True
                 yield with_victims(count.stall, count.hold), count.hold

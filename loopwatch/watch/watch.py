@@ -6,12 +6,14 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from loopwatch.core import options
+from loopwatch.core.cpu_budget import SHARE, CpuBudget
 from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
@@ -52,6 +54,8 @@ class Watch(Attaching):
         log: write every stall to the log, rate-limited.
         registry: the Prometheus registry to export through; None for none.
         metrics_port: serve that registry on the first free port from this one on; None: nowhere.
+        cpu_budget: the share of a core that loopwatch's own threads may use, over 10 s; beyond it,
+            stalls are timed and counted, but not explained.
         live_after: seconds from which a held loop is not alive, for `GET /livez` on that port.
         metrics_host: the address that this port listens on.
         otel: send spans and metrics to OpenTelemetry; does nothing unless an SDK is configured.
@@ -76,6 +80,7 @@ class Watch(Attaching):
         metrics_port: int | None = None,
         metrics_host: str = "127.0.0.1",
         live_after: float = 30.0,
+        cpu_budget: float = SHARE,
         otel: bool = True,
     ) -> None:
         super().__init__()
@@ -83,6 +88,7 @@ class Watch(Attaching):
             "slow_callback_duration", slow_callback_duration
         )
         self.live_after = options.seconds("live_after", live_after)
+        self.cpu_budget = options.share("cpu_budget", cpu_budget)
         self.debug = options.flag("debug", debug)
         self.native = options.flag("native", native)
         self.server_timing = options.flag("server_timing", server_timing)
@@ -107,7 +113,10 @@ class Watch(Attaching):
         self._past = Totals()
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add, self._rest)
-        self._own_cost = OwnCost(WATCHDOG)
+        cost, reporter = OwnCost(WATCHDOG), self._reporter
+        given = reporter.delivery, reporter.elsewhere
+        reporter.budget = CpuBudget(self.cpu_budget, partial(cost.of_stalls, *given))
+        self._own_cost = cost
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -200,7 +209,7 @@ class Watch(Attaching):
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
         single requests are not copied, and `recent_requests` and `without` know of none."""
-        with self._own_cost.reading(self._reporter.delivery):
+        with self._own_cost.reading(self._reporter.delivery, self._reporter.elsewhere):
             return self._snapshot(recent)
 
     def _snapshot(self, recent: bool) -> Snapshot:
@@ -210,7 +219,7 @@ class Watch(Attaching):
             watched.charging.soon()
         self._reporter.explain(loops)
         self._reporter.settle()
-        own = self._own_cost.seconds(self._reporter.delivery)
+        own = self._own_cost.seconds(self._reporter.delivery, self._reporter.elsewhere)
         dropped = Counter(log=0, samples=self._own_cost.lost_samples())
         for lost in (self._reporter.dropped(), self._exporters.dropped()):
             dropped.update(lost)

@@ -214,6 +214,10 @@ class WatchedLoop:
     def _with_evidence(self, slow: Slow, samples: list[Sample]) -> Slow:
         since = [s for s in samples if s.at >= slow.started]
         slow.samples = [s for s in since if s.at <= slow.ended or not s.spots]
+        left_out, until = self.state.unseen
+        slow.unseen = left_out <= slow.ended and slow.started <= until and not slow.samples
+        if slow.unseen:  # it will not be explained
+            return slow
         slow.outside = self.clocks.sightings(slow.started, slow.ended)
         slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
         return slow

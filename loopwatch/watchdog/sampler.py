@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.evidence import Sample, ThreadPicture, Wait
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
+from loopwatch.core.stack import Spots, Stack
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Held, Probe
 from loopwatch.watchdog.blockers import blocker
@@ -41,8 +44,10 @@ class Sampler:
         clocks: Clocks,
         attend: Callable[[], float | None],
         compiled: bool = False,
+        budget: CpuBudget | None = None,
     ) -> None:
         self.probe = probe
+        self.budget = budget or CpuBudget()
         self.clocks = clocks
         self.attend = attend
         self.seen_asleep = compiled and probe.kind in KNOWN
@@ -52,6 +57,7 @@ class Sampler:
         self.period = min(LONGEST, max(SHORTEST, threshold * PERIOD))
         self.due = clock() + self.period
         self._lively_until = self.due + LIVELY
+        self._pause = self.period  # s until it is looked at again while it is lively
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
         self._next_age = 0.0  # s of the step at which the next stack sample is due
@@ -74,11 +80,24 @@ class Sampler:
         probe.holding = held if is_stall else None
         if not self._same_step():
             self._next_age = self.early
+        age = now - held.since if held is not None else 0.0
+        is_due = held is not None and age >= self._next_age
+        if not (late or is_due):
+            return
+        if is_due:
+            self._next_age = age * GROWTH
+        if not self.budget.allows("sample", age):
+            self.leave_out(now, now)
+            return
         if late:
             self._look_around(now, threads)
-        if held is not None and now - held.since >= self._next_age:
+        if held is not None and is_due:
             self._take_sample(held, late, threads)
-            self._next_age = (now - held.since) * GROWTH
+
+    def leave_out(self, since: float, until: float) -> None:
+        """Note that no stack samples were taken meanwhile, since they would have cost too much."""
+        before, last = self.probe.state.unseen
+        self.probe.state.unseen = before if since - last < self.period else since, until
 
     def _same_step(self) -> bool:
         held, seen = self._held, self._seen
@@ -91,7 +110,7 @@ class Sampler:
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
         """Take a stack sample of a step; keep it if the step is the same afterwards."""
         probe, state = self.probe, self.probe.state
-        spots = sample_step(state, probe.floor)
+        spots = self._shared(sample_step(state, probe.floor))
         context, coroutine = running_owner(state)
         if not late and self.clocks.others_at_work():
             self._look_around(clock(), threads)
@@ -101,6 +120,12 @@ class Sampler:
             return
         self._sample = Sample(at, late, spots, cpu, context, coroutine)
         state.samples.append(self._sample)
+
+    def _shared(self, spots: Spots) -> Spots:
+        """Return the stack of the sample before if this one is equal: it need not be read twice."""
+        samples = self.probe.state.samples
+        before = samples[-1].spots if samples else ()
+        return before if spots == before else Stack(spots)
 
     @guarded
     def look(
@@ -150,8 +175,9 @@ class Sampler:
         state.put(state.slow(until - wait, wait))
 
     def stay_lively(self, now: float) -> None:
-        """Have the loop looked at each period for a while."""
-        self._lively_until = now + LIVELY
+        """Have the loop looked at for a while: after a period, and then after twice the time each;
+        if a signal handler may hold it, each period."""
+        self._lively_until, self._pause = now + LIVELY, self.period
 
     @guarded
     def plan(self, now: float) -> None:
@@ -160,11 +186,19 @@ class Sampler:
         if not self._same_step():
             self._forget_samples(now)
         self._seen = held
-        self.due = now + self.period
+        left = max(self.period, self._lively_until - now)  # s; after that it may sleep
+        self.due = now + min(self._pause, left)
+        if self.seen_asleep and not self._may_be_interrupted():
+            self._pause *= 2
         if self.seen_asleep and now >= self._lively_until:
             self.due = math.inf
         elif held is not None:
             self.due = min(self.due, held.since + self._next_age)
+
+    def _may_be_interrupted(self) -> bool:
+        """Return whether a signal handler may hold the loop in its poll, which only looks show."""
+        on_main_thread = self.probe.state.thread_id == threading.main_thread().ident
+        return on_main_thread and self.probe.kind == "asyncio"
 
     def _forget_samples(self, before: float) -> None:
         samples = self.probe.state.samples

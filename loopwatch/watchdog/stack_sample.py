@@ -1,7 +1,7 @@
 """A stack sample of the loop thread, taken from another thread while a step is running.
 
-`sys._current_frames()` needs the GIL, so no thread moves meanwhile (on 3.11 only within `STILL`,
-which the caller must enter). Frames are released at once, since they would keep the app's locals
+Reading a frame needs the GIL, so no thread moves meanwhile (on 3.11 only within `STILL`, which the
+caller must enter). Frames are released at once, since they would keep the app's locals
 alive. Only numbers and code objects are kept.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Container
+from collections.abc import Iterable
 from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
@@ -24,14 +24,15 @@ from loopwatch.watchdog.gc_pauses import Listener
 
 # These run within the code that they trace.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
+ONE_FRAME = getattr(speedups, "running_frame", None)
 COLLECTED = Listener.__call__.__code__  # runs within the code in which a collection began
 DEPTH = 128  # frames kept, innermost first
 
 
-def sample_step(state: LoopState, floor: Container[CodeType]) -> tuple[Spot, ...]:
+def sample_step(state: LoopState, floor: Iterable[CodeType]) -> tuple[Spot, ...]:
     """Return the stack of a loop's thread, innermost first, down to the first frame of code in
     `floor`. If it is a greenlet's, the coroutines that wait for the greenlet come after it."""
-    spots, to_the_end = walk(sys._current_frames().get(state.thread_id), floor)
+    spots, to_the_end = walk(running_frame(state.thread_id), floor)
     task = asyncio.current_task(state.loop) if to_the_end else None
     chain = coroutines(state, task) if task is not None else []
     if not chain or any(s.code is chain[-1].code for s in spots):
@@ -39,22 +40,34 @@ def sample_step(state: LoopState, floor: Container[CodeType]) -> tuple[Spot, ...
     return (*spots, *chain)[:DEPTH]
 
 
-def sample_stack(thread_id: int, floor: Container[CodeType] = ()) -> tuple[Spot, ...]:
+def sample_stack(thread_id: int, floor: Iterable[CodeType] = ()) -> tuple[Spot, ...]:
     """Return a thread's stack, innermost first, down to the first frame of code in `floor`."""
-    return walk(sys._current_frames().get(thread_id), floor)[0]
+    return walk(running_frame(thread_id), floor)[0]
 
 
-def walk(frame: FrameType | None, floor: Container[CodeType]) -> tuple[tuple[Spot, ...], bool]:
+def walk(frame: FrameType | None, floor: Iterable[CodeType]) -> tuple[tuple[Spot, ...], bool]:
     """Return a frame and its callers, and whether there are no more of them. What called us, and
-    whatever we called then, does not count: it is where the code was as that happened."""
+    whatever we called then, does not count: it is where the code was as that happened.
+
+    Code is compared by identity: its hash would go over all its instructions.
+    """
+    ends = {id(code) for code in floor}
     spots: list[Spot] = []
-    while frame is not None and len(spots) < DEPTH and frame.f_code not in floor:
+    while frame is not None and len(spots) < DEPTH and id(frame.f_code) not in ends:
         if frame.f_code is COLLECTED or frame.f_globals.get("__name__") in WATCHERS:
             spots.clear()
         else:
             spots.append(spot(frame))
         frame = frame.f_back
     return tuple(spots), frame is None
+
+
+def running_frame(thread_id: int) -> FrameType | None:
+    """Return the innermost frame of a thread."""
+    if ONE_FRAME is not None:
+        frame: FrameType | None = ONE_FRAME(thread_id)
+        return frame
+    return sys._current_frames().get(thread_id)
 
 
 def spot(frame: FrameType) -> Spot:

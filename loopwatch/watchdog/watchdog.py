@@ -9,8 +9,10 @@ the GIL. So the compiled sleep (`sleep`) itself sees whether a step or a tick ha
 the threshold. Only then does Python look, so the first stack sample does not depend on a period.
 Each later one is `GROWTH` times as deep into the stall. A step that ends before the threshold costs
 a stack sample or two. A loop that does anything is also looked at from time to time, since thread
-pools and task factories may be new. One that was held is looked at each period for a while, since
-its victims are still counted. Without the compiled part all loops are looked at each period.
+pools and task factories may be new. One that was held is looked at again after one period, two
+and four, since its victims are still counted; each period if a signal handler may hold it in its
+poll. Without the compiled part all loops are looked at each period. While the CPU budget is spent
+there are no stack samples, and fewer looks.
 
 A loop that returns from its poll may be held too, without a step that shows it: another thread has
 the GIL, or the whole process does not run. The watchdog waits then as well. It finds this out from
@@ -35,6 +37,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.loop.loop_state import clock
@@ -48,6 +51,7 @@ from loopwatch.watchdog.sampler import Sampler
 from loopwatch.watchdog.sleep import COMPILED, Nap, Sleep, Wake
 
 AGAIN = 0.5  # s after which it goes on, if something of its own has failed
+REST = 0.2  # s, at most, between two looks while the CPU budget is spent
 
 Attend = Callable[[], float | None]
 
@@ -69,18 +73,30 @@ class Watchdog:
         self.seconds = 0.0  # CPU time of the thread
         self.outside_samples = OutsideSamples()
         self._settled: threading.Event | None = None  # set as the thread has forgotten a loop
+        self._up = threading.Event()  # set to end a rest
         self._attend_by = math.inf  # when `attend` needs its next call; clock, s
 
-    def add(self, probe: Probe, clocks: Clocks, attend: Attend, native: bool = False) -> None:
+    def add(
+        self,
+        probe: Probe,
+        clocks: Clocks,
+        attend: Attend,
+        native: bool = False,
+        budget: CpuBudget | None = None,
+    ) -> None:
         """Watch a loop from now on; start the thread if it does not run."""
         with self._lock:
             if native:
                 self._look_from_outside(clocks)
-            self._samplers = (*self._samplers, Sampler(probe, clocks, attend, COMPILED))
+            self._samplers = (*self._samplers, Sampler(probe, clocks, attend, COMPILED, budget))
             if self._sleep is not None:
-                self._sleep.alter()
+                self._alter(self._sleep)
                 return
             self._start()
+
+    def _alter(self, sleep: Sleep | Nap) -> None:
+        self._up.set()
+        sleep.alter()
 
     def _start(self) -> None:
         """Start the thread. Raises RuntimeError if the process may have no more of them."""
@@ -114,9 +130,10 @@ class Watchdog:
             settled = threading.Event()
             if self._samplers:
                 self._settled = settled
-                sleep.alter()
+                self._alter(sleep)
                 return settled
             self._sleep = self._thread = None
+            self._up.set()
             sleep.settled = settled
             sleep.end()
         if wait and thread is not threading.current_thread():
@@ -148,11 +165,28 @@ class Watchdog:
         sleep.close()
         sleep.settle()
 
+    def _rest(self, due: float, reader: ProcessReader) -> float:
+        """Look at nothing while the CPU budget of every loop is spent: looks cost, too. Return when
+        to look next (clock, s), `due` or later."""
+        seconds = min((sampler.budget.closed_for() for sampler in self._samplers), default=0.0)
+        if seconds > 0.0:
+            self.outside_samples.rest()
+            began = clock()
+            reader.due = began + min(seconds, REST)
+            self._up.wait(reader.due - began)
+            now = reader.due = clock()
+            for sampler in self._samplers:
+                sampler.leave_out(began, now)
+            due = max(due, now)
+        self._up.clear()
+        return due
+
     def _turn(
         self, sleep: Sleep | Nap, due: float, reader: ProcessReader, threads: OtherThreads
     ) -> float | None:
         """Sleep, then look; return when to look next, None at the end. While it sleeps, this frame
         refers to no loop: one that the app drops could not be collected."""
+        due = self._rest(due, reader)
         if self._settled is not None:  # read before the samplers, which were changed before it
             sleep.settled, self._settled = self._settled, None
         wake = sleep.until(due, self._samplers, reader, self.outside_samples.keep_alive)

@@ -176,3 +176,24 @@ def test_a_variable_that_is_no_switch_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["1", "true", "TRUE", "Yes", "on"])
 def test_switches_may_be_written_in_many_ways(text: str) -> None:
     assert from_environment({"debug": bool}, {"LOOPWATCH_DEBUG": text}) == {"debug": True}
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.01, math.nan, math.inf])
+def test_a_share_is_above_zero_and_one_at_most(value: float) -> None:
+    with pytest.raises(ValueError, match="cpu_budget must be above 0, and 1 at most") as caught:
+        private_watch(cpu_budget=value)
+    assert f"got {value!r}; give cpu_budget as 0.05" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["0.05", True, None, "5 %"])
+def test_a_share_is_a_number(value: Any) -> None:
+    with pytest.raises(TypeError, match="cpu_budget must be a number above 0, up to 1"):
+        private_watch(cpu_budget=value)
+
+
+def test_a_share_may_come_from_the_environment() -> None:
+    assert Watch.from_env({"LOOPWATCH_CPU_BUDGET": "0.02"}).cpu_budget == 0.02
+    assert private_watch(cpu_budget=1).cpu_budget == 1.0
+    for text in ("5 %", "0", "2", "nan", ""):
+        with pytest.raises(ValueError, match="LOOPWATCH_CPU_BUDGET must be a number above 0"):
+            Watch.from_env({"LOOPWATCH_CPU_BUDGET": text})

@@ -20,9 +20,7 @@ import pytest
 from loopwatch.core.evidence import Spot
 from loopwatch.core.record_types import Frame
 from loopwatch.explain.site import (
-    CODE_LENGTH,
     SiteRules,
-    call_text,
     frames,
     is_own,
     is_plumbing,
@@ -30,6 +28,7 @@ from loopwatch.explain.site import (
     site_of_code,
     site_spot,
 )
+from loopwatch.explain.source_text import CODE_LENGTH, call_text
 
 
 def here() -> tuple[Spot, ...]:

@@ -1,6 +1,9 @@
 """The compiled twin, used as nobody should: it raises, in clear words, and never crashes."""
 
 import asyncio
+import sys
+import threading
+import time
 from contextvars import Context
 from typing import Any
 
@@ -198,12 +201,29 @@ def test_a_state_has_one_poll() -> None:
     loop.close()
 
 
-def test_a_context_is_of_a_thread() -> None:
+@pytest.mark.parametrize("name", ["running_context", "running_frame"])
+def test_a_context_and_a_frame_are_of_a_thread(name: str) -> None:
+    running = getattr(speedups, name)
     for wrong in (None, "thread", 1.5):
         with pytest.raises(TypeError):
-            speedups.running_context(wrong)
+            running(wrong)
     for wrong in (-1, 1 << 80):
         with pytest.raises(OverflowError):
-            speedups.running_context(wrong)
-    assert speedups.running_context(0) is None
-    assert speedups.running_context(12345) is None
+            running(wrong)
+    assert running(0) is None
+    assert running(12345) is None
+
+
+def test_a_thread_s_frame_is_that_which_python_knows() -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    asked, deadline = thread.ident or 0, time.monotonic() + 5.0
+    try:
+        while speedups.running_frame(asked) is not sys._current_frames()[asked]:
+            assert time.monotonic() < deadline  # it has stopped to wait by then
+        assert speedups.running_frame(threading.get_ident()) is sys._getframe()
+    finally:
+        over.set()
+        thread.join()
+    assert speedups.running_frame(asked) is None

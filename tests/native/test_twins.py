@@ -122,6 +122,7 @@ FUNCTIONS_ALONE = {
     "look_up_from": "the same",
     "stand": "the watchdog reads frames in Python otherwise",
     "running_context": "what the watchdog cannot see otherwise",
+    "running_frame": "one thread's frame; otherwise the watchdog asks for those of all threads",
     "set_clock_step": "for counting instructions",
     "wire_ledger": "the wiring",
     "wire_middleware": "the wiring",

@@ -127,8 +127,9 @@ def load_report(sent: Sent) -> Load:
 
 
 def lost(measured: Measurement) -> Mapping[str, int]:
-    """Return what loopwatch could not keep, except log messages."""
-    return {k: n for k, n in measured.change.dropped.items() if n > 0 and k != "log"}
+    """Return what loopwatch could not keep; of log messages and the CPU budget others tell."""
+    dropped = measured.change.dropped.items()
+    return {reason: n for reason, n in dropped if n > 0 and reason not in ("log", "budget")}
 
 
 def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]:
@@ -145,6 +146,11 @@ def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]
         yield f"{measured.command.program} ended with exit code {measured.command.exit_code}."
     if measured.missed:
         yield f"The live page did not answer {measured.missed} times: the timeline has gaps."
+    if (timed := measured.change.dropped.get("budget", 0)) > 0:
+        yield (
+            f"{timed} stalls were timed but not explained: loopwatch had spent its CPU budget. "
+            "Raise cpu_budget for a measurement, LOOPWATCH_CPU_BUDGET=1."
+        )
     for route in paid:
         if RECENT <= route.sampled < route.requests:
             yield (

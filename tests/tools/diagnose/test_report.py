@@ -101,6 +101,12 @@ def test_notes_say_what_is_missing() -> None:
     assert ended.notes == ("The app ended during the measurement: exit code 3",)
 
 
+def test_stalls_that_were_not_explained_are_noted_not_lost() -> None:
+    made = report(measurement(change=snapshot(dropped={"budget": 7}), tails=tails(0)))
+    assert made.dropped == {}
+    assert "7 stalls were timed but not explained" in made.notes[0]
+
+
 def test_how_long_starved_stalls_had_no_cpu() -> None:
     starved = stall(1001.0, 0.5, cause="starved", cpu_seconds=0.1)
     assert without_cpu([starved, stall(1002.0)]) == pytest.approx(0.4)
