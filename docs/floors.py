@@ -19,7 +19,7 @@ COLUMNS = {  # the rooms by the middle of their boxes, px
     250: ("records",),
     312: ("tools.attach",),
     375: ("ledger",),
-    500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
+    500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__", "tools.findings"),
     625: ("explain",),
     750: ("tools.diagnose", "tools.cli", "__main__"),
     875: ("exporters",),

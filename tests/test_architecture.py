@@ -26,7 +26,11 @@ FLOORS = (
     ("watchdog",),
     ("watch",),
     ("web",),
-    ("frameworks", "web.page", "tools.attach", "tools.diagnose", "tools.grafana"),
+    ("tools.findings",),
+    (
+        *("frameworks", "web.page", "tools.attach", "tools.diagnose", "tools.grafana"),
+        "tools.testing",
+    ),
     ("tools.cli",),
     ("__init__", "__main__", "records"),
 )
@@ -41,6 +45,7 @@ OWNERS = {  # the one module that may import an extra
     "tools.diagnose.html": "jinja2",
     "tools.diagnose.plots": "matplotlib",
     "tools.diagnose.reading": "pydantic",
+    "tools.testing.hooks": "pytest",
 }
 API_ONLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}

@@ -174,6 +174,7 @@ class Culprit:
     victims: int  # requests that waited
     victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, for all its routes
     predictions: tuple[Prediction, ...]  # of victim routes
+    id: str = ""  # the same in every report: a hash of route, site or coroutine, and cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
