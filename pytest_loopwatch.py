@@ -15,6 +15,7 @@ import pytest
 
 NAME = "loopwatch-hooks"  # of the plugin that does the work
 BARE, LIMIT = "--loopwatch", "on"
+FILES = ("loopwatch_sarif", "loopwatch_json", "loopwatch_update_baseline")
 MARKER = (
     "loopwatch(slow_callback_duration=0.1, allow=[...]): the test fails if it holds its event loop "
     "for so many seconds; loopwatch(False): it does not"
@@ -123,8 +124,10 @@ def asks(item: pytest.Item) -> bool:
 
 
 def limit_text(config: pytest.Config) -> str:
+    """Return what was said of the limit; whoever wants a file of results wants them watched."""
     given = config.getoption("loopwatch")
-    return str(given if given is not None else config.getini("loopwatch"))
+    text = str(given if given is not None else config.getini("loopwatch"))
+    return text or (LIMIT if any(map(config.getoption, FILES)) else "")
 
 
 def start(config: pytest.Config) -> Any:

@@ -33,6 +33,9 @@ UNWATCHED = "loopwatch cannot watch this loop, which runs as before: %s"
 SETTLED = 0.05  # s that `rest` waits for the watchdog to let go of a loop as well
 
 
+GUESTS: WeakSet[Attaching] = WeakSet()  # watches that leave a loop to one of the app's own
+
+
 class Turn:
     """Only one thread attaches or detaches loops at a time; a signal handler may do so within."""
 
@@ -100,9 +103,26 @@ class Attaching:
         self._loops: dict[Any, WatchedLoop] = {}
         self._resting: WeakSet[Resting] = WeakSet()
         self._unwatched: WeakSet[Any] = WeakSet()  # loops of which that was said
+        self.heirs: list[Attaching] = []  # of a guest
 
     def _begin(self) -> None:
         raise NotImplementedError
+
+    def be_guest(self) -> None:
+        """From now on leave a loop to any other watch that begins on it, for tools that watch code
+        which may have a watch itself. `heirs` has these watches."""
+        GUESTS.add(self)
+
+    def _may_take(self, loop: Any) -> bool:
+        """Return whether a loop has no other watch, or only a guest, which leaves it now."""
+        if loop not in LOOPS:
+            return True
+        owner = next((guest for guest in [*GUESTS] if loop in guest._loops), None)
+        if owner is None or self in GUESTS:
+            return False
+        owner._detach(loop)
+        owner.heirs.append(self)
+        return True
 
     def _attach(self, loop: Any) -> None:
         """Watch a loop; called in its thread. If that fails, nothing of it stays."""
@@ -154,7 +174,7 @@ class Attaching:
         with TURN:
             if loop in self._loops:
                 self._loops[loop].probe.enter()
-            elif loop not in LOOPS and not loop.is_closed() and not self.stopped:
+            elif not loop.is_closed() and not self.stopped and self._may_take(loop):
                 self._attach(loop)
 
     @guarded

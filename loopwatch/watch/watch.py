@@ -30,7 +30,6 @@ from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
-from loopwatch.watch.watched_loop import LOOPS
 from loopwatch.watchdog.gc_pauses import GcPauses
 
 
@@ -131,8 +130,7 @@ class Watch(Attaching):
                 self._adopting = True
                 adopt_loops(self._adopt)
             return
-        taken = LOOPS.get(loop)
-        if taken is not None and loop not in self._loops:
+        if loop not in self._loops and not self._may_take(loop):
             raise RuntimeError(
                 "this loop is watched by another Watch already; use that one, or stop it first"
             )

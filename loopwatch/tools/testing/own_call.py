@@ -16,6 +16,8 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
+from loopwatch.core.names import attribute
+
 POOLS = ("concurrent.futures.thread", "anyio._backends._asyncio")  # whose threads wait for work
 WAITING = ("_worker", "run")
 
@@ -97,7 +99,9 @@ def holder(item: Any) -> tuple[Any, str]:
         return inner, "inner_test"
     case = getattr(item, "instance", None)
     if isinstance(case, unittest.TestCase) and inspect.iscoroutinefunction(item.obj):
-        return case, item.name  # unittest looks its coroutine functions up itself
+        return case, str(
+            attribute(case, "_testMethodName", item.name)
+        )  # unittest looks its coroutine functions up itself
     return item, "obj"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from loopwatch.core.guard import guarded
 from loopwatch.core.record_types import Frame, Stall
 from loopwatch.tools.testing import debugger
 from loopwatch.tools.testing.judgement import verdict
@@ -29,28 +30,32 @@ class WatchedTest:
     @property
     def stalls(self) -> tuple[Stall, ...]:
         """The stalls so far that overlap with the test's own call, allowed ones included."""
-        found = self._watch.stalls if self._watch is not None else self._stalls
+        found = all_stalls(self._watch) if self._watch is not None else self._stalls
         return tuple(s for s in found if self.call.overlap(s.started_at, s.started_at + s.duration))
 
+    @guarded
     def begin(self) -> None:
+        """Begin; if that fails, the test is not watched."""
         if debugger.is_active():
             self.debugged = True
             return
         self._wrap(*holder(self._item))
         limit = self.settings.limit
-        self._watch = Watch(slow_callback_duration=limit, registry=None, log=False, otel=False)
-        self._watch.start()
+        watch = Watch(slow_callback_duration=limit, registry=None, log=False, otel=False)
+        watch.be_guest()  # the code under test may have a watch of its own
+        self._watch = watch
+        watch.start()
 
+    @guarded
     def end(self) -> None:
         """Put back what was there; the stalls are known from now on."""
         self.debugged = self.debugged or debugger.is_active()
-        watch, self._watch = self._watch, None
-        if watch is None:
-            return
-        self.call.end()
-        watch.stop()
-        self._stalls = tuple(map(bare, watch.stalls))
         self._put_back()
+        self.call.end()
+        if self._watch is not None:
+            watch, self._watch = self._watch, None
+            watch.stop()
+            self._stalls = tuple(map(bare, all_stalls(watch)))
 
     def _wrap(self, owner: Any, name: str) -> None:
         before, own = getattr(owner, name), name in vars(owner)
@@ -78,3 +83,9 @@ def bare(stall: Stall) -> Stall:
     """Return a stall without the frames of the wrapper around the test's function."""
     stack = tuple(f for f in stall.stack if f.file != around.__code__.co_filename)
     return replace(stall, stack=stack)
+
+
+def all_stalls(watch: Watch) -> list[Stall]:
+    """Return the stalls of a watch, and of those that took loops from it."""
+    heirs = {id(heir): heir for heir in watch.heirs if isinstance(heir, Watch)}
+    return [stall for each in (watch, *heirs.values()) for stall in each.stalls]
