@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+from loopwatch.core.guard import guarded
 from loopwatch.core.plain import plain
 from loopwatch.core.record_types import Stall
 from loopwatch.tools.findings.finding import of_stall
@@ -35,6 +38,7 @@ class Hooks:
         self.config, self.settings = config, run
         self.results = Results(run, config.rootpath)
         self.known = known_places(run)
+        import_loops()
         self.off = debugger.is_active() or bool(
             config.getoption("usepdb", False) or config.getoption("trace", False)
         )
@@ -138,6 +142,13 @@ class Hooks:
             terminalreporter.section("loopwatch: what held the event loop")
         for line in (*lines, *self.results.annotations()):
             terminalreporter.write_line(line)
+
+
+@guarded
+def import_loops() -> None:
+    """A watch adopts loops of uvloop only if uvloop is imported before it starts."""
+    if find_spec("uvloop") is not None:
+        import_module("uvloop")
 
 
 def known_places(run: settings.Settings) -> frozenset[baseline.Place]:

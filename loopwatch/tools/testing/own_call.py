@@ -92,17 +92,19 @@ def around(function: Callable[..., Any], call: OwnCall) -> Callable[..., Any]:
     return noted
 
 
-def holder(item: Any) -> tuple[Any, str]:
-    """Return the object and the attribute that hold the function which is called for a test."""
+def holders(item: Any) -> list[tuple[Any, str]]:
+    """Return the objects and attributes that hold the function which is called for a test.
+
+    Of a case of unittest these are two: unittest looks its coroutine functions up itself, a plugin
+    that runs them calls what the item has.
+    """
     inner = getattr(getattr(item, "obj", None), "hypothesis", None)
     if hasattr(inner, "inner_test"):
-        return inner, "inner_test"
+        return [(inner, "inner_test")]
     case = getattr(item, "instance", None)
     if isinstance(case, unittest.TestCase) and inspect.iscoroutinefunction(item.obj):
-        return case, str(
-            attribute(case, "_testMethodName", item.name)
-        )  # unittest looks its coroutine functions up itself
-    return item, "obj"
+        return [(item, "obj"), (case, str(attribute(case, "_testMethodName", item.name)))]
+    return [(item, "obj")]
 
 
 def is_async(item: Any) -> bool:

@@ -11,7 +11,7 @@ from loopwatch.core.guard import guarded
 from loopwatch.core.record_types import Frame, Stall
 from loopwatch.tools.testing import debugger
 from loopwatch.tools.testing.judgement import verdict
-from loopwatch.tools.testing.own_call import OwnCall, around, holder
+from loopwatch.tools.testing.own_call import OwnCall, around, holders
 from loopwatch.tools.testing.settings import TestSettings
 from loopwatch.watch.watch import Watch
 
@@ -24,7 +24,7 @@ class WatchedTest:
         self.debugged = False
         self._stalls: tuple[Stall, ...] = ()
         self._item = item
-        self._put_back: Callable[[], None] = lambda: None
+        self._put_back: list[Callable[[], None]] = []
         self._watch: Watch | None = None
 
     @property
@@ -39,7 +39,8 @@ class WatchedTest:
         if debugger.is_active():
             self.debugged = True
             return
-        self._wrap(*holder(self._item))
+        for owner, name, before in [(o, n, getattr(o, n)) for o, n in holders(self._item)]:
+            self._wrap(owner, name, before)
         limit = self.settings.limit
         watch = Watch(slow_callback_duration=limit, registry=None, log=False, otel=False)
         watch.be_guest()  # the code under test may have a watch of its own
@@ -50,24 +51,25 @@ class WatchedTest:
     def end(self) -> None:
         """Put back what was there; the stalls are known from now on."""
         self.debugged = self.debugged or debugger.is_active()
-        self._put_back()
+        while self._put_back:
+            self._put_back.pop()()
         self.call.end()
         if self._watch is not None:
             watch, self._watch = self._watch, None
             watch.stop()
             self._stalls = tuple(map(bare, all_stalls(watch)))
 
-    def _wrap(self, owner: Any, name: str) -> None:
-        before, own = getattr(owner, name), name in vars(owner)
+    def _wrap(self, owner: Any, name: str, before: Any) -> None:
+        own = name in vars(owner)
         setattr(owner, name, around(before, self.call))
         if own or owner is self._item:  # the item's is a property
-            self._put_back = lambda: setattr(owner, name, before)
+            self._put_back.append(lambda: setattr(owner, name, before))
         else:
-            self._put_back = lambda: delattr(owner, name)
+            self._put_back.append(lambda: delattr(owner, name))
 
     def first_line(self) -> Frame | None:
         """Return where the test's function begins."""
-        function = inspect.unwrap(getattr(*holder(self._item)))
+        function = inspect.unwrap(getattr(*holders(self._item)[0]))
         code = getattr(function, "__code__", None)
         return Frame(code.co_name, code.co_filename, code.co_firstlineno) if code else None
 
