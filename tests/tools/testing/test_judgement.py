@@ -90,6 +90,10 @@ def test_allowed_sites() -> None:
     assert judged(test=allowing("shop.orders.*")) == "allowed"
     assert judged(test=allowing("shop.users.*")) == "charged"
     many = (Contributor(coroutine="shop.fan_out", count=500, seconds=0.3),)
-    tick = {"cause": "many_callbacks", "site": Site("_NONE", exact=False), "contributors": many}
+    tick: dict[str, Any] = {
+        "cause": "many_callbacks",
+        "site": Site("_NONE", exact=False),
+        "contributors": many,
+    }
     assert judged(test=allowing("shop.fan_out"), **tick) == "allowed"
     assert judged(test=allowing("shop.other"), **tick) == "charged"

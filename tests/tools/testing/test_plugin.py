@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.tools.testing.suites import CHECKOUT, Suite
+from tests.conftest import CHECKOUT
+from tests.tools.testing.suites import Suite
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # a process each
