@@ -137,7 +137,7 @@ def start(config: pytest.Config) -> Any:
     from loopwatch.core import options
     from loopwatch.tools.findings import github_annotations
     from loopwatch.tools.testing import settings
-    from loopwatch.tools.testing.hooks import Hooks
+    from loopwatch.tools.testing.pytest_hooks import Hooks
 
     get, text = config.getoption, limit_text(config)
     kept = config.getini("loopwatch_baseline")
