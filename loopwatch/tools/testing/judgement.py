@@ -9,6 +9,7 @@ twice over, or on the CPU: on a machine that is busy with other work, short ones
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -21,7 +22,7 @@ from loopwatch.tools.testing.settings import TestSettings
 Verdict = Literal["charged", "allowed", "innocent"]
 
 FIXTURES = "_pytest.fixtures."  # functions of pytest that set fixtures up
-COLLECT = "collect("  # a collection that the code asks for
+COLLECT = "gc.collect("  # a collection that the code asks for
 DOUBLE = 2.0  # times the limit, for what nobody could explain
 
 RULES = SiteRules()
@@ -29,7 +30,7 @@ RULES = SiteRules()
 
 def verdict(stall: Stall, call: OwnCall, test: TestSettings) -> Verdict:
     """Return whether a test answers for a stall."""
-    if not is_of_test(stall, call) or seconds(stall, call) < needed(stall, test):
+    if not is_of_test(stall, call, test.limit) or seconds(stall, call) < needed(stall, test):
         return "innocent"
     return "allowed" if is_allowed(stall, test.allow) else "charged"
 
@@ -37,7 +38,7 @@ def verdict(stall: Stall, call: OwnCall, test: TestSettings) -> Verdict:
 def seconds(stall: Stall, call: OwnCall) -> float:
     """Return for how much of a stall its test answers, s."""
     without_cpu = (stall.run_queue_seconds or 0.0) + (stall.throttled_seconds or 0.0)
-    collected = 0.0 if COLLECT in stall.site.code else stall.gc_seconds
+    collected = 0.0 if asks_for_collection(stall) else stall.gc_seconds
     overlap = call.overlap(stall.started_at, stall.started_at + stall.duration)
     return min(overlap, stall.duration - without_cpu - collected)
 
@@ -48,19 +49,28 @@ def needed(stall: Stall, test: TestSettings) -> float:
     return test.limit * DOUBLE if stall.cause == "unknown" and not on_cpu else test.limit
 
 
-def is_of_test(stall: Stall, call: OwnCall) -> bool:
+def asks_for_collection(stall: Stall) -> bool:
+    """Return whether a line on the stack calls the collector."""
+    places = ((frame.file, frame.line) for frame in stall.stack)
+    return COLLECT in stall.site.code or any(COLLECT in linecache.getline(*p) for p in places)
+
+
+def is_of_test(stall: Stall, call: OwnCall, limit: float) -> bool:
     """Return whether code that the test runs can be to blame at all."""
     if stall.cause == "starved" or any(f.function.startswith(FIXTURES) for f in stall.stack):
         return False
     if stall.cause == "gil_contention":
-        return any(is_of_call(holder, call) for holder in stall.gil_holders)
+        return any(is_of_call(holder, call, limit) for holder in stall.gil_holders)
     return True
 
 
-def is_of_call(holder: GilHolder, call: OwnCall) -> bool:
-    """Return whether a thread was at work for the test: on own code, and not before it began."""
+def is_of_call(holder: GilHolder, call: OwnCall, limit: float) -> bool:
+    """Return whether a thread worked for the test: not before it began, on the CPU for long enough
+    itself, and in own code, or on what a pool was given meanwhile."""
+    if holder.thread in call.threads or (holder.cpu_seconds or limit) < limit:
+        return False
     file = holder.site.file
-    return bool(file) and RULES.is_own_file(file) and holder.thread not in call.threads
+    return holder.function is not None or (bool(file) and RULES.is_own_file(file))
 
 
 def is_allowed(stall: Stall, patterns: Iterable[str]) -> bool:

@@ -39,6 +39,8 @@ def own_frames(stall: Stall) -> Sequence[Frame]:
     depths = [n for n, f in enumerate(own) if (f.file, f.line) == (site.file, site.line)]
     if depths:
         return own[: depths[-1] + 1]
+    if not RULES.is_own_file(site.file):  # a thread's, in a library
+        return own
     return [Frame(site.function, site.file, site.line)]
 
 

@@ -72,6 +72,19 @@ def test_other_threads_count_only_if_they_work_for_the_test() -> None:
     assert judged(cause="gil_contention") == "innocent"
 
 
+def test_other_threads_must_have_computed_for_long_themselves() -> None:
+    """One that the system put aside while it had the GIL did nothing wrong."""
+    for cpu, found in ((0.03, "innocent"), (0.2, "charged"), (None, "charged")):
+        holders = (GilHolder(thread="newer", site=OWN, cpu_seconds=cpu),)
+        assert judged(cause="gil_contention", gil_holders=holders) == found
+
+
+def test_what_a_pool_was_given_meanwhile_is_the_tests() -> None:
+    for thread, found in (("newer", "charged"), ("older", "innocent")):
+        given = GilHolder(thread=thread, site=LIBRARY, cpu_seconds=0.3, function="re.match")
+        assert judged(cause="gil_contention", gil_holders=(given,)) == found
+
+
 def test_what_nobody_can_explain_must_be_twice_as_long() -> None:
     assert judged(cause="unknown", duration=0.19) == "innocent"
     assert judged(cause="unknown", duration=0.21) == "charged"

@@ -57,6 +57,15 @@ def test_a_site_that_is_not_on_the_stack_stands_alone(tmp_path: Path) -> None:
     assert shown(stall(site, INSTALLED)) == [("<module>", 16, "CALL = time.sleep(0.3)")]
 
 
+def test_a_site_in_a_library_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(SOURCE)
+    site = Site(INSTALLED.function, INSTALLED.file, INSTALLED.line)
+    outer = Frame("shop.outer", str(file), 6)
+    assert shown(stall(site, outer, INSTALLED)) == [("outer", 6, "return inner(x)")]
+    assert shown(stall(site, INSTALLED), Frame("test_it", "/gone.py", 3)) == [("test_it", 3, "")]
+
+
 def test_without_a_line_the_test_is_named() -> None:
     none = Site("_NONE", exact=False)
     assert shown(stall(none), Frame("test_it", "/gone.py", 3)) == [("test_it", 3, "")]
