@@ -87,7 +87,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The load tool that ran, if any. Its arguments are not kept: they may contain headers."""
+    """The load tool that ran. Its arguments, which may be headers or queries, are not kept."""
 
     program: str
     exit_code: int
