@@ -12,6 +12,7 @@ from typing import Literal
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
 from loopwatch.core.tails import Parts, Tail
+from loopwatch.tools.diagnose.source import SourceLine as SourceLine
 
 SCHEMA = 1  # grows when a field changes its meaning or is removed, not for a new field
 
@@ -113,12 +114,6 @@ class RouteReport:
     loop_cost: float  # s of the loop a request, background tasks included
     ceiling: float | None  # most requests/s of it that a process can serve: 1 / loop_cost
     lost: float  # s that its requests waited for stalls, summed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLine:
-    number: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
