@@ -17,12 +17,12 @@ from loopwatch.tools.findings.finding import Finding, merged, read
 from loopwatch.tools.findings.fingerprint import culprit_id
 from tests.tools.findings.sarif_form import faults
 
-ROOT = Path("/work/shop")
+ROOT = Path("/srv/shop")
 FINDING = Finding(
     id="0123456789abcdef",
     cause="blocking_call",
     site="shop.orders.total",
-    file="/work/shop/src/shop/orders.py",
+    file="/srv/shop/src/shop/orders.py",
     line=21,
     code="requests.get(url)",
     route="/orders/{id}",
@@ -33,7 +33,7 @@ FINDING = Finding(
     seconds=0.9,
     longest=0.4,
     tests=("tests/test_orders.py::test_total",),
-    stack=(Frame("shop.orders.total", "/work/shop/src/shop/orders.py", 21),),
+    stack=(Frame("shop.orders.total", "/srv/shop/src/shop/orders.py", 21),),
 )
 ODD = replace(
     FINDING,
@@ -110,7 +110,7 @@ def test_an_annotation_stands_at_the_line() -> None:
 
 
 def test_an_annotation_cannot_begin_another_one() -> None:
-    odd = replace(ODD, known=False, file="/work/shop/a,b:c.py")
+    odd = replace(ODD, known=False, file="/srv/shop/a,b:c.py")
     (line,) = github.commands([odd], ROOT)
     assert line.startswith("::notice file=a%2Cb%3Ac.py,line=21,")
     assert "\n" not in line
