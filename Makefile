@@ -80,7 +80,7 @@ check:
 	@.ci/venv check
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy loopwatch deploy examples tests benchmarks
+	$(PY) -m mypy loopwatch pytest_loopwatch.py deploy examples tests benchmarks
 
 bench:
 	@.ci/venv bench

@@ -17,10 +17,10 @@ BOX, TALL = 170, 46  # px: a box
 COLUMNS = {  # the rooms by the middle of their boxes, px
     125: ("loop", "watchdog", "frameworks"),
     250: ("records",),
-    312: ("tools.attach",),
+    312: ("tools.attach", "tools.testing"),
     375: ("ledger",),
     500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
-    625: ("explain", "startup"),
+    625: ("explain", "startup", "tools.findings"),
     750: ("tools.diagnose", "tools.cli", "__main__"),
     875: ("exporters",),
     935: ("tools.grafana",),

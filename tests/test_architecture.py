@@ -26,9 +26,10 @@ FLOORS = (
     ("watchdog",),
     ("watch",),
     ("web",),
+    ("tools.findings",),
     ("frameworks", "web.page", "tools.attach", "tools.diagnose", "tools.grafana"),
     ("startup",),
-    ("tools.cli",),
+    ("tools.cli", "tools.testing"),
     ("__init__", "__main__", "records"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -43,6 +44,7 @@ OWNERS = {  # the one module that may import an extra
     "tools.diagnose.html": "jinja2",
     "tools.diagnose.plots": "matplotlib",
     "tools.diagnose.reading": "pydantic",
+    "tools.testing.pytest_hooks": "pytest",
 }
 API_ONLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}

@@ -86,7 +86,7 @@ def process_watch() -> tuple[Watch, Beside]:
     """Return the watch and what is beside it; raises ValueError if its options are wrong."""
     chosen = options.from_environment(options.RUN_VARIABLES, os.environ, options.VARIABLES)
     watch = Watch.from_env()
-    watch.yields = True
+    watch.be_guest()
     beside = Beside(watch, chosen)
     watch.add_instrument(beside)
     use_by_default(watch)

@@ -33,6 +33,9 @@ UNWATCHED = "loopwatch cannot watch this loop, which runs as before: %s"
 SETTLED = 0.05  # s that `rest` waits for the watchdog to let go of a loop as well
 
 
+GUESTS: WeakSet[Attaching] = WeakSet()  # watches that leave a loop to one of the app's own
+
+
 class Turn:
     """Only one thread attaches or detaches loops at a time; a signal handler may do so within."""
 
@@ -92,7 +95,6 @@ class Attaching:
     server_timing: bool
     trust_request_start: bool
     stopped: bool
-    yields = False  # leaves a loop to any other watch that is started on it
     _exporters: Exporters
     _reporter: Reporter
     _past: Totals
@@ -101,9 +103,28 @@ class Attaching:
         self._loops: dict[Any, WatchedLoop] = {}
         self._resting: WeakSet[Resting] = WeakSet()
         self._unwatched: WeakSet[Any] = WeakSet()  # loops of which that was said
+        self._heirs: list[Any] | None = None  # of a guest
 
     def _begin(self) -> None:
         raise NotImplementedError
+
+    def be_guest(self, heirs: list[Any] | None = None) -> None:
+        """From now on leave a loop to any other watch that begins on it, for tools that watch code
+        which may have a watch itself. Each of these watches is added to `heirs`."""
+        GUESTS.add(self)
+        self._heirs = heirs
+
+    def _may_take(self, loop: Any) -> bool:
+        """Return whether a loop has no other watch, or only a guest, which leaves it now."""
+        if loop not in LOOPS:
+            return True
+        owner = next((guest for guest in [*GUESTS] if loop in guest._loops), None)
+        if owner is None or self in GUESTS:
+            return False
+        owner._detach(loop)
+        if owner._heirs is not None and self not in owner._heirs:
+            owner._heirs.append(self)
+        return True
 
     def _attach(self, loop: Any) -> None:
         """Watch a loop; called in its thread. If that fails, nothing of it stays."""
@@ -142,16 +163,7 @@ class Attaching:
         self._reporter.delivery.begin()
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched
-        if self.yields:
-            watched.give_way = lambda: self._detach(loop)
         watched.begin()
-
-    def _may_have(self, loop: Any) -> bool:
-        """Return whether a loop has no other watch; one that gives way does so now."""
-        taken = LOOPS.get(loop)
-        if taken is not None and taken.give_way is not None and not self.yields:
-            taken.give_way()
-        return loop not in LOOPS
 
     def _roll_back(self, loop: Any, watched: WatchedLoop) -> None:
         WATCHDOG.remove(watched.probe)
@@ -165,7 +177,7 @@ class Attaching:
         with TURN:
             if loop in self._loops:
                 self._loops[loop].probe.enter()
-            elif not (loop.is_closed() or self.stopped) and self._may_have(loop):
+            elif not loop.is_closed() and not self.stopped and self._may_take(loop):
                 self._attach(loop)
 
     @guarded

@@ -139,7 +139,7 @@ class Watch(Attaching):
                 self._adopting = True
                 adopt_loops(self._adopt)
             return
-        if loop not in self._loops and not self._may_have(loop):
+        if loop not in self._loops and not self._may_take(loop):
             raise RuntimeError(
                 "this loop is watched by another Watch already; use that one, or stop it first"
             )

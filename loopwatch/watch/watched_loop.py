@@ -69,7 +69,6 @@ class WatchedLoop:
         self.late, self.rows = self._arrive, self.requests.rows
         self.start_response = self._start_response if server_timing else None
         self.fronts: WeakSet[Any] = WeakSet()  # middlewares that remember us
-        self.give_way: Callable[[], None] | None = None  # to another watch; None: never
         if trust_request_start:
             self.state.behind = math.inf  # every request is asked
 

@@ -238,7 +238,7 @@ def test_the_watchdog_goes_on_after_an_error_of_its_own(
 
 def giving_way() -> Watch:
     watch = private_watch()
-    watch.yields = True
+    watch.be_guest()
     return watch
 
 

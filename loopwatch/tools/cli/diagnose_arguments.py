@@ -98,6 +98,12 @@ def add_output(parser: Any) -> Any:
     output = parser.add_argument_group("report")
     output.add_argument("--json", metavar="FILE", help="write the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
+    output.add_argument("--sarif", metavar="FILE", help="write the culprits as SARIF 2.1.0")
+    output.add_argument(
+        "--github",
+        action="store_true",
+        help="print annotations for GitHub Actions, at the culprits' lines",
+    )
     output.add_argument(
         "--fail-on",
         action="append",

@@ -22,6 +22,7 @@ from loopwatch.tools.diagnose import conditions
 from loopwatch.tools.diagnose.conditions import Condition
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.report_records import SCHEMA, Report
+from loopwatch.tools.findings.github_annotations import commands, repository
 
 MET = 1  # exit code: a condition of --fail-on is met
 
@@ -61,8 +62,11 @@ def published(measure: Callable[[], Any], given: Namespace, wanted: Sequence[Con
     written = [  # before the output: its reader may close the pipe early
         write("--json", given.json, lambda: json_text(made)),
         write("--html", given.html, lambda: html(made) if html is not None else ""),
+        write("--sarif", given.sarif, lambda: sarif_text(made)),
     ]
     diagnosis_text.show(made)
+    if given.github:
+        show_annotations(made)
     failed = show_conditions(wanted, made)
     if not all(written):
         raise CommandError("the report must be written, and could not be: see above")
@@ -76,6 +80,8 @@ def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
     from loopwatch.tools.diagnose.compare import compare
     from loopwatch.tools.diagnose.markdown import markdown
 
+    if given.sarif is not None or given.github:
+        raise CommandError("--sarif and --github must come with a measurement, got --compare")
     before, after = (read_report(path) for path in given.compare)
     found = compare(before, after)
     if given.markdown == "-":
@@ -113,7 +119,7 @@ def check_target(given: Namespace) -> None:
 
 def check_outputs(given: Namespace) -> None:
     """Before measuring, raise CommandError for a file that clearly cannot be written."""
-    for option in ("json", "html", "markdown"):
+    for option in ("json", "html", "markdown", "sarif"):
         path = getattr(given, option, None)
         if path is not None and (option, path) != ("markdown", "-"):
             check_writable(f"--{option}", Path(path))
@@ -145,6 +151,20 @@ def html_document() -> Callable[[Report], str]:
 
 def json_text(made: Report) -> str:
     return json.dumps(plain(made), allow_nan=False, indent=1) + "\n"
+
+
+def sarif_text(made: Report) -> str:
+    from loopwatch.tools.diagnose.culprit_findings import findings
+    from loopwatch.tools.findings import sarif
+
+    return sarif.text(findings(made), repository(os.environ, Path.cwd()))
+
+
+def show_annotations(made: Report) -> None:
+    from loopwatch.tools.diagnose.culprit_findings import findings
+
+    for line in commands(findings(made), repository(os.environ, Path.cwd())):
+        sys.stdout.write(line + "\n")
 
 
 def write(option: str, path: str | None, text: Callable[[], str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
 from loopwatch.core.tails import Parts, Tail
+from loopwatch.tools.diagnose.source import SourceLine as SourceLine
 
 SCHEMA = 1  # grows when a field changes its meaning or is removed, not for a new field
 
@@ -87,7 +88,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The load tool that ran, if any. Its arguments are not kept: they may contain headers."""
+    """The load tool that ran. Its arguments, which may be headers or queries, are not kept."""
 
     program: str
     exit_code: int
@@ -113,12 +114,6 @@ class RouteReport:
     loop_cost: float  # s of the loop a request, background tasks included
     ceiling: float | None  # most requests/s of it that a process can serve: 1 / loop_cost
     lost: float  # s that its requests waited for stalls, summed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLine:
-    number: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +169,7 @@ class Culprit:
     victims: int  # requests that waited
     victim_routes: tuple[VictimRoute, ...]  # most seconds first; of the site, for all its routes
     predictions: tuple[Prediction, ...]  # of victim routes
+    id: str = ""  # the same in every report: a hash of route, site or coroutine, and cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,22 @@ app runs on this machine, and shown only if the call is on that line.
 from __future__ import annotations
 
 import tokenize
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from loopwatch.core.record_types import Site
-from loopwatch.tools.diagnose.report_records import SourceLine
 
 AROUND = 3  # lines before, and after
 LONGEST = 200  # characters of a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLine:
+    """A line of the app's source."""
+
+    number: int
+    text: str
 
 
 def source(site: Site) -> tuple[SourceLine, ...]:

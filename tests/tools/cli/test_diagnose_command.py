@@ -8,13 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from loopwatch.tools.findings.fingerprint import culprit_id
 from tests.conftest import LOOPS
 from tests.tools.cli.running import APPS, command, environment, loopwatch, running
+from tests.tools.findings.sarif_form import faults
 
 pytestmark = pytest.mark.slow
 CALL = "time.sleep(0.15)"
@@ -91,6 +95,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     before = loopwatch(
         *(*shared, "--get", "/bad", "--duration", "6", "--json", str(paths[0])),
         *("--fail-on", "stall>0.1", "--fail-on", "p99[/good]>5"),
+        *("--sarif", str(folder / "before.sarif"), "--github"),
     )
     after = loopwatch(*shared, "--duration", "3", "--json", str(paths[1]))
     return Pair(request.param, paths, (before, after))
@@ -101,7 +106,8 @@ def test_names_the_line_and_fails_on_what_it_was_told_to(pair: Pair) -> None:
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines()[-1].startswith("loopwatch: failed on stall>0.1: it is 0.1")
     assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    text = [line for line in done.stdout.splitlines() if not line.startswith("::")]
+    assert max(map(len, text)) <= 80
     said = " ".join(done.stdout.split())
     assert "GET /good waits for /bad: " in said
     assert f"is the loop held by {CALL} at slow.py:{LINE}. Fixing that line takes its p99" in said
@@ -119,6 +125,22 @@ def test_culprit_is_told_with_its_source_and_the_counts_agree(pair: Pair) -> Non
     assert culprit["count"] == told["stall_count"] == route(told, "/bad")["requests"]
     assert sum(moment["stalls"] for moment in told["timeline"]) == told["stall_count"]
     assert told["stacks"][0]["frames"][-1] == f"slow.bad:{LINE}"
+
+
+def test_code_review_gets_the_culprit_at_its_line(pair: Pair) -> None:
+    told, _ = pair.reports
+    schema = files("loopwatch.tools.diagnose").joinpath("report.schema.json").read_text("utf-8")
+    for made in pair.reports:
+        jsonschema.Draft202012Validator(json.loads(schema)).validate(made)
+    assert told["culprits"][0]["id"] == culprit_id("/bad", "slow.bad", "blocking_call")
+    written = report(pair.paths[0].with_suffix(".sarif"))
+    assert faults(written) == []
+    result = written["runs"][0]["results"][0]
+    assert result["partialFingerprints"]["loopwatchCulprit/v1"] == told["culprits"][0]["id"]
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == LINE
+    (line,) = (row for row in pair.done[0].stdout.splitlines() if row.startswith("::warning"))
+    assert f"slow.py,line={LINE},title=loopwatch%3A blocking call::" in line
+    assert "::" not in pair.done[1].stdout
 
 
 def test_parts_add_up_to_what_clients_waited(pair: Pair) -> None:

@@ -1,0 +1,1 @@
+"""Culprits as findings of a tool: their stable ids, SARIF files and annotations on GitHub."""
