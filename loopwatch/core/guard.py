@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec
 
+from loopwatch.core.own_logger import own_logger, was_spared
 from loopwatch.core.safe_text import safe
 
 P = ParamSpec("P")
@@ -20,7 +21,12 @@ P = ParamSpec("P")
 AGAIN = 3600.0  # s until the same thing is said again
 MESSAGES = 256  # different ones remembered; beyond, the one said longest ago is forgotten
 
-logger = logging.getLogger("loopwatch")
+SPARED = (
+    "a logging configuration with disable_existing_loggers=True does not name the logger "
+    "loopwatch, which stays on; to silence it, give it a level there, or use Watch(log=False)"
+)
+
+logger = own_logger("loopwatch")
 _told: dict[Hashable, float] = {}  # when each was said, on time.monotonic's clock; oldest first
 
 
@@ -76,6 +82,8 @@ def raised_at(error: BaseException | None) -> tuple[str, int] | None:
 def say(level: int, text: str, *args: object, **more: Any) -> bool:
     """Log a message, what is text in it made safe; return False if a filter or a handler raised."""
     try:
+        if was_spared(logger):
+            logger.info(SPARED)
         safe_args = (safe(arg) if isinstance(arg, str) else arg for arg in args)
         logger.log(level, text, *safe_args, **more)
     except Exception:

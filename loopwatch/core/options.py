@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from loopwatch.core.safe_text import safe
+from loopwatch.core.service_links import is_service_link
 
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -158,7 +159,8 @@ def from_environment(
 ) -> dict[str, Any]:
     """Return the options set by `LOOPWATCH_<NAME>` variables, except for those of `others`.
 
-    Raises ValueError for a variable that is no option, or for an invalid value.
+    Raises ValueError for a variable that is no option, or for an invalid value. Those that
+    Kubernetes sets for a Service named like us are nobody's options, and left alone.
     """
     names = {PREFIX + name.upper(): name for name in known}
     left = {PREFIX + name.upper() for name in others}
@@ -173,7 +175,8 @@ def from_environment(
     }
     found: dict[str, Any] = {}
     for variable, text in environment.items():
-        if variable.startswith(PREFIX) and variable not in left:
+        ours = variable.startswith(PREFIX) and variable not in left
+        if ours and not is_service_link(variable.removeprefix(PREFIX), text):
             if variable not in names:
                 raise ValueError(unknown(variable, {*names, *left}))
             found[names[variable]] = read[known[names[variable]]](variable, text)

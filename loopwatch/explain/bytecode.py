@@ -53,7 +53,12 @@ ENDINGS = (
     "BEFORE_WITH",
     "BEFORE_ASYNC_WITH",
 )  # of Python code, like a call's
-LISTINGS = 64  # of code objects, remembered
+LISTINGS = 64  # of code objects, remembered, each way
+
+QUIET = (  # instructions that run no Python code: a frame above one is a tracer's or a profiler's
+    *("LOAD_FAST", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT", "LOAD_GLOBAL"),
+    *("LOAD_DEREF", "PUSH_NULL", "NOP", "RETURN_VALUE", "RETURN_CONST"),
+)
 
 
 class Doubt(Enum):
@@ -99,13 +104,21 @@ def before_call(instructions: tuple[Instruction, ...], at: int) -> int:
 
 def stands_on_call(spot: Spot) -> bool:
     """Return whether a frame is at a call."""
-    return any(i.offset == spot.instruction and is_call(i.name) for i in listing(spot.code))
+    return any(i.offset == spot.instruction and is_call(i.name) for i in compiled(spot.code))
 
 
 def at_entry(spot: Spot) -> bool:
     """Return whether a function has just been entered: what was slow came before the call."""
     return any(
-        i.offset == spot.instruction and i.name.startswith("RESUME") for i in listing(spot.code)
+        i.offset == spot.instruction and i.name.startswith("RESUME") for i in compiled(spot.code)
+    )
+
+
+def only_traced(spot: Spot) -> bool:
+    """Return whether what a frame runs can only be a tracer's or a profiler's function, which is
+    told of a line or of a return: the interpreter looks there, after whatever was slow before."""
+    return any(
+        i.offset == spot.instruction and i.name.startswith(QUIET) for i in compiled(spot.code)
     )
 
 
@@ -154,6 +167,11 @@ def list_instructions(code: CodeType, adaptive: bytes) -> tuple[Instruction, ...
         return instructions(code, adaptive=False)
 
 
+def compiled(code: CodeType) -> tuple[Instruction, ...]:
+    """Return the listing of a code object as it was compiled; a tool may hide instructions."""
+    return listed_as_compiled(code, False)
+
+
 def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
     return tuple(
         Instruction(
@@ -165,3 +183,4 @@ def instructions(code: CodeType, adaptive: bool) -> tuple[Instruction, ...]:
 
 
 listed = CodeMemo(list_instructions, LISTINGS)
+listed_as_compiled = CodeMemo(instructions, LISTINGS)

@@ -26,7 +26,7 @@ from loopwatch.core.names import module_of
 from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.blocker import blocker
-from loopwatch.explain.bytecode import Doubt, at_entry, doubt
+from loopwatch.explain.bytecode import Doubt, at_entry, doubt, only_traced
 from loopwatch.explain.cause import HALF, besides_starvation, cause, parked, starvation
 from loopwatch.explain.contributors import contributors
 from loopwatch.explain.coroutine import holder
@@ -230,6 +230,8 @@ def doubts(sample: Sample, spot: Spot) -> Doubt:
         return doubt(spot)
     if not entered and is_plumbing(innermost) and doubt(innermost) is not Doubt.NOTHING:
         return Doubt.ANYTHING  # own code has just returned to it
+    if only_traced(spot):  # by a tool that is told of each line
+        return Doubt.ANYTHING
     return Doubt.NOTHING  # below `spot`
 
 

@@ -17,8 +17,9 @@ def default_exporters(
     log: bool, otel: bool, registry: CollectorRegistry | None, host: str, port: int | None
 ) -> Iterator[Any]:
     """Raises TypeError or ValueError if an option cannot be what it is."""
+    spans = StallSpans() if options.flag("otel", otel) else None
     if options.flag("log", log):
-        yield StallLog()
-    if options.flag("otel", otel):
-        yield StallSpans()
+        yield StallLog(spans=spans)
+    if spans is not None:
+        yield spans
     yield Scraped(registry, host, port)

@@ -16,7 +16,10 @@ from typing import Any
 
 from loopwatch.core.causes import CAUSES
 from loopwatch.core.guard import say
+from loopwatch.core.holds import Hold
 from loopwatch.core.record_types import NONE, Contributor, Stall
+from loopwatch.exporters.span_scope import within_span
+from loopwatch.exporters.spans import StallSpans
 
 BURST = 5
 REFILL = 10.0  # s
@@ -45,10 +48,12 @@ class Allowance:
 
 
 class StallLog:
-    """An instrument that logs stalls."""
+    """An instrument that logs stalls, each within its span if `spans` is told of it next."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, spans: StallSpans | None = None
+    ) -> None:
+        self._clock, self._spans = clock, spans
         self._allowances: dict[tuple[str | None, str, int], Allowance] = {}
         self.suppressed = 0
 
@@ -56,9 +61,13 @@ class StallLog:
         return {"log": self.suppressed}
 
     def in_progress(self, stall: Stall) -> None:
-        say(logging.WARNING, "%s", provisional(stall), extra={"stall": stall.to_dict()})
+        with within_span(stall):
+            say(logging.WARNING, "%s", provisional(stall), extra={"stall": stall.to_dict()})
 
     def stalled(self, stall: Stall) -> None:
+        self.stalled_by(stall, None)
+
+    def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
         now = self._clock()
         key = stall.route, stall.site.function, stall.site.line
         if len(self._allowances) >= SITES and key not in self._allowances:
@@ -69,7 +78,8 @@ class StallLog:
             return
         text = sentence(stall, allowance.suppressed)
         allowance.suppressed = 0
-        say(logging.WARNING, "%s", text, extra={"stall": stall.to_dict()})
+        with within_span(stall, self._spans, hold):
+            say(logging.WARNING, "%s", text, extra={"stall": stall.to_dict()})
 
 
 def sentence(stall: Stall, suppressed: int = 0) -> str:

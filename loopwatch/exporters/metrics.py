@@ -23,6 +23,17 @@ class Metric(NamedTuple):
     labels: Labels
     help: str
     edges: tuple[float, ...] = SECONDS_EDGES
+    counted: str = ""  # what a number without a unit counts: OpenTelemetry's annotation
+
+    @property
+    def otel_unit(self) -> str:
+        """The unit in UCUM: seconds, or what is counted; Prometheus leaves annotations out."""
+        return f"{{{self.counted}}}" if self.counted else self.unit
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether a gauge counts things, so that the sum over processes means something."""
+        return self.kind == "gauge" and bool(self.counted)
 
     @property
     def prometheus_name(self) -> str:
@@ -109,16 +120,22 @@ GC_PAUSE = Metric(
     "Pauses of the garbage collector.",
     PAUSE_EDGES,
 )
-TASKS = Metric("loopwatch.tasks", "gauge", "", (), "Tasks not done yet.")
+TASKS = Metric("loopwatch.tasks", "gauge", "", (), "Tasks not done yet.", counted="task")
 THREADS = Metric(
     "loopwatch.threadpool.threads",
     "gauge",
     "",
     ("state",),
     "Worker threads of anyio's limiter and the default executor: busy, idle (or free to start).",
+    counted="thread",
 )
 THREADPOOL_WAITING = Metric(
-    "loopwatch.threadpool.waiting", "gauge", "", (), "Calls waiting for a worker thread."
+    "loopwatch.threadpool.waiting",
+    "gauge",
+    "",
+    (),
+    "Calls waiting for a worker thread.",
+    counted="call",
 )
 THREADPOOL_WAIT = Metric(
     "loopwatch.threadpool.wait",
@@ -134,6 +151,7 @@ DROPPED = Metric(
     "",
     ("reason",),
     "What loopwatch could not keep: its own losses.",
+    counted="item",
 )
 INFO = Metric(
     "loopwatch.info",

@@ -28,6 +28,7 @@ from loopwatch.core.guard import guarded
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import Source
 from loopwatch.core.version import __version__
+from loopwatch.exporters.metric_attributes import Attributes, attributes_of
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Series, merged, series
 
 FRESH = 0.5  # s for which one reading serves all instruments of a collection
@@ -82,28 +83,25 @@ class MetricBridge:
         if self._histograms:
             return
         meter = metrics.get_meter("loopwatch", __version__)
-        for metric in METRICS:
+        make: dict[str, Any] = {
+            "histogram": meter.create_histogram,
+            "counter": meter.create_observable_counter,
+            "gauge": meter.create_observable_gauge,
+            "sum": meter.create_observable_up_down_counter,
+        }
+        for metric in sorted(METRICS, key=lambda metric: metric.kind != "histogram"):
+            told: dict[str, Any] = {"unit": metric.otel_unit, "description": metric.help}
             if metric.kind == "histogram":
-                self._histograms[metric] = meter.create_histogram(
-                    metric.name,
-                    metric.unit,
-                    metric.help,
-                    explicit_bucket_boundaries_advisory=metric.edges,
-                )
-        for metric in METRICS:
-            if metric.kind == "counter":
-                meter.create_observable_counter(
-                    metric.name, [self._callback(metric)], metric.unit, metric.help
-                )
-            elif metric.kind == "gauge":
-                meter.create_observable_gauge(
-                    metric.name, [self._callback(metric)], metric.unit, metric.help
-                )
+                edges = {"explicit_bucket_boundaries_advisory": metric.edges}
+                self._histograms[metric] = make["histogram"](metric.name, **told, **edges)
+            else:
+                kind = "sum" if metric.is_additive else metric.kind
+                make[kind](metric.name, callbacks=[self._callback(metric)], **told)
 
     def _callback(self, metric: Metric) -> Any:
         def observe(options: CallbackOptions) -> Iterable[Observation]:
             return [
-                Observation(value, dict(zip(metric.labels, labels, strict=True)))
+                Observation(value, attributes_of(metric, labels))
                 for labels, value in self._fresh().get(metric, {}).items()
                 if isinstance(value, float)
             ]
@@ -133,7 +131,7 @@ class MetricBridge:
             for labels, value in self._series.get(metric, {}).items():
                 if isinstance(value, Histogram):
                     before = self._told.get((metric.name, labels))
-                    named = dict(zip(metric.labels, labels, strict=True))
+                    named = attributes_of(metric, labels)
                     self._told[metric.name, labels] = tell(instrument, named, before, value)
 
 
@@ -143,7 +141,7 @@ def counted(told: Series) -> Series:
 
 
 def tell(
-    instrument: Any, labels: dict[str, str], before: Histogram | None, now: Histogram
+    instrument: Any, labels: Attributes, before: Histogram | None, now: Histogram
 ) -> Histogram:
     """Record what a histogram has more than before; return what has been told by now."""
     if before is not None and before.count > now.count:

@@ -27,6 +27,7 @@ from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import Source
 from loopwatch.exporters.exposition import SnapshotFamily
 from loopwatch.exporters.metrics import METRICS, Labels, Metric, Value, merged, series
+from loopwatch.exporters.otel_reader import OtelReaders
 
 Bucket: TypeAlias = tuple[str, float] | tuple[str, float, Exemplar]
 
@@ -37,13 +38,15 @@ _collectors: WeakValueDictionary[int, SnapshotCollector] = WeakValueDictionary()
 class SnapshotCollector(Collector):
     """All metrics of the contract, from the snapshots of its sources."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.sources: tuple[Source, ...] = ()
+        self.readers = OtelReaders(registry, (family(metric).name for metric in METRICS))
 
     def describe(self) -> Iterator[Family]:
         return (family(metric) for metric in METRICS)
 
     def collect(self) -> Iterator[Family]:
+        self.readers.shorten()
         whole = merged(series(source.snapshot(recent=False)) for source in self.sources)
         return (SnapshotFamily(metric, values, filled) for metric, values in whole.items())
 
@@ -52,8 +55,9 @@ def register(registry: CollectorRegistry, source: Source) -> None:
     """Export a source through a registry; raises ValueError if a metric's name is taken."""
     collector = _collectors.get(id(registry))
     if collector is None:
-        collector = SnapshotCollector()
+        collector = SnapshotCollector(registry)
         registry.register(collector)
+        collector.readers.shorten()
         _collectors[id(registry)] = collector
     if source not in collector.sources:
         collector.sources = (*collector.sources, source)
@@ -68,6 +72,7 @@ def unregister(registry: CollectorRegistry, source: Source) -> None:
     if not collector.sources:
         del _collectors[id(registry)]
         registry.unregister(collector)
+        collector.readers.restore()
 
 
 FAMILIES: dict[str, type[Any]] = {

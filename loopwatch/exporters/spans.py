@@ -49,6 +49,7 @@ class StallSpans:
 
     def __init__(self) -> None:
         self._source: ref[Source] | None = None  # it may be dropped without `stop`
+        self._ahead: tuple[Stall, OpenSpan] | None = None  # begun, of a stall without a hold
 
     def start(self, source: Source) -> None:
         self._source = ref(source)
@@ -68,17 +69,31 @@ class StallSpans:
 
     def stalled_by(self, stall: Stall, hold: Hold | None) -> None:
         """Tell of a stall; its hold knows whether its span was begun."""
-        started = int(stall.started_at * 1e9)
+        opened = self.begun(stall, hold)
         with _linking:
-            opened = hold.link if hold is not None else None
-            if not isinstance(opened, OpenSpan):
-                opened = OpenSpan(start_span(parent(stall), started))
+            self._ahead = None
             if hold is not None:
                 hold.link = opened.span.get_span_context()
         opened.span.set_attributes(attributes(stall))
         for context in opened.victims:
             opened.span.add_link(context)
-        opened.span.end(started + int(stall.duration * 1e9))
+        opened.span.end(int(stall.started_at * 1e9) + int(stall.duration * 1e9))
+
+    def begun(self, stall: Stall, hold: Hold | None) -> OpenSpan:
+        """Return the span of a stall that is about to be told, begun now if it was not."""
+        with _linking:
+            if hold is not None:
+                known = hold.link
+            else:
+                known = self._ahead[1] if self._ahead and self._ahead[0] is stall else None
+            if isinstance(known, OpenSpan):
+                return known
+            opened = OpenSpan(start_span(parent(stall), int(stall.started_at * 1e9)))
+            if hold is not None:
+                hold.link = opened
+            else:
+                self._ahead = stall, opened
+            return opened
 
     def current(self) -> tuple[str, str] | None:
         """Return the ids of the current trace and span, None if they are kept nowhere."""
@@ -143,11 +158,17 @@ def start_span(context: Any, started: int) -> Span:
 
 def parent(stall: Stall) -> Any:
     """Return a context whose span is the culprit's, None if it had none."""
+    span = culprit(stall)
+    return trace.set_span_in_context(span) if span is not None else None
+
+
+def culprit(stall: Stall) -> Span | None:
+    """Return what refers to the span of who held the loop, None if it had none."""
     if stall.trace_id is None or stall.span_id is None:
         return None
     flags = TraceFlags(TraceFlags.SAMPLED if stall.trace_sampled else TraceFlags.DEFAULT)
-    span = SpanContext(int(stall.trace_id, 16), int(stall.span_id, 16), False, flags)
-    return trace.set_span_in_context(NonRecordingSpan(span))
+    found = SpanContext(int(stall.trace_id, 16), int(stall.span_id, 16), False, flags)
+    return NonRecordingSpan(found)
 
 
 def attributes(stall: Stall) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 `native/response.c` does the same in C. Nothing is awaited here, and no message is changed except
 the first, to which `start` may add.
+
+A response is complete with its last body, whose bytes may come from a file (`pathsend`,
+`zerocopysend`); if it announced trailers as it began, with the last of these.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from loopwatch.loop.loop_state import LoopState, clock
 
 NOTHING: Any = object()  # no argument was given
 BODY, START = "http.response.body", "http.response.start"
+PATH, ZERO_COPY = "http.response.pathsend", "http.response.zerocopysend"
+TRAILERS = "http.response.trailers"
 
 owner = REQUEST.get
 
@@ -21,12 +26,13 @@ owner = REQUEST.get
 class Answer:
     """Stands for `send` in the app; other attributes are those of the server's `send`."""
 
-    __slots__ = ("_request", "_send", "_start", "_state")
+    __slots__ = ("_request", "_send", "_start", "_state", "_trailers")
 
     _state: LoopState
     _request: Request
     _send: Any
     _start: Callable[[Any, Any], Any] | None
+    _trailers: bool  # whether the response announced any as it began
 
     def __call__(self, message: Any = NOTHING, /, *more: Any, **named: Any) -> Any:
         """Send a message. If it completes the response, note what the request has used by now. If
@@ -38,23 +44,35 @@ class Answer:
             return self._send(*given, **named)
         kind = message["type"] if "type" in message else None  # noqa: SIM401 - no call
         if type(kind) is str or isinstance(kind, str):
-            if kind == BODY:
-                if "more_body" not in message or not message["more_body"]:
-                    state, started = self._state, request.started
-                    request.responded = now = clock()
-                    if request.times or owner(None) is not request:
-                        request.settled = used(state, request, now)
-                    else:
-                        since, so_far = state.mark, request.taken + request.seconds
-                        request.settled = so_far + now - (since if since > started else started)
-                    if state.span is not None and now - started + request.queued >= SLOW:
-                        request.span = state.span()
-            elif self._start is not None and kind == START:
-                message = self._start(request, message)
+            if kind == START:
+                self._trailers = "trailers" in message and bool(message["trailers"])
+                if self._start is not None:
+                    message = self._start(request, message)
+            elif (
+                "more_body" not in message or not message["more_body"]
+                if kind == BODY and not self._trailers
+                else ends_otherwise(kind, message, self._trailers)
+            ):
+                state, started = self._state, request.started
+                request.responded = now = clock()
+                if request.times or owner(None) is not request:
+                    request.settled = used(state, request, now)
+                else:
+                    since, so_far = state.mark, request.taken + request.seconds
+                    request.settled = so_far + now - (since if since > started else started)
+                if state.span is not None and now - started + request.queued >= SLOW:
+                    request.span = state.span()
         return self._send(message)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._send, name)
+
+
+def ends_otherwise(kind: str, message: Any, trailers: bool) -> bool:
+    """Return whether a message that is neither the start nor a usual body has the last bytes."""
+    if trailers:
+        return kind == TRAILERS and not message.get("more_trailers")
+    return kind == PATH or (kind == ZERO_COPY and not message.get("more_body"))
 
 
 def answering(
@@ -71,6 +89,7 @@ def answering(
         late(request, receive)
     answer = Answer()
     answer._state, answer._request, answer._send, answer._start = state, request, send, start
+    answer._trailers = False
     return answer
 
 

@@ -8,6 +8,7 @@ Wired wired;
 STRINGS(DEFINE)
 #undef DEFINE
 PyObject *str_http, *str_websocket, *str_body, *str_start;
+PyObject *str_path, *str_zero_copy, *str_trailers_message;
 
 extern PyMethodDef clock_functions[];
 int clock_agrees(void);
@@ -172,9 +173,20 @@ make_strings(void)
     MAKE(http)
     MAKE(websocket)
 #undef MAKE
-    str_body = PyUnicode_InternFromString("http.response.body");
-    str_start = PyUnicode_InternFromString("http.response.start");
-    return str_body == NULL || str_start == NULL ? -1 : 0;
+    struct {
+        PyObject **text;
+        const char *kind;
+    } messages[] = {{&str_body, "http.response.body"},
+                    {&str_start, "http.response.start"},
+                    {&str_path, "http.response.pathsend"},
+                    {&str_zero_copy, "http.response.zerocopysend"},
+                    {&str_trailers_message, "http.response.trailers"}};
+    for (size_t n = 0; n < sizeof(messages) / sizeof(*messages); n++) {
+        if ((*messages[n].text = PyUnicode_InternFromString(messages[n].kind)) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int

@@ -200,11 +200,12 @@ extern Wired wired;
 #define STRINGS(X) \
     X(_args) X(_callback) X(_context) X(_loop) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
     X(cr_code) X(endpoint) X(finish) X(func) X(get_coro) X(gi_code) X(method) X(more_body) \
-    X(nested) X(note) X(path_template) X(serve) X(throw) X(type)
+    X(more_trailers) X(nested) X(note) X(path_template) X(serve) X(throw) X(trailers) X(type)
 #define DECLARE(name) extern PyObject *str_##name;
 STRINGS(DECLARE)
 #undef DECLARE
 extern PyObject *str_http, *str_websocket, *str_body, *str_start;
+extern PyObject *str_path, *str_zero_copy, *str_trailers_message;
 
 int is_wired(void); /* whether all wirings were done; else an exception is set */
 

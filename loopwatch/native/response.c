@@ -2,7 +2,10 @@
 
    Nothing is awaited here, and no message is changed except the first, to which `start` may add.
    It is an object of its own, not the request: an app may keep it for long. What a request keeps
-   lives as long as any copy of its context, and a cancelled asyncio timer keeps one for minutes. */
+   lives as long as any copy of its context, and a cancelled asyncio timer keeps one for minutes.
+
+   A response is complete with its last body, whose bytes may come from a file (`pathsend`,
+   `zerocopysend`); if it announced trailers as it began, with the last of these. */
 
 #include "native.h"
 
@@ -12,6 +15,7 @@ typedef struct {
     LoopState *state;
     Request *request;
     vectorcallfunc call;
+    int trailers; /* whether the response announced any as it began */
 } Response;
 
 Spares spare_responses = {.type = &ResponseType};
@@ -58,16 +62,53 @@ settle(LoopState *state, Request *request)
     return 0;
 }
 
-/* Says whether a message is the last of a response; -1 with an exception. */
+/* Says whether a key of a message is there and true; -1 with an exception. */
 static int
-is_last(PyObject *message)
+says(PyObject *message, PyObject *key)
 {
-    PyObject *more = find_early(message, str_more_body);
-    if (more == NULL) {
-        return PyErr_Occurred() ? -1 : 1;
+    PyObject *value = find_early(message, key);
+    if (value == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
     }
-    int more_to_come = PyObject_IsTrue(more);
-    return more_to_come < 0 ? -1 : !more_to_come;
+    return PyObject_IsTrue(value);
+}
+
+/* Says whether a message that is neither the start nor a usual body has the last bytes of a
+   response; -1 with an exception. */
+static int
+ends_otherwise(Response *self, PyObject *type, PyObject *message)
+{
+    static PyObject *last_path, *last_zero_copy, *last_trailers; /* texts */
+    if (self->trailers) {
+        if (!is_text(type, str_trailers_message, &last_trailers)) {
+            return 0;
+        }
+        int more = says(message, str_more_trailers);
+        return more < 0 ? -1 : !more;
+    }
+    if (is_text(type, str_path, &last_path)) {
+        return 1;
+    }
+    if (!is_text(type, str_zero_copy, &last_zero_copy)) {
+        return 0;
+    }
+    int more = says(message, str_more_body);
+    return more < 0 ? -1 : !more;
+}
+
+/* Notes whether the response announces trailers, and returns its start as it is to be sent, a new
+   reference. */
+static PyObject *
+begun(Response *self, PyObject *message)
+{
+    int trailers = says(message, str_trailers);
+    if (trailers < 0) {
+        return NULL;
+    }
+    self->trailers = trailers;
+    return self->start == Py_None
+               ? Py_NewRef(message)
+               : PyObject_CallFunctionObjArgs(self->start, self->request, message, NULL);
 }
 
 /* Returns the message to send in place of a message, a new reference. */
@@ -82,14 +123,19 @@ answered(Response *self, PyObject *message)
         return PyErr_Occurred() ? NULL : Py_NewRef(message);
     }
     static PyObject *last_start, *last_body; /* texts */
+    int last = 0;
     if (type != last_start && is_text(type, str_body, &last_body)) {
-        int last = is_last(message);
-        if (last < 0 || (last && settle(self->state, self->request) < 0)) {
-            return NULL;
-        }
+        int more = self->trailers ? 1 : says(message, str_more_body);
+        last = more < 0 ? -1 : !more;
     }
-    else if (is_text(type, str_start, &last_start) && self->start != Py_None) {
-        return PyObject_CallFunctionObjArgs(self->start, self->request, message, NULL);
+    else if (is_text(type, str_start, &last_start)) {
+        return begun(self, message);
+    }
+    else if (!PyErr_Occurred()) {
+        last = ends_otherwise(self, type, message);
+    }
+    if (last < 0 || (last && settle(self->state, self->request) < 0)) {
+        return NULL;
     }
     return PyErr_Occurred() ? NULL : Py_NewRef(message);
 }
@@ -144,6 +190,7 @@ response_dealloc(Response *self)
     Py_CLEAR(self->state);
     Py_CLEAR(self->request);
     self->call = NULL; /* a spare cannot be called */
+    self->trailers = 0;
     keep_spare(&spare_responses, (PyObject *)self);
 }
 

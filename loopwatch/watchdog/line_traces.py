@@ -13,7 +13,8 @@ neither by name nor as the first argument; then the line of the call is named.
 
 Safety: the watchdog's thread removes events, never a callback, and no callback waits for a lock.
 `DISABLE` is never returned: a disabled line would give its time to the line before it, and
-`restart_events` affects all tools. Tool id 2 is not used: cProfile fails if it is taken.
+`restart_events` affects all tools. Tool id 2 is not used: cProfile fails if it is taken. If our id
+has come to be another tool's, its events and callbacks are left alone.
 """
 
 from __future__ import annotations
@@ -124,6 +125,8 @@ class LineTraces:
 
     def _take_tool(self) -> bool:
         """Return whether we have a tool id; take one if we have none yet."""
+        if self.tool is not None and not self._has_tool():
+            self._forget()
         if self.tool is None and supported():
             self.tool = next((i for i in TOOL_IDS if taken(i)), None)
             if self.tool is not None:
@@ -137,9 +140,23 @@ class LineTraces:
                 )
         return self.tool is not None
 
+    def _has_tool(self) -> bool:
+        """Return whether the tool id is still ours: anybody can free it, and take it."""
+        if self.tool is None:
+            return False
+        if monitoring.get_tool(self.tool) is None:
+            monitoring.use_tool_id(self.tool, NAME)  # what we have set there may still be there
+        return bool(monitoring.get_tool(self.tool) == NAME)
+
+    def _forget(self) -> None:
+        """Trace nothing, and touch nothing: the tool id is another tool's, or nobody's."""
+        self._traces.clear()
+        self._foreign.clear()
+        self.tool, self._strays = None, 0
+
     def _arm(self, code: CodeType, trace: LineTrace) -> bool:
         """Trace a code object, and the functions, lambdas and comprehensions written in it."""
-        if len(trace.codes) >= CODES:
+        if len(trace.codes) >= CODES or not self._has_tool():
             return False
         trace.codes[id(code)] = code
         monitoring.set_local_events(self.tool, code, self._events)
@@ -150,6 +167,9 @@ class LineTraces:
 
     def _end(self, thread_id: int) -> None:
         with self._lock:
+            if not self._has_tool():
+                self._forget()
+                return
             trace = self._traces.pop(thread_id, LineTrace())
             others = {i for other in self._traces.values() for i in other.codes}
             for code in trace.codes.values():
@@ -159,9 +179,7 @@ class LineTraces:
                 for event in self._callbacks:
                     monitoring.register_callback(self.tool, event, None)
                 monitoring.free_tool_id(self.tool)
-                self.tool = None
-                self._strays = 0
-                self._foreign.clear()
+                self._forget()
 
     # The callbacks run in the traced thread: an exception in one would reach the app.
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from loopwatch.exporters.metric_attributes import CONVENTIONS
+
 from ..calm import in_calm
 from ..conftest import TOLERANCE, run_script
 from ..serving import Server, serve
@@ -20,12 +22,12 @@ NAMES = {  # OpenTelemetry's: type of the value, unit
     "loopwatch.loop.time": ("value", "s"),
     "loopwatch.loop.lag": ("count", "s"),
     "loopwatch.gc.pause": ("count", "s"),
-    "loopwatch.tasks": ("value", "1"),
-    "loopwatch.threadpool.threads": ("value", "1"),
-    "loopwatch.threadpool.waiting": ("value", "1"),
+    "loopwatch.tasks": ("value", "{task}"),
+    "loopwatch.threadpool.threads": ("value", "{thread}"),
+    "loopwatch.threadpool.waiting": ("value", "{call}"),
     "loopwatch.self": ("value", "s"),
-    "loopwatch.dropped": ("value", "1"),
-    "loopwatch.info": ("value", "1"),
+    "loopwatch.dropped": ("value", "{item}"),
+    "loopwatch.info": ("value", ""),
 }
 
 
@@ -106,14 +108,14 @@ def test_metrics_are_those_of_the_scrape(server: Server) -> None:
     assert NAMES.keys() <= named.keys()
     for name, (kind, unit) in NAMES.items():
         assert kind in named[name], name
-        assert named[name]["unit"] in {unit, ""} if unit == "1" else named[name]["unit"] == unit
+        assert named[name]["unit"] == unit
     scraped = scrape(server)
     compared = 0
     for point in points:
         if point["name"] not in {"loopwatch.stall", "loopwatch.request", "loopwatch.coroutine"}:
             continue
         compared += 1
-        name, labels = prometheus_name(point), frozenset(point["attributes"].items())
+        name, labels = prometheus_name(point), labels_of(point)
         assert point["count"] == scraped[f"{name}_count", labels]
         assert point["sum"] == pytest.approx(scraped[f"{name}_sum", labels], rel=1e-6)
         upto = 0
@@ -123,13 +125,19 @@ def test_metrics_are_those_of_the_scrape(server: Server) -> None:
     assert compared >= 5
     for point in points:
         if point["name"] == "loopwatch.request.time":
-            labels = frozenset(point["attributes"].items())
+            labels = labels_of(point)
             name = f"{prometheus_name(point)}_total"
             assert point["value"] == pytest.approx(scraped[name, labels], abs=1e-6)
 
 
 def prometheus_name(point: dict[str, Any]) -> str:
     return str(point["name"]).replace(".", "_") + ("_seconds" if point["unit"] == "s" else "")
+
+
+def labels_of(point: dict[str, Any]) -> frozenset[Any]:
+    """Return the attributes that are labels in Prometheus as well."""
+    conventions = CONVENTIONS.values()
+    return frozenset(item for item in point["attributes"].items() if item[0] not in conventions)
 
 
 def scrape(server: Server) -> dict[tuple[str, frozenset[Any]], float]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from loopwatch.exporters.metric_attributes import CONVENTIONS
 from loopwatch.exporters.metrics import METRICS, Metric
 
 from ..serving import Server, Visitor, serve
@@ -174,18 +175,19 @@ def test_every_metric_has_its_name_type_and_unit(sent: Sent) -> None:
         if metric.name in quiet:
             continue
         told = instruments[metric.name]
-        assert told.unit == metric.unit  # "1" would be translated into a name in _ratio
+        assert told.unit == metric.otel_unit  # "1" would be translated into a name in _ratio
         assert told.description == metric.help
-        assert told.WhichOneof("data") == {"counter": "sum"}.get(metric.kind, metric.kind)
+        is_sum = metric.kind == "counter" or metric.is_additive
+        assert told.WhichOneof("data") == ("sum" if is_sum else metric.kind)
         plain = metric.prometheus_name.removesuffix("_total").removesuffix("_seconds")
         assert metric.name.replace(".", "_") == plain
-        if metric.kind == "counter":
-            assert told.sum.is_monotonic
+        if is_sum:
+            assert told.sum.is_monotonic == (metric.kind == "counter")
         if metric.kind != "gauge":
             cumulative = told.sum if metric.kind == "counter" else told.histogram
             assert cumulative.aggregation_temporality == 2
         for point in getattr(told, str(told.WhichOneof("data"))).data_points:
-            assert attributes(point).keys() == set(metric.labels)
+            assert attributes(point).keys() - set(CONVENTIONS.values()) == set(metric.labels)
 
 
 def test_every_value_is_the_scrape_s(sent: Sent) -> None:
@@ -197,7 +199,8 @@ def test_every_value_is_the_scrape_s(sent: Sent) -> None:
             continue
         told = instruments[metric.name]
         for point in getattr(told, str(told.WhichOneof("data"))).data_points:
-            labels = frozenset(attributes(point).items())
+            named = attributes(point).items()
+            labels = frozenset((name, value) for name, value in named if name in metric.labels)
             compared.add((metric.name, labels))
             for name, le, value in samples(metric, point):
                 expected = sent.scrape[name, labels | le]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from loopwatch.core import options
+from loopwatch.core.service_links import is_service_link
 
 KNOWN = {**options.VARIABLES, **options.RUN_VARIABLES}
 DEFAULTS = {"summary": "1", "admin_host": "127.0.0.1", "admin_port": "9464"}
@@ -83,9 +84,13 @@ def add_run(commands: Any, port: Callable[[str], int], duration: Callable[[str],
 def environment_of(
     arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Return the environment with the options of the command line, and our defaults, in it."""
-    whole = {options.PREFIX + name.upper(): text for name, text in DEFAULTS.items()}
-    whole.update(environment)
+    """Return the environment with the options of the command line, and our defaults, in it; a
+    default takes the place of a Service's variable of its name."""
+    whole = dict(environment)
+    for name, text in DEFAULTS.items():
+        given = whole.get(options.PREFIX + name.upper())
+        if given is None or is_service_link(name.upper(), given):
+            whole[options.PREFIX + name.upper()] = text
     for name, kind in KNOWN.items():
         if name in arguments:
             value = getattr(arguments, name)

@@ -63,6 +63,14 @@ def test_flags_become_variables_and_win() -> None:
     }
 
 
+def test_a_service_s_variable_does_not_take_a_default_away() -> None:
+    """Of a Service `loopwatch-admin`, as Kubernetes sets it."""
+    service = {"LOOPWATCH_ADMIN_PORT": "tcp://10.0.0.1:80", "LOOPWATCH_PORT": "tcp://10.0.0.1:80"}
+    whole = environment_of(parse(["run", "--", "gunicorn"]), service)
+    assert whole["LOOPWATCH_ADMIN_PORT"] == "9464"
+    assert whole["LOOPWATCH_PORT"] == "tcp://10.0.0.1:80"
+
+
 def test_every_option_has_a_flag_with_help() -> None:
     assert HELP.keys() == KNOWN.keys()
 
