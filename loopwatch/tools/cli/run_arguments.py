@@ -19,6 +19,7 @@ DEFAULTS = {"summary": "1", "admin_host": "127.0.0.1", "admin_port": "9464"}
 HELP = {
     "slow_callback_duration": "how long a step of the loop may be (default: 0.1)",
     "live_after": "GET /livez answers 503 once a loop is held this long (default: 30)",
+    "cpu_budget": "the share of a core that loopwatch's own threads may use (default: 0.05)",
     "debug": "turn on asyncio's debug mode, for development",
     "native": "read the stacks from a helper process as well",
     "server_timing": "send the parts of each response's latency in the header Server-Timing",
