@@ -39,7 +39,7 @@ parsed: Any = parser.text_string_to_metric_families
 def endpoint(name: str, file: str) -> Any:
     """Return an endpoint that blocks, of that name and file."""
     names: dict[str, Any] = {"sleep": time.sleep, "__name__": "hostile", "R": PlainTextResponse}
-    source = "async def f(request):\n    sleep(0.06)\n    return R('ok')\n"
+    source = "async def f(request):\n    sleep(0.2)\n    return R('ok')\n"
     exec(compile(source, file, "exec"), names)
     made = names["f"]
     made.__code__ = made.__code__.replace(co_name=name, co_qualname=name)
@@ -87,7 +87,7 @@ def test_names_are_text_wherever_they_come_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     text = HOSTILE[kind]
-    watch = make_watch(slow_callback_duration=0.05, registry=registry, log=True)
+    watch = make_watch(slow_callback_duration=0.15, registry=registry, log=True)
     app = app_with(place, text, watch)
     label = text if place == "label" else "label"
     found = run_on("asyncio", told(watch, registry, app, label))
@@ -114,7 +114,7 @@ def test_names_are_text_wherever_they_come_out(
 
 
 def test_a_file_s_path_stays_as_it_is_where_json_escapes_it(make_watch: MakeWatch) -> None:
-    watch = make_watch(slow_callback_duration=0.05)
+    watch = make_watch(slow_callback_duration=0.15)
     app = app_with("file", "a\x1bb", watch)
     run_on("asyncio", got(app, "/x"))
     [stall] = watch.stalls

@@ -16,7 +16,8 @@ BOTH = [*SHORT, *(pytest.param(file, marks=pytest.mark.slow) for file in LONG)]
 def test_the_twin_in_python_does_the_same(file: str) -> None:
     printed = run_script(
         """
-        import sys
+        import os, sys
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         sys.modules["loopwatch._speedups"] = None
         import pytest
         from loopwatch.loop.step_timing import COMPILED

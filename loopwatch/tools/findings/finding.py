@@ -61,7 +61,9 @@ class Finding:
 
     def told(self) -> str:
         """Return what happened, without the line."""
-        whom = self.code or (self.site if self.site != NONE else self.coroutine or "many callbacks")
+        whom = self.code or (
+            self.site if self.site != NONE else self.coroutine or label("many_callbacks")
+        )
         what = f"the event loop was held for {self.longest:.3f} s by {whom}: {label(self.cause)}"
         route = f" ({self.method or ''} {self.route}".replace("( ", "(") + ")" if self.route else ""
         often = f", {self.count} times" if self.count > 1 else ""

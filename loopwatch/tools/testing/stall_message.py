@@ -34,7 +34,7 @@ def message(stalls: Sequence[Stall], limit: float, root: Path) -> str:
 def where(stall: Stall, root: Path) -> str:
     site = stall.site
     if not site.line:
-        return "many callbacks" if stall.contributors else "an unknown line"
+        return label("many_callbacks") if stall.contributors else "an unknown line"
     return f"{'' if site.exact else 'near '}{relative(site.file, root)}:{site.line}"
 
 
