@@ -68,7 +68,7 @@ async def told(watch: Watch, registry: CollectorRegistry, app: Any, label: str) 
     await got(app, "/x")
     await timed(asyncio.sleep(0), label)
     await asyncio.sleep(0.15)
-    assert len(watch.stalls) == 1
+    assert len([stall for stall in watch.stalls if stall.method]) == 1
     names = ("flamegraph.folded", *JSON)
     found = {name: await got(page(watch), f"/{name}") for name in names}
     found["metrics"] = await got(metrics(registry), "/")
@@ -98,7 +98,7 @@ def test_names_are_text_wherever_they_come_out(
         assert len(found[name]) < 40_000, name
     for name in JSON:
         json.dumps(json.loads(found[name]), ensure_ascii=False).encode()
-    [record] = [r for r in caplog.records if "held the loop" in r.message]
+    [record] = [r for r in caplog.records if r.message.startswith("GET ")]
     assert "\n" not in record.message
     assert all(
         line.rpartition(" ")[2].isdigit() for line in found["flamegraph.folded"].split("\n")[:-1]

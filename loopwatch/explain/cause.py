@@ -115,7 +115,10 @@ def seen_on_cpu(slow: Slow, usage: Usage) -> bool:
 
 
 def collected(slow: Slow, usage: Usage) -> bool:
-    return usage.gc >= HALF * slow.duration and on_cpu(slow, usage)
+    """Return whether collections took half of it, on the thread itself or on one that had the GIL:
+    a collection keeps it to its end."""
+    held = on_cpu(slow, usage) or waited_for_gil(slow, usage)
+    return usage.gc >= HALF * slow.duration and held
 
 
 def kept_gil(usage: Usage) -> bool:

@@ -122,3 +122,15 @@ def test_want_of_a_cpu_is_the_cause_with_less_than_half_if_the_rest_is_not_slow(
     assert cause(tick) == (expected or "many_callbacks")
     step = Slow(10.0, 0.149, "MainThread", samples=[LATE], usage=usage)
     assert cause(step) == (expected or "unknown")
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (Usage(0.01, others=0.4, gil_wait=0.4, gc=0.4), "gc"),
+        (Usage(0.01, others=0.4, gil_wait=0.4, gc=0.1), "gil_contention"),
+        (Usage(0.01, others=0.4, gil_wait=0.0, gc=0.4), "unknown"),  # nobody asked for the GIL
+    ],
+)
+def test_a_collection_on_another_thread_keeps_the_gil(usage: Usage, expected: str) -> None:
+    assert cause(Slow(10.0, 0.5, "MainThread", samples=[LATE], usage=usage)) == expected
