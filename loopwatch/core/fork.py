@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TypeAlias
-from weakref import WeakMethod
+
+from loopwatch.core.tellers import Tellers
 
 Lock: TypeAlias = "threading.RLock"
 
-_tellers: list[WeakMethod[Callable[[], None]]] = []
-_armed = False
 _locks: list[Lock] = []
 _held: dict[int, list[Lock]] = {}  # by the id of the thread that forks: several may fork at once
 
@@ -22,19 +21,15 @@ PATIENCE = 1.0  # s that a fork waits for all locks
 
 def on_fork(tell: Callable[[], None]) -> None:
     """Call the method `tell` in each forked child, while its object lives."""
-    global _armed
-    _tellers[:] = [known for known in _tellers if known() not in (None, tell)]
-    _tellers.append(WeakMethod(tell))
-    if not _armed and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_tell)
-        _armed = True
+    _tellers.add(tell)
 
 
-def _tell() -> None:
-    for known in _tellers:
-        tell = known()
-        if tell is not None:
-            tell()
+def _arm(tell: Callable[[], None]) -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=tell)
+
+
+_tellers = Tellers(_arm)
 
 
 def no_fork_while(lock: Lock) -> None:

@@ -15,7 +15,11 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from types import FrameType
 
+from loopwatch.core.speedups import speedups
+
+ONE_FRAME = getattr(speedups, "running_frame", None)
 UNSAFE = sys.version_info < (3, 12)
 
 
@@ -54,3 +58,11 @@ class Still:
 
 
 STILL = Still()
+
+
+def running_frame(thread_id: int) -> FrameType | None:
+    """Return the innermost frame of a thread; the compiled part reads no other thread's."""
+    if ONE_FRAME is not None:
+        frame: FrameType | None = ONE_FRAME(thread_id)
+        return frame
+    return sys._current_frames().get(thread_id)

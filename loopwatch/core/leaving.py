@@ -7,24 +7,12 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
-from weakref import WeakMethod
 
-_tellers: list[WeakMethod[Callable[[], None]]] = []
-_armed = False
+from loopwatch.core.tellers import Tellers
+
+_tellers = Tellers(atexit.register)
 
 
 def at_exit(tell: Callable[[], None]) -> None:
     """Call the method `tell` as the interpreter exits, if its object still lives."""
-    global _armed
-    _tellers[:] = [known for known in _tellers if known() not in (None, tell)]
-    _tellers.append(WeakMethod(tell))
-    if not _armed:
-        atexit.register(_tell)
-        _armed = True
-
-
-def _tell() -> None:
-    for known in _tellers:
-        tell = known()
-        if tell is not None:
-            tell()
+    _tellers.add(tell)

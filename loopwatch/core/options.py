@@ -165,8 +165,8 @@ def from_environment(
     names = {PREFIX + name.upper(): name for name in known}
     left = {PREFIX + name.upper() for name in others}
     read: dict[type, Callable[[str, str], Any]] = {
-        float: _float,
-        Share: _share,
+        float: _number(seconds, "a finite number of seconds above 0", "0.1"),
+        Share: _number(share, "a number above 0, and 1 at most", "0.05"),
         bool: _bool,
         tuple: _list,
         int: _port,
@@ -205,9 +205,14 @@ def _bool(variable: str, text: str) -> bool:
     raise ValueError(f"{variable} must be one of {', '.join(TRUE + FALSE)}, got {text!r}")
 
 
+def _digits(text: str) -> int:
+    """Return a number, or one that is too large for a port; `int` takes its time for a long one."""
+    return int(text.lstrip("0")[:6] or 0)
+
+
 def _port(variable: str, text: str) -> int | None:
     if text.isascii() and text.isdigit():
-        return port(variable, int(text[:6]))
+        return port(variable, _digits(text))
     raise ValueError(
         f"{variable} must be a whole number from 1 to {PORTS[-1]}, got {text!r}; "
         f"give it as 9100, or unset it for none"
@@ -215,29 +220,26 @@ def _port(variable: str, text: str) -> int | None:
 
 
 def _any_port(variable: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text[:6]) <= PORTS[-1]:
-        return int(text[:6])
+    if text.isascii() and text.isdigit() and _digits(text) <= PORTS[-1]:
+        return _digits(text)
     raise ValueError(
         f"{variable} must be a whole number from 0 to {PORTS[-1]}, got {text!r}; give it as 9464, "
         "as 0 for any free port, or unset it for none"
     )
 
 
-def _float(variable: str, text: str) -> float:
-    try:
-        return seconds(variable, float(text))
-    except ValueError:
-        raise ValueError(
-            f"{variable} must be a finite number of seconds above 0, got {text!r}; "
-            f"give it as 0.1, or unset it for the default"
-        ) from None
+def _number(
+    check: Callable[[str, float], float], what: str, example: str
+) -> Callable[[str, str], float]:
+    """Return a reader of numbers that `check` accepts, `what` they must be."""
 
+    def read(variable: str, text: str) -> float:
+        try:
+            return check(variable, float(text))
+        except ValueError:
+            raise ValueError(
+                f"{variable} must be {what}, got {text!r}; "
+                f"give it as {example}, or unset it for the default"
+            ) from None
 
-def _share(variable: str, text: str) -> float:
-    try:
-        return share(variable, float(text))
-    except ValueError:
-        raise ValueError(
-            f"{variable} must be a number above 0, and 1 at most, got {text!r}; "
-            f"give it as 0.05, or unset it for the default"
-        ) from None
+    return read

@@ -102,24 +102,25 @@ def before_call(instructions: tuple[Instruction, ...], at: int) -> int:
     return at - 2 if instructions[at - 1].name.startswith("PRECALL") else at - 1
 
 
+def name_at(spot: Spot) -> str:
+    """Return the name of the instruction that a frame is at; "" if there is none."""
+    return next((i.name for i in compiled(spot.code) if i.offset == spot.instruction), "")
+
+
 def stands_on_call(spot: Spot) -> bool:
     """Return whether a frame is at a call."""
-    return any(i.offset == spot.instruction and is_call(i.name) for i in compiled(spot.code))
+    return is_call(name_at(spot))
 
 
 def at_entry(spot: Spot) -> bool:
     """Return whether a function has just been entered: what was slow came before the call."""
-    return any(
-        i.offset == spot.instruction and i.name.startswith("RESUME") for i in compiled(spot.code)
-    )
+    return name_at(spot).startswith("RESUME")
 
 
 def only_traced(spot: Spot) -> bool:
     """Return whether what a frame runs can only be a tracer's or a profiler's function, which is
     told of a line or of a return: the interpreter looks there, after whatever was slow before."""
-    return any(
-        i.offset == spot.instruction and i.name.startswith(QUIET) for i in compiled(spot.code)
-    )
+    return name_at(spot).startswith(QUIET)
 
 
 def may_be_slow(*instructions: Instruction) -> bool:

@@ -106,12 +106,8 @@ def resolved(path: str, names: Mapping[str, Any]) -> Iterator[str]:
 
     Attributes are looked up without running any code of theirs.
     """
-    if path.split(".", maxsplit=1)[0] not in names and not hasattr(
-        builtins, path.split(".", maxsplit=1)[0]
-    ):
-        yield path
-    for thing, rest in meant(path, names):
-        yield ".".join((full_name(thing), *rest))
+    found = [".".join((full_name(thing), *rest)) for thing, rest in meant(path, names)]
+    yield from found or [path]
 
 
 def meant(path: str, names: Mapping[str, Any]) -> Iterator[tuple[Any, list[str]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import inspect
 import itertools
 from collections.abc import Iterator
 from types import CodeType
@@ -12,10 +11,9 @@ from typing import NamedTuple
 from loopwatch.core.evidence import Sample, Slow, Spot
 from loopwatch.core.memo import CodeMemo
 from loopwatch.explain.bytecode import stands_on_call
-from loopwatch.explain.site import SiteRules
+from loopwatch.explain.site import SiteRules, is_coroutine
 
 PYTHON, NATIVE = 2, 3  # timely stack samples, at least, that tell one from the other
-SUSPENDABLE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 LOOPS = 64  # code objects whose loops are remembered
 AWAITS = ("SEND", "GET_AWAITABLE", "GET_ANEXT")
 
@@ -73,7 +71,7 @@ def awaiting_loop(sample: Sample, rules: SiteRules) -> Spot | None:
     spots = sample.spots
     site = rules.site_spot(spots)
     start = next((n for n, spot in enumerate(spots) if spot is site), len(spots))
-    found = next((s for s in spots[start:] if s.code.co_flags & SUSPENDABLE), None)
+    found = next(filter(is_coroutine, spots[start:]), None)
     return found if found is not None and in_awaiting_loop(found) else None
 
 

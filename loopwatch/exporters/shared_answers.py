@@ -8,6 +8,7 @@ new waits, with a bound on how many may wait and for how long.
 from __future__ import annotations
 
 import math
+import queue
 import threading
 import time
 from collections import OrderedDict
@@ -124,6 +125,25 @@ class SharedAnswers:
             self._waiting += 1
             self._changed.notify()
         return lambda: self._leave(job, tell)
+
+    def answer(self, question: Hashable, make: Make) -> Any:
+        """Return the answer that was kept, or wait for the next one, on a thread that may.
+
+        Raises:
+            BusyError: too many wait, or it takes longer than `PATIENCE`.
+            Exception: whatever `make` raised.
+        """
+        known = self.kept(question)
+        if known is not None:
+            return known
+        outcomes = queue.SimpleQueue[Outcome]()
+        leave = self.join(question, make, outcomes.put)
+        try:
+            return outcomes.get(timeout=PATIENCE).result()
+        except queue.Empty:
+            raise BusyError(PATIENCE) from None
+        finally:
+            leave()
 
     def _leave(self, job: Job, tell: Tell) -> None:
         with self._changed:

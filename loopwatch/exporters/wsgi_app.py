@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import queue
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -15,7 +14,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from loopwatch.core.guard import log_once
 from loopwatch.core.hosts import is_welcome
-from loopwatch.exporters.shared_answers import PATIENCE, BusyError, Outcome, SharedAnswers
+from loopwatch.exporters.shared_answers import BusyError, SharedAnswers
 
 Livez: TypeAlias = Callable[[], tuple[bool, dict[str, Any]]]
 
@@ -70,19 +69,7 @@ class MetricsApp:
 
     def _shared(self, environ: dict[str, Any]) -> Answer:
         question = tuple(environ.get(name) for name in ASKED)
-        known: Answer | None = self._answers.kept(question)
-        if known is not None:
-            return known
-        outcomes = queue.SimpleQueue[Outcome]()
-        leave = self._answers.join(
-            question, partial(answered, self._metrics, environ), outcomes.put
-        )
-        try:
-            answer: Answer = outcomes.get(timeout=PATIENCE).result()
-        except queue.Empty:
-            raise BusyError(PATIENCE) from None
-        finally:
-            leave()
+        answer: Answer = self._answers.answer(question, partial(answered, self._metrics, environ))
         return answer
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from loopwatch.core.guard import guarded, log_once
 from loopwatch.core.names import attribute
 from loopwatch.core.request import REQUEST
+from loopwatch.core.restoring import restore
 from loopwatch.frameworks.visit import MESSAGE, Visit, endpoint_of, middleware_for, text_headers
 from loopwatch.watch.watch import Watch
 from loopwatch.web.middleware import LoopWatchMiddleware
@@ -68,13 +69,7 @@ class Hook:
     @guarded
     def put_back(self, *_: Any) -> None:
         """Restore it, unless other code has replaced ours since."""
-        owner = type(self._app)
-        if vars(owner).get(METHOD) is not self._ours:
-            return
-        if self._before is None:  # it was a base's
-            delattr(owner, METHOD)
-        else:
-            setattr(owner, METHOD, self._before)
+        restore(type(self._app), METHOD, self._ours, self._before)
 
     async def serve(self, original: Any, request: Any) -> Any:
         visit = Visit(attribute(request, "transport"))

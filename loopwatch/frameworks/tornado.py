@@ -9,6 +9,7 @@ long as `_execute`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from loopwatch.core.guard import log_once
@@ -167,31 +168,42 @@ class Templates:
 
     def __init__(self, application: Any) -> None:
         self._router = application.default_router
-        self._rules = 0  # how many there were
+        self._lists: list[list[Any]] = []  # of rules, which applications change in place
+        self._rules = 0  # in them, when they were last read
         self._known: dict[Any, list[str | None]] = {}
 
     def of(self, handler: Any, request: Any) -> str | None:
         """Return the template by which a request has reached a handler."""
-        rules = [*below(self._router)]
-        if len(rules) != self._rules:
-            self._rules = len(rules)
-            self._known = {}
-            for rule in rules:
-                self._known.setdefault(rule.target, []).append(template(rule.matcher))
+        if not self._lists or sum(map(len, self._lists)) != self._rules:
+            self._read()
         found = self._known.get(handler, ())
         return found[0] if len(found) == 1 else search(self._router, handler, request)
 
+    def _read(self) -> None:
+        self._lists = [*below(self._router)]
+        self._rules, self._known = sum(map(len, self._lists)), {}
+        for rule in chain.from_iterable(self._lists):
+            self._known.setdefault(rule.target, []).append(template(rule.matcher))
 
-def below(router: Any) -> Iterator[Any]:
-    """Return all rules of a router whose targets can be reached through it."""
-    for rule in attribute(router, "rules") or ():
-        yield rule
-        yield from below(rule.target)
+
+def rules_of(router: Any) -> list[Any] | None:
+    """Return the rules of a router; None of a handler, whose attribute `rules` is the app's own."""
+    found = None if isinstance(router, type) else attribute(router, "rules")
+    return found if isinstance(found, list) else None
+
+
+def below(router: Any) -> Iterator[list[Any]]:
+    """Return the rules of a router and of those that can be reached through it."""
+    rules = rules_of(router)
+    if rules is not None:
+        yield rules
+        for rule in rules:
+            yield from below(rule.target)
 
 
 def search(router: Any, handler: Any, request: Any) -> str | None:
     """Return the template of the first rule for a handler that a request matches."""
-    for rule in attribute(router, "rules") or ():
+    for rule in rules_of(router) or ():
         if rule.matcher.match(request) is None:
             continue
         if rule.target is handler:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopwatch.core.guard import log_once
+from loopwatch.core.restoring import restore
 
 Adopter = Callable[[Any], None]
 
@@ -46,12 +47,7 @@ def stop_adopting(adopter: Adopter) -> None:
         _adopters.remove(adopter)
     while _patches and not _adopters:
         owner, name, before, ours = _patches.pop()
-        if vars(owner).get(name) is not ours:
-            continue
-        if before is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
+        restore(owner, name, ours, before)
 
 
 def _patch(owner: Any, name: str, loop_of: Callable[[Any], Any]) -> None:

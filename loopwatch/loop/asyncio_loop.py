@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import CodeType
 from typing import Any
 
+from loopwatch.core.frames import running_frame
 from loopwatch.core.guard import say
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import running_task
@@ -106,7 +106,7 @@ class AsyncioProbe(Probe):
 
     def _intruded(self) -> bool:
         """Return whether Python code runs within the poll, such as a signal handler."""
-        frame = sys._current_frames().get(self.state.thread_id)
+        frame = running_frame(self.state.thread_id)
         if frame is None or self.parked is None or frame.f_code is self.parked:
             return False
         while frame is not None and frame.f_code is not self.parked:

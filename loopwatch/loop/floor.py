@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from types import CodeType
 
-from loopwatch.core.frames import STILL
+from loopwatch.core.frames import STILL, running_frame
 
 
 def below_current_task() -> CodeType | None:
@@ -24,6 +23,6 @@ def parked_code(thread_id: int, is_parked: Callable[[], bool]) -> CodeType | Non
     if not is_parked():
         return None
     with STILL:
-        frame = sys._current_frames().get(thread_id)
+        frame = running_frame(thread_id)
         code = frame.f_code if frame is not None else None
     return code if is_parked() else None

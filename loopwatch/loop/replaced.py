@@ -20,6 +20,8 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
+from loopwatch.core.restoring import restore
+
 
 def of_instance(thing: Any, name: str) -> Any:
     """Return an instance's own attribute; None if the name leads to its class's method."""
@@ -52,19 +54,14 @@ class Replaced:
     """One method of an instance, replaced by ours. Raises AttributeError if it cannot be set."""
 
     def __init__(self, thing: Any, name: str, ours: Any) -> None:
-        self._thing, self._name, self.ours = thing, name, ours
+        self._thing, self._name, self._ours = thing, name, ours
         self._before = of_instance(thing, name)
         setattr(thing, name, ours)
 
-    @property
-    def stands(self) -> bool:
-        """Whether the instance still has our method."""
-        return getattr(self._thing, self._name) is self.ours
-
     def put_back(self) -> None:
         """Restore the method, unless other code has replaced ours since; ours forgets the watch."""
-        self.ours.forget()
-        if self.stands:
+        self._ours.forget()
+        if getattr(self._thing, self._name) is self._ours:
             if self._before is None:
                 delattr(self._thing, self._name)
             else:
@@ -102,19 +99,15 @@ class ReplacedInClass:
 
     def __init__(self, loop: Any, own: Any, name: str, ours: Any) -> None:
         self._loop, self._own, self._name = loop, own, name
-        self._before, self.ours = vars(own).get(name), ours
+        self._before, self._ours = vars(own).get(name), ours
         self._set = staticmethod(ours) if hasattr(ours, "__get__") else ours
         setattr(own, name, self._set)
 
     def put_back(self) -> None:
         """Restore the method; ours, which other code may have wrapped, forgets the watch."""
-        self.ours.forget()
+        self._ours.forget()
         own = self._own
-        if vars(own).get(self._name) is self._set:
-            if self._before is None:
-                delattr(own, self._name)
-            else:
-                setattr(own, self._name, self._before)
+        restore(own, self._name, self._set, self._before)
         if type(self._loop) is own and vars(own).keys() <= NAMES:
             self._loop.__class__ = own.__base__
 

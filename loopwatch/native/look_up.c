@@ -143,10 +143,7 @@ described(PyObject *thing)
 static PyFrameObject *
 frame_of(unsigned long id, Py_ssize_t depth)
 {
-    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    while (state != NULL && state->thread_id != id) {
-        state = PyThreadState_Next(state);
-    }
+    PyThreadState *state = thread_of(id);
     PyFrameObject *frame = state != NULL ? PyThreadState_GetFrame(state) : NULL;
     for (; frame != NULL && depth > 0; depth--) {
         Py_SETREF(frame, PyFrame_GetBack(frame));

@@ -12,7 +12,6 @@ PyObject *str_path, *str_zero_copy, *str_trailers_message;
 
 extern PyMethodDef clock_functions[];
 int clock_agrees(void);
-PyObject *read_at_once(PyObject *module, PyObject *descriptor);
 
 /* ---------------------------------------------------------------- the wiring */
 
@@ -95,6 +94,16 @@ wire_middleware(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyThreadState *
+thread_of(unsigned long id)
+{
+    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    while (state != NULL && state->thread_id != id) {
+        state = PyThreadState_Next(state);
+    }
+    return state;
+}
+
 /* Finds a thread's state, NULL if there is no such thread; returns -1 if it was asked wrongly. */
 static int
 find_thread(PyObject *thread, PyThreadState **found)
@@ -103,10 +112,7 @@ find_thread(PyObject *thread, PyThreadState **found)
     if (id == (unsigned long)-1 && PyErr_Occurred()) {
         return -1;
     }
-    *found = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    while (*found != NULL && (*found)->thread_id != id) {
-        *found = PyThreadState_Next(*found);
-    }
+    *found = thread_of(id);
     return 0;
 }
 

@@ -237,6 +237,8 @@ PyObject *timed_run(PyObject *module, PyObject *args);    /* asyncio_run_type.c 
 PyObject *timed_select(PyObject *module, PyObject *args); /* asyncio_select.c */
 PyObject *scheduled_call(Scheduled *self, PyObject *const *args, size_t count, PyObject *names);
 PyObject *timed_soon(PyObject *module, PyObject *args);   /* timed_soon.c */
+PyThreadState *thread_of(unsigned long id); /* module.c: of this interpreter, NULL if there is none */
+PyObject *read_at_once(PyObject *module, PyObject *descriptor); /* kernel_file.c */
 PyObject *look_up(PyObject *module, PyObject *args);      /* look_up.c */
 PyObject *look_up_from(PyObject *module, PyObject *args); /* look_up.c */
 PyObject *stand(PyObject *module, PyObject *args);        /* look_up.c */

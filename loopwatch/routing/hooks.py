@@ -15,6 +15,7 @@ from typing import Any
 
 from loopwatch.core.guard import log_once
 from loopwatch.core.request import REQUEST, Request
+from loopwatch.core.restoring import restore
 from loopwatch.routing.adapters import ADAPTERS, Adapter
 from loopwatch.routing.route import Routed, routed
 
@@ -69,8 +70,7 @@ class Hook:
 
     def put_back(self) -> None:
         """Restore the method, unless other code has replaced ours since."""
-        if vars(self._owner).get(self._name) is self._ours:
-            setattr(self._owner, self._name, self._original)
+        restore(self._owner, self._name, self._ours, self._original)
 
 
 class Hooks:

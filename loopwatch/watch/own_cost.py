@@ -30,32 +30,32 @@ class Elsewhere:
 class OwnCost:
     """CPU seconds, and stack samples from outside that came to nothing."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
-        self._watchdog = watchdog
+    def __init__(self, watchdog: Watchdog, delivery: Delivery, elsewhere: Elsewhere) -> None:
+        self._watchdog, self._delivery, self._elsewhere = watchdog, delivery, elsewhere
         self._seconds_before = watchdog.seconds
         self._samples_before = watchdog.outside_samples.lost
         self._readings = 0.0  # s, of threads that asked for a snapshot
 
-    def seconds(self, delivery: Delivery, elsewhere: Elsewhere) -> float:
+    def seconds(self) -> float:
         """Return all that was spent, snapshots included."""
-        return self.of_stalls(delivery, elsewhere) + self._readings
+        return self.of_stalls() + self._readings
 
-    def of_stalls(self, delivery: Delivery, elsewhere: Elsewhere) -> float:
+    def of_stalls(self) -> float:
         """Return what was spent on finding, explaining and delivering stalls: what is budgeted."""
         watchdog = self._watchdog.seconds - self._seconds_before
-        return watchdog + delivery.seconds + elsewhere.seconds
+        return watchdog + self._delivery.seconds + self._elsewhere.seconds
 
     def lost_samples(self) -> int:
         return self._watchdog.outside_samples.lost - self._samples_before
 
     @contextmanager
-    def reading(self, delivery: Delivery, elsewhere: Elsewhere) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """Count the time within, unless this is the delivery's thread, whose time counts anyway;
         explaining is counted elsewhere."""
-        began, explaining = time.thread_time(), elsewhere.seconds
+        began, explaining = time.thread_time(), self._elsewhere.seconds
         try:
             yield
         finally:
-            spent = 0.0 if delivery.is_here() else time.thread_time() - began
-            spent = max(0.0, spent - (elsewhere.seconds - explaining))
+            spent = 0.0 if self._delivery.is_here() else time.thread_time() - began
+            spent = max(0.0, spent - (self._elsewhere.seconds - explaining))
             self._readings += spent  # no call within: what another thread adds is not lost

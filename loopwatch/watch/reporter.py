@@ -94,8 +94,8 @@ class Reporter:
         self.collect(loops)
         asked = due_in, self.in_progress.due_in(loops, now), self.victim_counts.due_in(now)
         waits = [seconds for seconds in asked if seconds is not None]
-        is_due = any(seconds <= 0.0 for seconds in waits)
-        if is_due or self._found or self.delivery:
+        due = any(seconds <= 0.0 for seconds in waits)
+        if due or self._found or self.delivery:
             self.delivery.ring()
         if (hanging := self.delivery.supervise(now)) is not None:
             waits.append(hanging)

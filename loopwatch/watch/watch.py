@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -113,10 +112,9 @@ class Watch(Attaching):
         self._past = Totals()
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add, self._rest)
-        cost, reporter = OwnCost(WATCHDOG), self._reporter
-        given = reporter.delivery, reporter.elsewhere
-        reporter.budget = CpuBudget(self.cpu_budget, partial(cost.of_stalls, *given))
-        self._own_cost = cost
+        reporter = self._reporter
+        self._own_cost = OwnCost(WATCHDOG, reporter.delivery, reporter.elsewhere)
+        reporter.budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -209,7 +207,7 @@ class Watch(Attaching):
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
         single requests are not copied, and `recent_requests` and `without` know of none."""
-        with self._own_cost.reading(self._reporter.delivery, self._reporter.elsewhere):
+        with self._own_cost.reading():
             return self._snapshot(recent)
 
     def _snapshot(self, recent: bool) -> Snapshot:
@@ -219,7 +217,7 @@ class Watch(Attaching):
             watched.charging.soon()
         self._reporter.explain(loops)
         self._reporter.settle()
-        own = self._own_cost.seconds(self._reporter.delivery, self._reporter.elsewhere)
+        own = self._own_cost.seconds()
         dropped = Counter(log=0, samples=self._own_cost.lost_samples())
         for lost in (self._reporter.dropped(), self._exporters.dropped()):
             dropped.update(lost)

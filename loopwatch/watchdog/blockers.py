@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.core.evidence import Spot, Wait
 from loopwatch.core.speedups import speedups
+from loopwatch.watchdog.await_chain import beyond_ours
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
 from loopwatch.watchdog.other_threads import DEPTH, THREADS
 
@@ -231,7 +232,7 @@ def suspended(loop: Any) -> Iterator[tuple[Any, Spot]]:
                 break
             module = frame.f_globals.get("__name__") or "?"
             yield coroutine, Spot(code, frame.f_lasti, frame.f_lineno or 0, module)
-            coroutine = coroutine.cr_await
+            coroutine = beyond_ours(coroutine.cr_await)
 
 
 def addresses(coroutine: Any, path: Path) -> list[int | None]:

@@ -8,9 +8,10 @@ What is written otherwise (`locks[key]`, `get_lock()`) has none. The columns of 
 from __future__ import annotations
 
 import dis
-from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
+
+from loopwatch.core.memo import CodeMemo
 
 Path = tuple[str, ...]
 
@@ -38,8 +39,7 @@ class Held(NamedTuple):
     sure: bool
 
 
-@lru_cache(CODES)
-def awaited_lock(code: CodeType, instruction: int) -> Path | None:
+def find_awaited_lock(code: CodeType, instruction: int) -> Path | None:
     """Return the lock for which a frame at this instruction waits: `x.acquire(...)`, `with x:`."""
     run = list(dis.get_instructions(code))
     index = next((n for n, each in enumerate(run) if each.offset == instruction), None)
@@ -92,8 +92,7 @@ def path_to(run: list[dis.Instruction], call: dis.Instruction) -> Path | None:
     return tuple(path) or None
 
 
-@lru_cache(CODES)
-def held_locks(code: CodeType) -> tuple[Held, ...]:
+def find_held_locks(code: CodeType) -> tuple[Held, ...]:
     """Return which locks a function holds where, as far as its bytecode tells."""
     if not may_lock(code):
         return ()
@@ -140,3 +139,7 @@ def within(entries: list[Any], handler: int) -> list[Any]:
         inner = (e for e in entries if outer.start <= e.target < outer.end)
         inside.extend(entry for entry in inner if entry not in inside)
     return inside
+
+
+awaited_lock = CodeMemo(find_awaited_lock, CODES)
+held_locks = CodeMemo(find_held_locks, CODES)

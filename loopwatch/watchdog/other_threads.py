@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections import deque
-from types import FrameType
 
 from loopwatch.core.evidence import Spot, ThreadPicture
+from loopwatch.core.frames import running_frame
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.watchdog.given_work import Work, given_work
 from loopwatch.watchdog.stack_sample import spot
@@ -63,10 +63,7 @@ class OtherThreads:
             used.append((cpu - before.get(native_id, 0.0), native_id))
         used.sort(reverse=True)
         least = max(LEAST, SHARE * used[0][0]) if used else 0.0
-        frames = sys._current_frames()
-        found = [picture(threads[key], cpu, frames) for cpu, key in used[:NAMED] if cpu >= least]
-        frames.clear()  # it has this very frame, which has it: a cycle with all threads' variables
-        return tuple(found)
+        return tuple(picture(threads[key], cpu) for cpu, key in used[:NAMED] if cpu >= least)
 
     def _before(self, now: float, since: float) -> Times:
         """Return the first reading since then, if it is old enough; else the last one before."""
@@ -85,9 +82,9 @@ def app_threads() -> dict[int, threading.Thread]:
     return {thread.native_id or 0: thread for thread in threads}
 
 
-def picture(thread: threading.Thread, cpu: float, frames: dict[int, FrameType]) -> ThreadPicture:
+def picture(thread: threading.Thread, cpu: float) -> ThreadPicture:
     """Return where a thread stands, and what it was given to do; no thread runs meanwhile."""
-    frame, spots = frames.get(thread.ident or 0), list[Spot]()
+    frame, spots = running_frame(thread.ident or 0), list[Spot]()
     work: Work | None = None
     while frame is not None and len(spots) < DEPTH:
         spots.append(spot(frame))

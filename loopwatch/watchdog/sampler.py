@@ -139,7 +139,8 @@ class Sampler:
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
-            self._sample.wait = self._wait() if self.probe.holding is not None else None
+            if self.probe.holding is not None and not self._sample.parked:  # no lock, no future
+                self._sample.wait = self._wait()
         self.clocks.read(reading, reader)
         if self._pictures and (not late or self.clocks.others_busy()):
             state.samples.append(Sample(now, True, (), 0.0, threads=self._pictures))

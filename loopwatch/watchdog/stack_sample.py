@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 from collections.abc import Iterable
 from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
 
 from loopwatch.core.evidence import Spot
+from loopwatch.core.frames import running_frame
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import LoopState
@@ -24,7 +24,6 @@ from loopwatch.watchdog.gc_pauses import Listener
 
 # These run within the code that they trace.
 WATCHERS = "loopwatch.watchdog.line_traces", "loopwatch.watchdog.line_trace"
-ONE_FRAME = getattr(speedups, "running_frame", None)
 COLLECTED = Listener.__call__.__code__  # runs within the code in which a collection began
 DEPTH = 128  # frames kept, innermost first
 
@@ -60,14 +59,6 @@ def walk(frame: FrameType | None, floor: Iterable[CodeType]) -> tuple[tuple[Spot
             spots.append(spot(frame))
         frame = frame.f_back
     return tuple(spots), frame is None
-
-
-def running_frame(thread_id: int) -> FrameType | None:
-    """Return the innermost frame of a thread."""
-    if ONE_FRAME is not None:
-        frame: FrameType | None = ONE_FRAME(thread_id)
-        return frame
-    return sys._current_frames().get(thread_id)
 
 
 def spot(frame: FrameType) -> Spot:

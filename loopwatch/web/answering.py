@@ -7,7 +7,6 @@ for the same thing share an answer, and a client that has left gets none.
 from __future__ import annotations
 
 import asyncio
-import queue
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
@@ -86,10 +85,10 @@ class Answering:
         if isinstance(found, Answer):
             return found
         try:
-            known: Answer | None = self._answers.kept(found.key)
-            return known or waited(self._answers, found)
+            answer: Answer = self._answers.answer(*found)
         except BusyError as busy:
             return too_busy(busy)
+        return answer
 
     def _found(self, scope: Scope) -> Answer | Question:
         found = self.find(scope)
@@ -116,19 +115,6 @@ class Answering:
 
 def too_busy(busy: BusyError) -> Answer:
     return text_answer(503, f"{busy}; ask later", ("retry-after", str(busy.retry_after)))
-
-
-def waited(answers: SharedAnswers, question: Question) -> Answer:
-    """Return the next answer to a question, and block until then; raises BusyError."""
-    outcomes = queue.SimpleQueue[Outcome]()
-    leave = answers.join(*question, outcomes.put)
-    try:
-        answer: Answer = outcomes.get(timeout=PATIENCE).result()
-    except queue.Empty:
-        raise BusyError(PATIENCE) from None
-    finally:
-        leave()
-    return answer
 
 
 async def shared(answers: SharedAnswers, question: Question, receive: Receive) -> Answer | None:

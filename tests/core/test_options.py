@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loopwatch import Watch
-from loopwatch.core.options import from_environment, seconds, unknown
+from loopwatch.core.options import VARIABLES, from_environment, seconds, unknown
 from tests.conftest import private_watch
 
 
@@ -197,3 +197,8 @@ def test_a_share_may_come_from_the_environment() -> None:
     for text in ("5 %", "0", "2", "nan", ""):
         with pytest.raises(ValueError, match="LOOPWATCH_CPU_BUDGET must be a number above 0"):
             Watch.from_env({"LOOPWATCH_CPU_BUDGET": text})
+
+
+def test_leading_zeros_of_a_port_mean_nothing() -> None:
+    given = from_environment(VARIABLES, {"LOOPWATCH_METRICS_PORT": "0009464"})
+    assert given["metrics_port"] == 9464

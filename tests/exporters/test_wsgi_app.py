@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from loopwatch.exporters import wsgi_app as module
+from loopwatch.exporters import shared_answers
 from loopwatch.exporters.wsgi_app import WAITING, MetricsApp
 
 LIVEZ = {"state": "idle"}
@@ -70,7 +70,7 @@ def scrape_threads() -> set[threading.Thread]:
 
 
 def test_livez_answers_while_a_collector_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 1.0)
+    monkeypatch.setattr(shared_answers, "PATIENCE", 1.0)
     hanging, before = Hanging(), scrape_threads()
     app, told = app_of(hanging), list[tuple[str, dict[str, str], bytes]]()
     askers = [

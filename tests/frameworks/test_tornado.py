@@ -120,6 +120,16 @@ def test_routers_within_routers_and_handlers_that_come_later(make_watch: MakeWat
     assert counted(watch)["/later/{name}", "GET"] == 1
 
 
+def test_a_handler_s_own_rules_are_no_routes(make_watch: MakeWatch) -> None:
+    class Shop(Hello):
+        rules = "no returns", "no haggling"
+
+    watch = make_watch()
+    app = Application([(r"/shop", Shop), (r"/hello", Hello)])
+    asyncio.run(ask(install(app, watch=watch), "/shop", "/hello"))
+    assert counted(watch) == {("/shop", "GET"): 1, ("/hello", "GET"): 1}
+
+
 def test_complete_response_ends_the_latency(make_watch: MakeWatch) -> None:
     """What a handler does after `finish` is in the background."""
     watch = make_watch()

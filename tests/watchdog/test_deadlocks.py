@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from loopwatch import LoopWatchMiddleware
 from loopwatch.core.evidence import Wait
 from loopwatch.core.speedups import speedups
 from loopwatch.explain.blocker import is_certain, is_deadlock
-from tests.conftest import run_on
+from tests.conftest import private_watch, run_on
 
 from .waiting import found, said
 
@@ -119,6 +120,33 @@ def test_a_lock_that_a_suspended_coroutine_holds(loop: str) -> None:
     assert said(wait).startswith("waits for a lock held by a suspended coroutine of this very loop")
     assert said(wait).endswith("await asyncio.sleep(30)")
     assert is_deadlock(wait)
+
+
+def test_a_lock_that_a_suspended_request_holds(loop: str) -> None:
+    """The server's coroutine awaits the app's through our own middleware."""
+    lock, watch = threading.Lock(), private_watch()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with lock:
+            await asyncio.sleep(30)
+
+    async def main(begin: Callable[[], None]) -> None:
+        scope = {"type": "http", "method": "GET", "path": "/"}
+        request = LoopWatchMiddleware(app, watch=watch)(scope, silent, silent)
+        holding = asyncio.ensure_future(request)
+        await asyncio.sleep(0.05)
+        begin()
+        lock.acquire()
+        holding.cancel()
+
+    wait = seen_from_outside(loop, main, lock.release)
+    watch.stop()
+    assert said(wait).startswith("waits for a lock held by a suspended coroutine of this very loop")
+    assert is_deadlock(wait)
+
+
+async def silent(*_: Any) -> Any:
+    return {"type": "http.request"}
 
 
 def test_a_lock_that_the_loop_s_thread_has_already(loop: str) -> None:

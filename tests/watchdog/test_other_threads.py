@@ -124,7 +124,7 @@ def test_a_pool_s_thread_is_known_by_its_function_and_by_who_waits_for_it(
         found: list[ThreadPicture] = []
         while not found and not task.done():
             await asyncio.sleep(0.02)
-            pictures = [picture(t, 0.0, sys._current_frames()) for t in app_threads().values()]
+            pictures = [picture(t, 0.0) for t in app_threads().values()]
             found = [p for p in pictures if p.function == "time.sleep"]
         return await task, found
 
@@ -139,6 +139,5 @@ def test_an_idle_thread_of_a_pool_has_no_work() -> None:
     with ThreadPoolExecutor(1, "idle") as pool:
         pool.submit(int).result()
         time.sleep(0.05)
-        frames = sys._current_frames()
         (idle,) = (t for t in app_threads().values() if t.name.startswith("idle"))
-        assert picture(idle, 0.0, frames)[3:] == (None, None, ())
+        assert picture(idle, 0.0)[3:] == (None, None, ())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from loopwatch.core.safe_text import safe
+from loopwatch.tools.attach.poll_call import Poll
 from loopwatch.tools.attach.process_tree import ProcessTree
 from loopwatch.watchdog.trace_permission import CAP_SYS_PTRACE, YAMA, installed_py_spy
 
@@ -21,11 +22,7 @@ class AttachError(Exception):
 
 
 def py_spy() -> str:
-    """Return the path of py-spy; raises AttachError without it, and where it cannot work."""
-    if sys.platform != "linux":
-        raise AttachError(
-            f"attach must have Linux, got {sys.platform}: start the app with loopwatch run instead"
-        )
+    """Return the path of py-spy; raises AttachError without it."""
     found = installed_py_spy()
     if found is None:
         raise AttachError(
@@ -36,7 +33,15 @@ def py_spy() -> str:
 
 
 def check(tree: ProcessTree, pid: int) -> None:
-    """Raise AttachError unless a process is there and we may trace it."""
+    """Raise AttachError unless a process is there, we may trace it, and know the machine."""
+    if sys.platform != "linux":
+        raise AttachError(
+            f"attach must have Linux, got {sys.platform}: start the app with loopwatch run instead"
+        )
+    try:
+        Poll()
+    except ValueError as error:
+        raise AttachError(f"attach must know the system calls of this machine: {error}") from None
     if pid == os.getpid():
         raise AttachError(f"PID must be another process, got loopwatch's own ({pid})")
     if not tree.exists(pid):

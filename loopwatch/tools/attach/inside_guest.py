@@ -20,7 +20,6 @@ from loopwatch.watch.watch import Watch
 
 PATIENCE = 10.0  # s for the other end to connect
 FAREWELL = 5.0  # s for the loop to take its watch off
-READY = {"ready": True}
 
 
 def begin(folder: str, threshold: float) -> None:
@@ -29,9 +28,13 @@ def begin(folder: str, threshold: float) -> None:
         loop: Any = asyncio.get_running_loop()
         watch = Watch(slow_callback_duration=threshold, log=False, registry=None, otel=False)
         watch.start()
-        if not watch.snapshot(recent=False).loops:
-            raise RuntimeError("loopwatch cannot watch this loop")
-        listener = listening(folder)
+        try:
+            if not watch.snapshot(recent=False).loops:
+                raise RuntimeError("loopwatch cannot watch this loop")
+            listener = listening(folder)
+        except BaseException:
+            watch.stop()
+            raise
     except Exception as error:
         refuse(folder, f"{type(error).__name__}: {error}")
         return
@@ -39,13 +42,15 @@ def begin(folder: str, threshold: float) -> None:
 
 
 def listening(folder: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
     path = os.path.join(folder, "socket")
-    listener.bind(path + ".new")
-    os.chmod(path + ".new", 0o600)
-    listener.listen(1)
-    listener.settimeout(PATIENCE)
-    os.rename(path + ".new", path)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path + ".new")
+        os.chmod(path + ".new", 0o600)
+        listener.listen(1)
+        listener.settimeout(PATIENCE)
+        os.rename(path + ".new", path)
+        stack.pop_all()  # it stays open
     return listener
 
 

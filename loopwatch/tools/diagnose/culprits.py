@@ -10,6 +10,7 @@ from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.report_records import Culprit, CulpritLine, Prediction, VictimRoute
 from loopwatch.tools.diagnose.source import source
 from loopwatch.tools.diagnose.watching import TailsReading
+from loopwatch.tools.findings.finding import responsible
 from loopwatch.tools.findings.fingerprint import culprit_id
 
 MOST = 20
@@ -42,7 +43,6 @@ def culprit(
     ]
     site = here[0].site if here else Site(name, exact=False)
     cause = max(rows, key=lambda row: row.stalls.sum).cause
-    who = worst.contributors[0].coroutine if worst.contributors else worst.coroutine
     return Culprit(
         site=site,
         lines=held[:LINES],
@@ -61,7 +61,7 @@ def culprit(
         victims=sum(row.victims for row in rows),
         victim_routes=victims(name, route, measured.change.blames),
         predictions=predictions(name, measured.tails),
-        id=culprit_id(route, name, cause, who),
+        id=culprit_id(route, name, cause, responsible(worst)),
     )
 
 

@@ -34,6 +34,11 @@ class Findings:
         return sum(route.requests for route in self.routes)
 
     @property
+    def worst(self) -> Culprit:
+        """The culprit of most seconds; ValueError if there is none."""
+        return max(self.culprits, key=lambda culprit: culprit.seconds)
+
+    @property
     def held(self) -> float:
         """Seconds for which stalls held the loop."""
         return sum(culprit.seconds for culprit in self.culprits)

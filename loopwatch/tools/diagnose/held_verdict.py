@@ -42,6 +42,11 @@ def blocked(found: Findings) -> Verdict | None:
     )
 
 
+def whose(culprit: Culprit) -> str:
+    """Return the subject of a sentence on a culprit."""
+    return f"`{culprit.route}`" if culprit.route is not None else "Something outside requests"
+
+
 def whose_stall(blame: TailBlame) -> str:
     return "something without a route" if blame.route == NONE else f"`{routed(blame.route)}`"
 
@@ -96,8 +101,7 @@ def unfelt(found: Findings) -> Verdict | None:
     """Return the site of most seconds if no tail shows it: no request came during its stalls."""
     if not found.culprits:
         return None
-    worst = max(found.culprits, key=lambda culprit: culprit.seconds)
-    where = f"`{worst.route}`" if worst.route is not None else "Something outside requests"
+    worst, where = found.worst, whose(found.worst)
     return Verdict(
         kind="blocked",
         text=f"{where} held the loop {counted(worst.count, 'time')}, {worst.longest:.2f} s at "
@@ -116,8 +120,7 @@ def worst_held(found: Findings) -> Verdict | None:
     """
     if not found.culprits or found.held < HELD * found.seconds:
         return None
-    worst = max(found.culprits, key=lambda culprit: culprit.seconds)
-    where = f"`{worst.route}`" if worst.route is not None else "Something outside requests"
+    worst, where = found.worst, whose(found.worst)
     others = "" if worst.seconds >= 0.9 * found.held else f" of {found.held:.1f} s of stalls"
     text = f"{where} held the loop for {worst.seconds:.1f} s{others} in {found.seconds:.1f} s, in "
     text += f"{site_name(worst, worst.site.function)}."

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopwatch.tools.diagnose.report_records import Culprit, Throughput, Verdict
-from loopwatch.tools.diagnose.verdict import SATURATED, SHORTEST, STARVED
+from loopwatch.tools.diagnose.verdict import SATURATED, SHORTEST, STARVED, no_cpu
 from loopwatch.tools.diagnose.wording import counted, percent, site_name
 
 
@@ -23,13 +23,7 @@ def outside_verdict(seconds: float, culprits: Sequence[Culprit], served: Through
     held = sum(culprit.seconds for culprit in culprits)
     without_cpu = sum(c.seconds for c in culprits if c.cause == "starved")
     if without_cpu >= STARVED * held:
-        return Verdict(
-            kind="starved",
-            text=f"The process had no CPU: for {percent(without_cpu / held)} of the time the loop "
-            f"was held ({without_cpu:.1f} s of {held:.1f} s), it was ready to run but got no CPU. "
-            "Give it more CPU (quota, cores), or run less beside it.",
-            share=without_cpu / held,
-        )
+        return no_cpu(without_cpu, held)
     worst = max(culprits, key=lambda culprit: culprit.seconds)
     share = f", {percent(worst.seconds / seconds)} of the time" if seconds > 0 else ""
     return Verdict(

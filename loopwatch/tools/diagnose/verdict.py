@@ -101,7 +101,7 @@ def with_line(found: Findings, kind: Kind, text: str, share: float | None = None
 
 
 def starved(found: Findings) -> Verdict | None:
-    held = sum(culprit.seconds for culprit in found.culprits)
+    held = found.held
     without_cpu = sum(c.seconds for c in found.culprits if c.cause == "starved")
     if not held or without_cpu < STARVED * held:
         return None
@@ -111,18 +111,23 @@ def starved(found: Findings) -> Verdict | None:
         return None
     if found.without_cpu is not None:  # a starved step may have been on the CPU, too
         without_cpu = min(without_cpu, found.without_cpu)
+    return no_cpu(without_cpu, held, what_ran(found))
+
+
+def no_cpu(without_cpu: float, held: float, more: str = "") -> Verdict:
+    """Return the verdict on a process that had no CPU for much of the time the loop was held, s."""
     return Verdict(
         kind="starved",
         text=f"The process had no CPU: for {percent(without_cpu / held)} of the time the loop was "
         f"held ({without_cpu:.1f} s of {held:.1f} s), it was ready to run but got no CPU. Give it "
-        f"more CPU (quota, cores), or run less beside it.{what_ran(found)}",
+        f"more CPU (quota, cores), or run less beside it.{more}",
         share=without_cpu / held,
     )
 
 
 def what_ran(found: Findings) -> str:
     """Return what was to run meanwhile, if it was much itself: only then a line is known."""
-    worst = max(found.culprits, key=lambda culprit: culprit.seconds)
+    worst = found.worst
     if worst.cause != "starved" or not worst.site.line:
         return ""
     return f" What it was to run was mostly {site_name(worst, worst.site.function)}."

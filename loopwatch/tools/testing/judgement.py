@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from loopwatch.core.record_types import NONE, GilHolder, Stall
-from loopwatch.explain.site import SiteRules
+from loopwatch.explain.site import DEFAULT
 from loopwatch.tools.testing.own_call import OwnCall
 from loopwatch.tools.testing.settings import TestSettings
 
@@ -24,8 +24,6 @@ Verdict = Literal["charged", "allowed", "innocent"]
 FIXTURES = "_pytest.fixtures."  # functions of pytest that set fixtures up
 COLLECT = "gc.collect("  # a collection that the code asks for
 DOUBLE = 2.0  # times the limit, for what nobody could explain
-
-RULES = SiteRules()
 
 
 def verdict(stall: Stall, call: OwnCall, test: TestSettings) -> Verdict:
@@ -70,7 +68,7 @@ def is_of_call(holder: GilHolder, call: OwnCall, limit: float) -> bool:
     if holder.thread in call.threads or (holder.cpu_seconds or limit) < limit:
         return False
     file = holder.site.file
-    return holder.function is not None or (bool(file) and RULES.is_own_file(file))
+    return holder.function is not None or (bool(file) and DEFAULT.is_own_file(file))
 
 
 def is_allowed(stall: Stall, patterns: Iterable[str]) -> bool:

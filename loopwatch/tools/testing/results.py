@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwatch.core.causes import label
-from loopwatch.core.record_types import NONE
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.findings import github_annotations, sarif
 from loopwatch.tools.findings.finding import Finding, merged, read, relative
+from loopwatch.tools.findings.fingerprint import place
 from loopwatch.tools.testing import baseline, findings_json
 from loopwatch.tools.testing.settings import Settings
 
@@ -54,7 +54,7 @@ class Results:
 
     def line(self, f: Finding) -> str:
         where = f"{relative(f.file, self.root)}:{f.line}" if f.line else "many places"
-        name = f.site if f.site != NONE else f.coroutine or NONE
+        name = place(f.site, f.coroutine)
         times = f"{f.count} time" + ("s" if f.count > 1 else "")
         tests = f.tests[0] + (f" and {len(f.tests) - 1} more" if len(f.tests) > 1 else "")
         state = STATES[f.level]

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from loopwatch.core.record_types import Frame, Stall
-from loopwatch.explain.site import SiteRules
+from loopwatch.explain.site import DEFAULT
 
 CALLING, RAISING = "def shown(): step()", "def shown(): raise error"
-RULES = SiteRules()
 
 
 def raise_at(stall: Stall, otherwise: Frame | None, error: BaseException) -> NoReturn:
@@ -35,11 +34,11 @@ def own_frames(stall: Stall) -> Sequence[Frame]:
     site = stall.site
     if not site.line:
         return ()
-    own = [frame for frame in stall.stack if RULES.is_own_file(frame.file)]
+    own = [frame for frame in stall.stack if DEFAULT.is_own_file(frame.file)]
     depths = [n for n, f in enumerate(own) if (f.file, f.line) == (site.file, site.line)]
     if depths:
         return own[: depths[-1] + 1]
-    if not RULES.is_own_file(site.file):  # a thread's, in a library
+    if not DEFAULT.is_own_file(site.file):  # a thread's, in a library
         return own
     return [Frame(site.function, site.file, site.line)]
 

@@ -1,6 +1,7 @@
 """Why a process cannot be looked at, and the cure."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -93,9 +94,15 @@ def test_py_spy_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusal, "installed_py_spy", lambda: None)
     with pytest.raises(AttachError, match=r"pip install 'loopwatch\[native\]'"):
         refusal.py_spy()
+
+
+def test_the_machine_must_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    with pytest.raises(AttachError, match=r"must know the system calls.*pdp11"):
+        refusal.check(ProcessTree(), 1)
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(AttachError, match="must have Linux, got darwin"):
-        refusal.py_spy()
+        refusal.check(ProcessTree(), 1)
 
 
 @pytest.mark.parametrize(

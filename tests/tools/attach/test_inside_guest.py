@@ -14,6 +14,7 @@ from loopwatch.tools.attach import inside_session
 from loopwatch.tools.attach.inside_guest import begin
 from loopwatch.tools.attach.inside_session import InsideError, InsideSession
 from loopwatch.tools.attach.process_tree import ProcessTree
+from loopwatch.watch.watched_loop import LOOPS
 from tests.conftest import block_for, private_watch, run_on, until
 
 
@@ -71,6 +72,14 @@ def test_it_refuses_without_a_loop_and_beside_another_watch(tmp_path: Path) -> N
     asyncio.run(main())
     assert "watched by another Watch" in (tmp_path / "refused").read_text()
     assert not (tmp_path / "socket").exists()
+
+
+def test_a_loop_is_not_watched_if_nobody_can_ask(tmp_path: Path) -> None:
+    async def main() -> None:
+        begin(str(tmp_path / ("long" * 30)), 0.1)
+        assert not LOOPS
+
+    asyncio.run(main())
 
 
 def test_the_script_begins_it_on_the_running_loop(loop: str, tmp_path: Path) -> None:
