@@ -8,8 +8,11 @@ from loopwatch.core.record_types import (
     Contributor,
     Frame,
     GilHolder,
+    Holder,
     Instrument,
     LoopReading,
+    LoopTimeReading,
+    RequestInFlight,
     RequestReading,
     Site,
     SiteReading,
@@ -17,6 +20,7 @@ from loopwatch.core.record_types import (
     Source,
     Stall,
     ThreadPoolReading,
+    WaitReading,
 )
 
 __all__ = [
@@ -27,8 +31,11 @@ __all__ = [
     "Contributor",
     "Frame",
     "GilHolder",
+    "Holder",
     "Instrument",
     "LoopReading",
+    "LoopTimeReading",
+    "RequestInFlight",
     "RequestReading",
     "Site",
     "SiteReading",
@@ -36,4 +43,5 @@ __all__ = [
     "Source",
     "Stall",
     "ThreadPoolReading",
+    "WaitReading",
 ]

@@ -158,6 +158,63 @@ class BlameReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has a lock or a place of a semaphore or pool that requests wait for."""
+
+    task: str  # its coroutine, as `module.qualname`
+    site: Site  # where it is suspended, or took it
+    route: str | None = None  # None: no request, or not known
+    seconds: float | None = None  # since when it is known to hold it; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitReading:
+    """What requests of one route waited for at one line, while nobody held the loop.
+
+    An estimate: the suspended requests are looked at some 10 times a second.
+    """
+
+    route: str
+    place: Site  # the innermost line of the user's own code in the await chain
+    call: str = ""  # the library's call below it, such as `asyncio.locks.Semaphore.acquire`
+    resource: str  # what it waits for; `core.resources` has the list
+    peer: str = ""  # the host and port of a socket, where known
+    seconds: float  # request-seconds
+    looks: int  # how often a request was seen there
+    waiting: int = 0  # requests at the latest look
+    most_waiting: int = 0  # at any look
+    holders: tuple[Holder, ...] = ()  # at the latest look that saw one, at most 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopTimeReading:
+    """How much of the loop's busy time went into one line, an estimate from random samples."""
+
+    route: str
+    site: Site
+    call: str = ""  # the library's call that the line made, such as `json.loads`
+    stack: tuple[Frame, ...] = ()  # of one sample, outermost first
+    seconds: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInFlight:
+    """A request that has not ended: how old it is, its parts so far, and where it waits."""
+
+    route: str
+    method: str
+    age: float  # s, since its bytes arrived, as far as known
+    queued: float
+    running: float
+    stalled: float
+    waiting: float
+    place: Site | None = None  # where it is suspended; None: it runs, or it is not known
+    call: str = ""
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteReading:
     """The stalls of one site."""
 
@@ -191,6 +248,8 @@ class Snapshot:
     sites: tuple[SiteReading, ...]
     allowed: tuple[SiteReading, ...] = ()  # stalls that the option `allow` names, kept separate
     blames: tuple[BlameReading, ...] = ()  # most seconds first
+    waits: tuple[WaitReading, ...] = ()  # most seconds first
+    loop_time: tuple[LoopTimeReading, ...] = ()  # most seconds first
     gc_pauses: tuple[tuple[str, Histogram], ...]  # by generation
     threadpool: ThreadPoolReading
     stalls: tuple[Stall, ...]  # the latest 256, oldest first

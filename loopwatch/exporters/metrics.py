@@ -144,6 +144,20 @@ THREADPOOL_WAIT = Metric(
     ("route",),
     "What requests waited for a worker thread to be free: a part of their state waiting.",
 )
+WAIT = Metric(
+    "loopwatch.wait",
+    "counter",
+    "s",
+    ("route", "place", "resource"),
+    "Where requests were suspended: a part of their state waiting, by the function that awaits.",
+)
+LOOP_BUSY = Metric(
+    "loopwatch.loop.busy",
+    "counter",
+    "s",
+    ("route", "site"),
+    "The loop's busy time by function, estimated from samples at random moments.",
+)
 SELF = Metric("loopwatch.self", "counter", "s", (), "CPU time of loopwatch's own thread.")
 DROPPED = Metric(
     "loopwatch.dropped",
@@ -179,6 +193,8 @@ METRICS = (
     THREADS,
     THREADPOOL_WAITING,
     THREADPOOL_WAIT,
+    WAIT,
+    LOOP_BUSY,
     SELF,
     DROPPED,
     INFO,
@@ -211,6 +227,8 @@ def series(snapshot: Snapshot) -> Series:
         },
         THREADPOOL_WAITING: {(): float(snapshot.threadpool.waiting)},
         THREADPOOL_WAIT: added(((r.route,), r.threadpool) for r in snapshot.requests),
+        WAIT: added(((r.route, r.place.function, r.resource), r.seconds) for r in snapshot.waits),
+        LOOP_BUSY: added(((r.route, r.site.function), r.seconds) for r in snapshot.loop_time),
         SELF: {(): snapshot.self_seconds},
         DROPPED: {(reason,): float(n) for reason, n in snapshot.dropped.items()},
         INFO: {(snapshot.version, r.loop, ",".join(r.layers)): 1.0 for r in snapshot.loops},
