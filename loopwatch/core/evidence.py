@@ -54,7 +54,7 @@ class OutsideSample(NamedTuple):
     name: str = ""  # of the thread
 
 
-class Wait(NamedTuple):
+class ThreadWait(NamedTuple):
     """What a thread waits for, and who could end that."""
 
     kind: str  # lock, future, thread
@@ -62,7 +62,7 @@ class Wait(NamedTuple):
     spots: tuple[Spot, ...] = ()  # where the holder stands, innermost first
     certain: bool = True
     itself: str = ""  # why it can never come: `loop`, `task` or `thread`, see `explain/blocker.py`
-    then: Wait | None = None  # what the holder waits for
+    then: ThreadWait | None = None  # what the holder waits for
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Sample:
     coroutine: str | None = None  # the running task's own
     threads: tuple[ThreadPicture, ...] = ()  # other threads, if they were busy; most CPU first
     sure: bool = False  # late, but the place is certain
-    wait: Wait | None = None  # what the loop's thread waited for, if it is known
+    wait: ThreadWait | None = None  # what the loop's thread waited for, if it is known
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
 
 

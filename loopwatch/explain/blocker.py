@@ -8,7 +8,7 @@ thread (`thread`), or another thread that waits for one of these.
 from __future__ import annotations
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.evidence import Slow, Wait
+from loopwatch.core.evidence import Slow, ThreadWait
 from loopwatch.core.record_types import Blocker, Site
 from loopwatch.explain.site import SiteRules, site
 
@@ -34,15 +34,15 @@ def blocker(slow: Slow, cause: Cause, rules: SiteRules) -> Blocker | None:
     )
 
 
-def is_deadlock(wait: Wait) -> bool:
+def is_deadlock(wait: ThreadWait) -> bool:
     return bool(wait.itself) or (wait.then is not None and is_deadlock(wait.then))
 
 
-def is_certain(wait: Wait) -> bool:
+def is_certain(wait: ThreadWait) -> bool:
     return wait.certain and (wait.then is None or is_certain(wait.then))
 
 
-def sentence(wait: Wait, rules: SiteRules) -> str:
+def sentence(wait: ThreadWait, rules: SiteRules) -> str:
     """Return what a thread waits for, and what whoever has it waits for."""
     stood = stands(wait, rules)
     place = where(stood) if stood is not None else ""
@@ -50,13 +50,13 @@ def sentence(wait: Wait, rules: SiteRules) -> str:
     return f"{what(wait, place)}{then}"
 
 
-def stands(wait: Wait, rules: SiteRules) -> Site | None:
+def stands(wait: ThreadWait, rules: SiteRules) -> Site | None:
     """Return where the holder stands in code that says something; None: in none."""
     spot = rules.site_spot(wait.spots)
     return site(spot) if spot is not None else None
 
 
-def what(wait: Wait, place: str) -> str:
+def what(wait: ThreadWait, place: str) -> str:
     held = HELD[wait.certain]
     if wait.kind == "thread":
         return f"waits for the end of thread {wait.holder!r}{place}"

@@ -22,7 +22,7 @@ from contextlib import suppress
 from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
-from loopwatch.core.evidence import Spot, Wait
+from loopwatch.core.evidence import Spot, ThreadWait
 from loopwatch.core.speedups import speedups
 from loopwatch.watchdog.await_chain import beyond_ours
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
@@ -63,7 +63,7 @@ class Place(NamedTuple):
         return found
 
 
-def blocker(loop: Any, thread: int) -> Wait | None:
+def blocker(loop: Any, thread: int) -> ThreadWait | None:
     """Return what a loop's thread waits for now; None if that is not known."""
     return Search(loop, thread).of(thread) if speedups is not None else None
 
@@ -74,9 +74,10 @@ class Search:
     def __init__(self, loop: Any, thread: int) -> None:
         self._loop, self._own = loop, thread
         self._names = {t.ident or 0: t.name for t in threading.enumerate()[:THREADS]}
-        self._stacks = {each: stack(each) for each in {thread, *self._names}}
+        self._threads = (thread, *(self._names.keys() - {thread}))
+        self._stacks: dict[int, tuple[Spot, ...]] = {}  # those that were needed
 
-    def of(self, thread: int, depth: int = 0) -> Wait | None:
+    def of(self, thread: int, depth: int = 0) -> ThreadWait | None:
         """Return what a thread waits for."""
         places = self._places(thread)
         if not places or depth > CHAIN:
@@ -88,19 +89,24 @@ class Search:
         return self._end(joined, depth) if joined is not None else self._lock(places[0], depth)
 
     def _places(self, thread: int) -> list[Place]:
-        return [Place(thread, n, spot) for n, spot in enumerate(self._stacks.get(thread, ()))]
+        return [Place(thread, n, spot) for n, spot in enumerate(self._stack(thread))]
 
-    def _held_by(self, kind: str, thread: int, depth: int, certain: bool = True) -> Wait:
+    def _stack(self, thread: int) -> tuple[Spot, ...]:
+        if thread not in self._stacks:
+            self._stacks[thread] = stack(thread) if thread in self._threads else ()
+        return self._stacks[thread]
+
+    def _held_by(self, kind: str, thread: int, depth: int, certain: bool = True) -> ThreadWait:
         own = thread == self._own
         then = None if own else self.of(thread, depth + 1)
-        spots = self._stacks.get(thread, ())
-        return Wait(
+        spots = self._stack(thread)
+        return ThreadWait(
             kind, self._names.get(thread, ""), spots, certain, "thread" if own else "", then
         )
 
     # ------------------------------------------------------------ the end of a thread
 
-    def _end(self, joined: Place, depth: int) -> Wait | None:
+    def _end(self, joined: Place, depth: int) -> ThreadWait | None:
         seen = joined.see("self", "_ident")
         if seen is None or not seen[2].isdigit():
             return None
@@ -108,7 +114,7 @@ class Search:
 
     # ------------------------------------------------------------ a lock
 
-    def _lock(self, place: Place, depth: int) -> Wait | None:
+    def _lock(self, place: Place, depth: int) -> ThreadWait | None:
         path = awaited_lock(place.spot.code, place.spot.instruction)
         seen = lock_at(place, path) if path is not None else None
         if seen is None:
@@ -118,7 +124,7 @@ class Search:
             return self._held_by("lock", int(owner[1]), depth)
         return self._holder(seen[0], depth)
 
-    def _holder(self, lock: int, depth: int) -> Wait | None:
+    def _holder(self, lock: int, depth: int) -> ThreadWait | None:
         likely: int | None = None
         for place, held in self._holding():
             if likely is not None and not held.sure:
@@ -132,41 +138,41 @@ class Search:
             self._held_by("lock", likely, depth, certain=False) if likely is not None else None
         )
 
-    def _by_frame(self, place: Place, depth: int) -> Wait:
+    def _by_frame(self, place: Place, depth: int) -> ThreadWait:
         found = self._held_by("lock", place.thread, depth)
         own = found.itself == "thread"
         return found._replace(spots=(place.spot,)) if own else found
 
     def _holding(self) -> Iterator[tuple[Place, Held]]:
         """Return each frame of any thread that holds a lock, by its bytecode."""
-        for thread in list(self._stacks):
+        for thread in self._threads:
             for place in self._places(thread):
                 for held in held_at(place.spot.code, place.spot.instruction):
                     yield place, held
 
-    def _suspended(self, lock: int) -> Wait | None:
+    def _suspended(self, lock: int) -> ThreadWait | None:
         """Return the coroutine of the loop that holds a lock while it is suspended."""
         for coroutine, spot in suspended(self._loop):
             for held in held_at(spot.code, spot.instruction):
                 if held.sure and lock in addresses(coroutine, held.path):
-                    return Wait("lock", spots=(spot,), itself="task")
+                    return ThreadWait("lock", spots=(spot,), itself="task")
         return None
 
     # ------------------------------------------------------------ a future
 
-    def _future(self, asked: Place, places: list[Place], depth: int) -> Wait | None:
+    def _future(self, asked: Place, places: list[Place], depth: int) -> ThreadWait | None:
         future = asked.see("self")
         if future is None:
             return None
         if self._is_chained(asked) or self._will_be_chained(future[0]):
-            return Wait("future", itself="loop")
-        for thread in list(self._stacks):
+            return ThreadWait("future", itself="loop")
+        for thread in self._threads:
             for place in self._places(thread):
                 if place.is_of(WORK) and address(place.see("self", "future")) == future[0]:
                     return self._held_by("future", thread, depth)
         caller = places[asked.depth + 1].spot if len(places) > asked.depth + 1 else None
         if caller is not None and "run_coroutine_threadsafe" in caller.code.co_names:
-            return Wait("future", certain=False, itself="loop")
+            return ThreadWait("future", certain=False, itself="loop")
         return None
 
     def _is_chained(self, asked: Place) -> bool:

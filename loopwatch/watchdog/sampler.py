@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.cpu_budget import CpuBudget
-from loopwatch.core.evidence import Sample, ThreadPicture, Wait
+from loopwatch.core.evidence import Sample, ThreadPicture, ThreadWait
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.stack import Spots, Stack
@@ -153,7 +153,7 @@ class Sampler:
             self.stay_lively(now)
         self._sample = None
 
-    def _wait(self) -> Wait | None:
+    def _wait(self) -> ThreadWait | None:
         """Return what the loop's thread waits for, if its step is still the same afterwards."""
         probe, held = self.probe, self._held
         with STILL:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware
-from loopwatch.core.evidence import Wait
+from loopwatch.core.evidence import ThreadWait
 from loopwatch.core.speedups import speedups
 from loopwatch.explain.blocker import is_certain, is_deadlock
 from tests.conftest import private_watch, run_on
@@ -21,7 +21,7 @@ from .waiting import found, said
 pytestmark = pytest.mark.skipif(speedups is None, reason="only C sees what names mean elsewhere")
 
 
-def seen_from_outside(loop: str, main: Callable[[Callable[[], None]], Any], end: Any) -> Wait:
+def seen_from_outside(loop: str, main: Callable[[Callable[[], None]], Any], end: Any) -> ThreadWait:
     """Run a coroutine that holds its loop until `end` is called; what it waits for."""
     began, told = threading.Event(), list[Any]()
 

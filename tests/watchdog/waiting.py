@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from loopwatch.core.evidence import Wait
+from loopwatch.core.evidence import ThreadWait
 from loopwatch.explain.blocker import is_deadlock, sentence
 from loopwatch.explain.site import DEFAULT
 from loopwatch.watchdog.blockers import blocker
@@ -61,7 +61,7 @@ def waiting(
         waiter.join(20)
 
 
-def found(thread: int, loop: Any = None) -> Wait:
+def found(thread: int, loop: Any = None) -> ThreadWait:
     """Return what a thread waits for, once it does; of a loop, once that is a deadlock."""
     until = time.monotonic() + 10
     while (wait := blocker(loop, thread)) is None or (loop is not None and not is_deadlock(wait)):
@@ -70,5 +70,5 @@ def found(thread: int, loop: Any = None) -> Wait:
     return wait
 
 
-def said(wait: Wait) -> str:
+def said(wait: ThreadWait) -> str:
     return sentence(wait, DEFAULT)

@@ -44,7 +44,9 @@ def blocked(found: Findings) -> Verdict | None:
 
 def whose(culprit: Culprit) -> str:
     """Return the subject of a sentence on a culprit."""
-    return f"`{culprit.route}`" if culprit.route is not None else "Something outside requests"
+    if culprit.route is not None:
+        return f"`{culprit.route}`"
+    return "A request without a route" if culprit.method else "Something outside requests"
 
 
 def whose_stall(blame: TailBlame) -> str:
