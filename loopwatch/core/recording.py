@@ -25,17 +25,19 @@ class RecordedStep(NamedTuple):
     ended: float
     kind: Kind
     """`request`: of the request's own task, as the server calls the app; `task`: of any other task;
-    `callback`: of none; `gap`: callbacks of the loop itself that nobody can tell apart, such as a
-    transport's (uvloop only)."""
+    `callback`: of none; `gap`: what ran between two steps. On uvloop these are callbacks of the loop
+    itself, such as a transport's, which nobody can tell apart; else loopwatch's own work."""
     wake: Wake
     """What put it in line: `soon` a step, by `call_soon`; `timer`; `io` a socket that the poll
     found ready; `thread` another thread, by `call_soon_threadsafe`; empty if not known."""
     request: int  # serial number of the request that owns it; 0: none
     task: int  # the same number for all steps of one task; 0: none, or the request's own
     name: str  # the coroutine's or the callback's; empty for `request` and `gap`
-    made: float  # clock, s: when it was scheduled; 0.0: not known. Of a `soon` `by` says more
+    made: float  # clock, s: when it was scheduled; 0.0: not known (asyncio, where `by` says it)
     due: float  # clock, s: when a timer was due; 0.0: it was none
-    by: int  # index in `Recording.steps` of the step that scheduled it; -1: not known, or none
+    by: int
+    """Index in `Recording.steps` of the step that scheduled it; -1: not known, or none. Of a timer
+    of asyncio: the last step, before that, of the task that the timer has woken."""
 
 
 class RecordedPoll(NamedTuple):
@@ -96,7 +98,6 @@ class RecordedPause(NamedTuple):
 
     started: float  # clock, s
     ended: float
-    generation: int
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,4 @@ class Recording:
     requests: tuple[RecordedRequest, ...]  # in order of their ends, those in flight last
     waits: tuple[RecordedWait, ...]
     pauses: tuple[RecordedPause, ...]
-    cut: int  # steps and polls within the span asked for that the ring had no room for
+    cut: bool  # the ring had no room for all that was asked for, so `since` is later

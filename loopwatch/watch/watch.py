@@ -18,6 +18,7 @@ from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.leaving import at_exit
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
+from loopwatch.core.recording import Recording
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
@@ -27,6 +28,7 @@ from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
 from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
+from loopwatch.watch.flight import SPAN
 from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
@@ -80,6 +82,7 @@ class Watch(Attaching):
         metrics_host: str = "127.0.0.1",
         live_after: float = 30.0,
         cpu_budget: float = SHARE,
+        flight_recorder: bool = True,
         otel: bool = True,
     ) -> None:
         super().__init__()
@@ -89,6 +92,7 @@ class Watch(Attaching):
         self.live_after = options.seconds("live_after", live_after)
         self.cpu_budget = options.share("cpu_budget", cpu_budget)
         self.debug = options.flag("debug", debug)
+        self.records = options.flag("flight_recorder", flight_recorder)
         self.native = options.flag("native", native)
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
@@ -203,6 +207,14 @@ class Watch(Attaching):
     def _profile(self) -> Profile:
         self._reporter.explain(self._loops.values())
         return self._reporter.table.profile
+
+    def recordings(self, seconds: float = SPAN) -> tuple[Recording, ...]:
+        """Return the last `seconds` of each watched loop as its flight recorder has them, on any
+        thread; of none, the last seconds of the loop that was watched last. Empty if nothing is
+        recorded. Raises TypeError if `seconds` is no number, ValueError if it is not above 0."""
+        span = min(SPAN, options.seconds("seconds", seconds))
+        flights = [watched.flight for watched in self._loops.values()] or [self._flown]
+        return tuple(flight.reading(span) for flight in flights if flight is not None)
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
