@@ -25,8 +25,8 @@ class RecordedStep(NamedTuple):
     ended: float
     kind: Kind
     """`request`: of the request's own task, as the server calls the app; `task`: of any other task;
-    `callback`: of none; `gap`: what ran between two steps. On uvloop these are callbacks of the loop
-    itself, such as a transport's, which nobody can tell apart; else loopwatch's own work."""
+    `callback`: of none; `gap`: what ran between two steps. On uvloop these are callbacks of the
+    loop itself, such as a transport's, which nobody can tell apart; else loopwatch's own work."""
     wake: Wake
     """What put it in line: `soon` a step, by `call_soon`; `timer`; `io` a socket that the poll
     found ready; `thread` another thread, by `call_soon_threadsafe`; empty if not known."""

@@ -7,8 +7,8 @@ step is judged after it: a reset would lose the culprit's name. `ended` says tha
 from __future__ import annotations
 
 import time
-from itertools import count
 from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.core.speedups import speedups
