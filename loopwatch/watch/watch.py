@@ -23,6 +23,7 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
+from loopwatch.exporters.trace_events import TraceEvents
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
@@ -59,6 +60,8 @@ class Watch(Attaching):
             stalls are timed and counted, but not explained.
         live_after: seconds from which a held loop is not alive, for `GET /livez` on that port.
         metrics_host: the address that this port listens on.
+        flight_recorder: keep the latest 30 s of each loop, step by step, for `trace`; the path of
+            a folder: also write traces there on stalls and slow requests.
         otel: send spans and metrics to OpenTelemetry; does nothing unless an SDK is configured.
 
     Raises:
@@ -82,7 +85,7 @@ class Watch(Attaching):
         metrics_host: str = "127.0.0.1",
         live_after: float = 30.0,
         cpu_budget: float = SHARE,
-        flight_recorder: bool = True,
+        flight_recorder: bool | str | os.PathLike[str] = True,
         otel: bool = True,
     ) -> None:
         super().__init__()
@@ -92,7 +95,7 @@ class Watch(Attaching):
         self.live_after = options.seconds("live_after", live_after)
         self.cpu_budget = options.share("cpu_budget", cpu_budget)
         self.debug = options.flag("debug", debug)
-        self.records = options.flag("flight_recorder", flight_recorder)
+        self.records, folder = options.flight_recorder(flight_recorder)
         self.native = options.flag("native", native)
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
@@ -215,6 +218,12 @@ class Watch(Attaching):
         span = min(SPAN, options.seconds("seconds", seconds))
         flights = [watched.flight for watched in self._loops.values()] or [self._flown]
         return tuple(flight.reading(span) for flight in flights if flight is not None)
+
+    def trace(self, seconds: float = SPAN) -> bytes:
+        """Return the last `seconds` (30 at most) of all watched loops as Chrome trace events, which
+        Perfetto opens: JSON, up to some 20 MB. Any thread may ask; it takes up to a second or two.
+        Raises as `recordings` does."""
+        return b"".join(TraceEvents(self.recordings(seconds), self.stalls).written())
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
