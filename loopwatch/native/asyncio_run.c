@@ -63,6 +63,21 @@ of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
     return PyObject_GetAttr(handle, name);
 }
 
+/* Returns when a timer's handle is due, as the loop's clock has it; a new reference, or NULL without
+   an exception. */
+PyObject *
+of_timer(PyObject *handle)
+{
+    static PyTypeObject *timer_type; /* the last one, kept: nothing else gets its address */
+    static Py_ssize_t at_when;
+    PyTypeObject *type = Py_TYPE(handle);
+    if (type != timer_type) {
+        put((PyObject **)&timer_type, (PyObject *)type);
+        at_when = slot_of(type, str__when);
+    }
+    return at_when != 0 ? Py_XNewRef(*(PyObject **)((char *)handle + at_when)) : NULL;
+}
+
 /* Gives the loop state of a handle's loop, a new reference; NULL if the loop is not watched. */
 static int
 find_pulse(TimedRun *self, PyObject *handle, LoopState **state)

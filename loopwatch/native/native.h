@@ -239,6 +239,7 @@ void fall_behind(LoopState *state, double took, double ended);
 void forget_notes(LoopState *state);
 
 PyObject *of_handle(PyObject *handle, Py_ssize_t at, PyObject *name); /* asyncio_run.c */
+PyObject *of_timer(PyObject *handle);
 void find_slots(void);
 extern Py_ssize_t at_callback;
 PyObject *timed_run(PyObject *module, PyObject *args);    /* asyncio_run_type.c */

@@ -13,12 +13,16 @@ static PyObject *
 task_of(PyObject *callback)
 {
     PyObject *task = NULL;
+    PyTypeObject *type = Py_TYPE(callback);
+    if (type == &PyMethod_Type || type == &PyFunction_Type) {
+        return NULL;
+    }
     if (PyCFunction_Check(callback)) {
         task = PyCFunction_GET_SELF(callback);
     }
-    else if (Py_TYPE(callback) == step_wrapper ||
-             (step_wrapper == NULL && strstr(Py_TYPE(callback)->tp_name, "TaskStepMethWrapper"))) {
-        step_wrapper = Py_TYPE(callback); /* a static type */
+    else if (type == step_wrapper ||
+             (step_wrapper == NULL && strstr(type->tp_name, "TaskStepMethWrapper") != NULL)) {
+        step_wrapper = type; /* a static type */
         task = PyObject_GetAttr(callback, str___self__);
         Py_XDECREF(task); /* the callback has it */
         PyErr_Clear();
@@ -76,10 +80,9 @@ due_of(PyObject *handle)
     if (Py_IS_TYPE(handle, wired.handle_type)) {
         return 0.0;
     }
-    PyObject *when = PyObject_GenericGetAttr(handle, str__when);
+    PyObject *when = of_timer(handle);
     double due = when != NULL && PyFloat_Check(when) ? PyFloat_AS_DOUBLE(when) : 0.0;
     Py_XDECREF(when);
-    PyErr_Clear();
     return due;
 }
 

@@ -8,6 +8,7 @@ other loops a handle has the time at which it was scheduled.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from struct import Struct
@@ -42,8 +43,8 @@ class Flight:
         self._recorder = state.recorder = table.recorder = Recorder()
         self._waits: deque[RecordedWait] = deque(maxlen=WAITS)
         state.victim_search.noted = self._waits
-        self._began = clock()
-        self._offset = state.loop.time() - self._began
+        self._began, self._landed = state.installed, math.inf
+        self._offset = state.loop.time() - clock()
         self._names: list[str] = []
         self._thread = state.thread_name, state.native_id
 
@@ -51,20 +52,23 @@ class Flight:
         """Its loop is watched no more: keep nothing of it but what was recorded."""
         if self._state is not None:
             self._thread = self._state.thread_name, self._state.native_id
-        self._state = None
+        self._state, self._landed = None, clock()
 
     def reading(self, seconds: float = SPAN) -> Recording:
         """Return the last `seconds`, as far as they were recorded."""
-        until = clock()
+        until = min(clock(), self._landed)
+        state = self._state
+        waits = state is not None and state.position(until)[2] is None
+        thread = (state.thread_name, state.native_id) if state is not None else self._thread
         asked = max(self._began, until - seconds)
         entries, whole = self._entries(asked)
         requests = self._requests(asked)
         steps = self._steps({r.serial: r.started for r in requests})
+        steps.begin(asked if asked == self._began and whole else 0.0)
         for entry in entries:
             steps.add(entry)
             breathe()
-        state = self._state
-        thread = (state.thread_name, state.native_id) if state is not None else self._thread
+        steps.end(until, waits)
         return Recording(
             loop=label(self._kind),
             thread=encodable(thread[0]),

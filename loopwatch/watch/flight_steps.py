@@ -9,6 +9,7 @@ from typing import Any
 from loopwatch.core.recording import Kind, RecordedPoll, RecordedStep, Wake
 from loopwatch.loop.python_recorder import MOST, POLL, REQUEST_STEP, TASK_STEP
 
+UNDER_WAY = "a step in progress"
 LEAST = 1e-7  # s: a shorter hole between two entries is none
 
 KINDS: dict[int, Kind] = {REQUEST_STEP: "request", TASK_STEP: "task"}
@@ -24,6 +25,21 @@ class Steps:
         self.polls: list[RecordedPoll] = []
         self.first = self._upto = 0.0
         self._turn = -1
+
+    def begin(self, at: float) -> None:
+        """Begin at a moment, since when every entry is there; 0.0: where the first one does."""
+        self.first = self._upto = at
+
+    def end(self, until: float, waits: bool) -> None:
+        """Add what is in progress: a poll if the loop `waits`, else a step."""
+        while self.steps and self.steps[-1].started >= until:
+            self.steps.pop()  # it has ended since
+        if not self._upto or self._upto >= until:
+            return
+        if waits:
+            self.polls.append(RecordedPoll(self._upto, until))
+        else:
+            self._append(self._upto, until, "callback", "", 0, 0, UNDER_WAY, 0.0, 0.0, -1)
 
     def add(self, entry: tuple[Any, ...]) -> None:
         started, ended = entry[:2]
