@@ -63,16 +63,16 @@ class Recorder:
         """Record a step that has just ended; of uvloop's, only a timer has a handle."""
         kind, task, name = self._known(callback)
         serial = 0 if request is None else request.serial
+        owner = serial & MOST, task, name, kind, 0, state.turns & 0xFFFF
         if self.line is None:
             made, due = getattr(handle, "_made", 0.0), getattr(handle, "_due", 0.0)
-            place, pushes = (TIMED, (began, now, made, due)), 0
-        else:
-            before = self._pushed
-            self._look(0)
-            pushes, due = min(self._pushed - before, 0xFFFF), getattr(handle, "_when", 0.0)
-            place = IN_LINE, (began, now, self._position & MOST, before & MOST, due)
-        rest = (serial & MOST, task, name, kind, 0, state.turns & 0xFFFF, pushes)
-        self._put(place[0], *place[1], *rest)
+            self._put(TIMED, began, now, made, due, *owner, 0)
+            return
+        before = self._pushed
+        self._look(0)
+        pushes, due = min(self._pushed - before, 0xFFFF), getattr(handle, "_when", 0.0)
+        place = self._position & MOST, before & MOST
+        self._put(IN_LINE, began, now, *place, due, *owner, pushes)
 
     def _put(self, form: Struct, *fields: Any) -> None:
         form.pack_into(self._entries, self.count % ENTRIES * form.size, *fields)

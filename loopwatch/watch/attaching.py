@@ -238,6 +238,16 @@ class Attaching:
                 self._resting.add(Resting(loop, self._adopt))
         return settled
 
+    def _flights(self) -> list[Flight]:
+        """Return the flight recorders of all watched loops; without one, that of the last."""
+        known = [watched.flight for watched in self._loops.values()] or [self._flown]
+        return [flight for flight in known if flight is not None]
+
+    def slowest_request(self) -> float:
+        """Return the latency, s, of the slowest request that was recorded since this was last
+        called; 0.0 if there was none."""
+        return max((flight.slowest() for flight in self._flights()), default=0.0)
+
     def _stop_loops(self) -> None:
         for loop in list(self._loops):
             self._detach(loop)

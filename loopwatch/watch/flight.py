@@ -46,6 +46,7 @@ class Flight:
         self._began, self._landed = state.installed, math.inf
         self._offset = state.loop.time() - clock()
         self._names: list[str] = []
+        self._seen = 0  # requests that `slowest` has looked at
         self._thread = state.thread_name, state.native_id
 
     def land(self) -> None:
@@ -83,6 +84,12 @@ class Flight:
             pauses=tuple(RecordedPause(*p) for p in long_pauses() if p[1] >= asked),
             cut=not whole,
         )
+
+    def slowest(self) -> float:
+        """Return the latency, s, of the slowest request that ended since this was last called."""
+        first, self._seen = self._seen, self._recorder.requests_count
+        ended = OF_REQUEST.iter_unpack(self._recorder.ended(first, self._seen))
+        return max(((done or over) - arrived for arrived, _, done, over, *_ in ended), default=0.0)
 
     def _steps(self, began: dict[int, float]) -> Steps:
         if self._recorder.line is not None:

@@ -24,6 +24,7 @@ from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
 from loopwatch.exporters.trace_events import TraceEvents
+from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
@@ -100,7 +101,9 @@ class Watch(Attaching):
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
-        exporters = default_exporters(log, otel, registry, metrics_host, metrics_port)
+        exporters = [*default_exporters(log, otel, registry, metrics_host, metrics_port)]
+        if folder is not None:
+            exporters.append(TraceFiles(folder))
         self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
         self._reporter = Reporter(
@@ -216,8 +219,7 @@ class Watch(Attaching):
         thread; of none, the last seconds of the loop that was watched last. Empty if nothing is
         recorded. Raises TypeError if `seconds` is no number, ValueError if it is not above 0."""
         span = min(SPAN, options.seconds("seconds", seconds))
-        flights = [watched.flight for watched in self._loops.values()] or [self._flown]
-        return tuple(flight.reading(span) for flight in flights if flight is not None)
+        return tuple(flight.reading(span) for flight in self._flights())
 
     def trace(self, seconds: float = SPAN) -> bytes:
         """Return the last `seconds` (30 at most) of all watched loops as Chrome trace events, which
