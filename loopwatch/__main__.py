@@ -14,6 +14,7 @@ from loopwatch.tools.cli.diagnose_command import diagnose
 from loopwatch.tools.cli.grafana_command import grafana
 from loopwatch.tools.cli.run_command import run
 from loopwatch.tools.cli.top_command import top
+from loopwatch.tools.cli.trace_command import trace
 
 WRONG = 2  # exit code: it could not do as asked
 COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
     "diagnose": diagnose,
     "top": top,
     "attach": attach,
+    "trace": trace,
     "grafana": grafana,
 }
 

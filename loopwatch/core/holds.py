@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from loopwatch.core.breath import breathe
 from loopwatch.core.recent import Blame
 from loopwatch.core.record_types import NONE, Stall
+from loopwatch.core.recording import RecordedWait
 from loopwatch.core.request import Request
 
 VICTIMS = 10_000  # of one hold that are counted by route; the rest is only counted
@@ -24,7 +25,7 @@ class Hold:
     """One time that the loop was held for the threshold or more. Times are clock, s."""
 
     __slots__ = (
-        *("beyond", "beyond_lost", "cleared", "context", "ended", "link", "lost", "owner"),
+        *("beyond", "beyond_lost", "cleared", "context", "ended", "link", "lost", "noted", "owner"),
         *("settled", "stall", "started", "victims", "waits"),
     )
 
@@ -35,11 +36,13 @@ class Hold:
         owner: Request | None,
         settled: Callable[[Hold], bool],
         context: Context | None = None,
+        noted: deque[RecordedWait] | None = None,
     ) -> None:
         self.started, self.ended, self.owner = started, ended, owner
         self.cleared = ended  # when a slow tick after it had worked off who waited for it
         self.settled = settled  # returns whether all its victims should be known by now
         self.context = context  # a copy of the culprit's
+        self.noted = noted  # of the flight recorder
         self.waits: deque[Wait] = deque()  # not counted by route yet
         self.victims, self.lost = 0, 0.0  # all victims, and the seconds that they lost
         self.beyond, self.beyond_lost = 0, 0.0  # of these, what was never in `waits`
@@ -49,11 +52,19 @@ class Hold:
     def add(self, wait: Wait) -> None:
         self.victims += 1
         self.lost += wait.seconds
+        if self.noted is not None:
+            self.noted.append(self._recorded(wait))
         if self.victims <= VICTIMS:
             self.waits.append(wait)
         else:
             self.beyond += 1
             self.beyond_lost += wait.seconds
+
+    def _recorded(self, wait: Wait) -> RecordedWait:
+        culprit = self.owner.serial if self.owner is not None else 0
+        return RecordedWait(
+            self.started, self.ended, culprit, wait.request.serial, wait.seconds, wait.queued
+        )
 
 
 @runtime_checkable

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +22,10 @@ class Share(float):
     """A part of one, above 0."""
 
 
+class SwitchOrFolder:
+    """A switch, or the folder that it is turned on with."""
+
+
 VARIABLES = {  # the options that an environment variable can set
     "slow_callback_duration": float,
     "live_after": float,
@@ -30,6 +36,7 @@ VARIABLES = {  # the options that an environment variable can set
     "trust_request_start": bool,
     "log": bool,
     "otel": bool,
+    "flight_recorder": SwitchOrFolder,
     "metrics_port": int,
     "metrics_host": str,
     "app_packages": tuple,
@@ -79,6 +86,23 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return value
+
+
+def flight_recorder(value: Any) -> tuple[bool, Path | None]:
+    """Return whether there is a flight recorder, and the folder that it writes traces into; raises
+    TypeError if it is neither a switch nor a path, ValueError if there is no such folder."""
+    hint = "give flight_recorder as True, as False, or as the path of a folder for its traces"
+    if isinstance(value, bool):
+        return value, None
+    if not isinstance(value, str | os.PathLike) or isinstance(value, bytes):
+        raise TypeError(f"flight_recorder must be True, False or a folder, got {value!r}; {hint}")
+    folder = Path(value)
+    if not value or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"flight_recorder must be a folder that is there and can be written to, got "
+            f"{str(value)!r}; {hint}"
+        )
+    return True, folder.resolve()
 
 
 def packages(name: str, value: Any) -> tuple[str, ...]:
@@ -168,6 +192,7 @@ def from_environment(
         float: _number(seconds, "a finite number of seconds above 0", "0.1"),
         Share: _number(share, "a number above 0, and 1 at most", "0.05"),
         bool: _bool,
+        SwitchOrFolder: _switch_or_folder,
         tuple: _list,
         int: _port,
         AnyPort: _any_port,
@@ -203,6 +228,18 @@ def _bool(variable: str, text: str) -> bool:
     if text.lower() in FALSE:
         return False
     raise ValueError(f"{variable} must be one of {', '.join(TRUE + FALSE)}, got {text!r}")
+
+
+def _switch_or_folder(variable: str, text: str) -> bool | str:
+    """Return a switch, or a folder; the option itself is checked when it is used."""
+    if text.lower() in TRUE + FALSE:
+        return text.lower() in TRUE
+    if os.sep in text:
+        return text
+    raise ValueError(
+        f"{variable} must be one of {', '.join(TRUE + FALSE)}, or the path of a folder, such as "
+        f"/var/tmp/traces, got {text!r}"
+    )
 
 
 def _digits(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from loopwatch.core.speedups import speedups
@@ -51,12 +52,13 @@ if TYPE_CHECKING or speedups is None:
 
         __slots__ = (
             *("door", "ended", "outer", "queued", "rare", "responded", "row", "scope", "seconds"),
-            *("settled", "started", "stepped", "steps", "taken", "times"),
+            *("serial", "settled", "started", "stepped", "steps", "taken", "times"),
         )
 
         scope: Any  # (1) the ASGI scope; (2) None: it has ended, and `row` names its route
         door: Any  # (1) the middleware that it came through, which leads to the tree of routes
         outer: Request | None  # (1) the request in whose context it began, if still in flight
+        serial: int  # (1) its number in this process, from 1 on
         started: float  # (1)
         steps: int  # (1) short ones, since the row last took them
         seconds: float  # (1) of these
@@ -104,12 +106,13 @@ else:
 REQUEST: ContextVar[Request] = ContextVar("loopwatch_request")
 
 find, make = REQUEST.get, REQUEST.set
+serials = count(1)
 
 
 def begin(door: Any, scope: Any) -> Request:
     """Return a new request, which is the current one in the caller's context from now on."""
     request = Request()
-    request.door = door
+    request.door, request.serial = door, next(serials)
     request.scope = scope
     request.steps, request.times, request.rare = 0, NO_TIMES, None
     request.seconds = request.taken = request.responded = request.settled = request.queued = 0.0

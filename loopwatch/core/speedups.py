@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 8
+ABI = 9
 
 
 def load() -> ModuleType | None:

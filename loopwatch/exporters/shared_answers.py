@@ -188,7 +188,7 @@ class SharedAnswers:
         """Pay for an answer and keep it; return whom to tell."""
         with self._changed:
             self._budget.spend(seconds)
-            if outcome.error is None:
+            if outcome.error is None and getattr(outcome.value, "keep", True):
                 self._kept[job.question] = time.monotonic(), outcome.value
                 self._kept.move_to_end(job.question)
                 while len(self._kept) > KEPT:

@@ -26,8 +26,8 @@ if TYPE_CHECKING or speedups is None:
         """The part of a row that the end of a request reads and updates."""
 
         __slots__ = (
-            *("background", "counts", "door", "method", "pooled", "queued"),
-            *("latest", "running", "stalled", "steps", "sums", "time"),
+            *("background", "counts", "door", "method", "number", "pooled", "queued"),
+            *("latest", "recorder", "running", "stalled", "steps", "sums", "time"),
         )
 
         method: str
@@ -42,9 +42,12 @@ if TYPE_CHECKING or speedups is None:
         sums: Sequence[float]
         steps: StepRow
         latest: deque[tuple[float, ...]]  # `PARTS` of each
+        recorder: Any  # of its loop, None: nothing is recorded
+        number: int  # of this row in it
 
         def __init__(self) -> None:
             self.latest = deque(maxlen=RECENT)
+            self.recorder, self.number = None, 0
             self.running = self.time = self.background = 0.0
             self.queued = self.stalled = self.pooled = 0.0
             self.counts = [0] * (len(SECONDS_EDGES) + 1)

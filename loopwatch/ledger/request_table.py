@@ -14,7 +14,7 @@ from typing import Any
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.core.holds import Hold
 from loopwatch.core.recent import RecentRequest
-from loopwatch.core.record_types import OTHER, RequestReading
+from loopwatch.core.record_types import NONE, OTHER, RequestReading
 from loopwatch.core.request import Request, clock
 from loopwatch.core.safe_text import label
 from loopwatch.core.speedups import speedups
@@ -61,6 +61,8 @@ def add_request(row: RequestRow, request: Request, now: float, step: float) -> N
     row.stalled += request.stalled - request.charged_stalled
     row.pooled += request.pooled
     row.add_recent(request.started - queued, latency, queued, own, request.stalled)
+    if row.recorder is not None:
+        row.recorder.add_request(row, request)
     if request.waits is not None or request.span is not None:
         row.note(request)
 
@@ -127,6 +129,8 @@ def finish(state: Any, rows: dict[Any, RequestRow], request: Request) -> bool:
     row.counts[bucket] += 1  # type: ignore[index]
     row.sums[bucket] += age  # type: ignore[index]
     row.latest.append((started, age, 0.0, own, 0.0))
+    if row.recorder is not None:
+        row.recorder.add_request(row, request)
     return True
 
 
@@ -152,6 +156,8 @@ class RequestTable:
         lone: Callable[[Request], bool],
     ) -> None:
         self._steps = steps
+        self.recorder: Any = None  # of the loop
+        self.labels: list[tuple[str, str]] = []  # route and method of each row, by its number
         self._routed, self._lone = routed, lone
         self.waited: Callable[[Callable[[], RecentRequest], Iterable[Hold]], None] | None = None
         self._table: Table[tuple[str | None, str], RequestRow] = Table(ROUTES, self._rest)
@@ -163,7 +169,14 @@ class RequestTable:
             self.waited(times, holds)
 
     def _rest(self) -> RequestRow:
-        return RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER), self._waited)
+        return self._numbered(
+            RequestRow(OTHER, OTHER, None, self._steps.of_label(OTHER), self._waited)
+        )
+
+    def _numbered(self, row: RequestRow) -> RequestRow:
+        row.recorder, row.number = self.recorder, len(self.labels)
+        self.labels.append((row.route or NONE, row.method))
+        return row
 
     @property
     def overflow(self) -> int:
@@ -191,8 +204,8 @@ class RequestTable:
         kept = None if route is None else label(route)
         return self._table.get(
             (kept, method),
-            lambda: RequestRow(
-                kept, method, endpoint, self._steps.of_endpoint(endpoint), self._waited
+            lambda: self._numbered(
+                RequestRow(kept, method, endpoint, self._steps.of_endpoint(endpoint), self._waited)
             ),
         )
 

@@ -70,6 +70,8 @@ class AsyncioProbe(Probe):
         self.parked = getattr(type(self.selector).select, "__code__", None)
         ready = getattr(self.loop, "_ready", None)
         self.state.victim_search.line = lambda: in_line(ready or ())
+        if self.state.recorder is not None:
+            self.state.recorder.follow(ready)
         timed = timed_select(self.state, self.selector.select, ready)
         self._replaced.append(Replaced(self.selector, "select", timed))
         _states[self.loop] = self.state

@@ -57,6 +57,7 @@ if TYPE_CHECKING or speedups is None:
             ),
             *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
             *(
+                "recorder",
                 "running",
                 "soons",
                 "span",
@@ -88,6 +89,7 @@ if TYPE_CHECKING or speedups is None:
         running: Any  # the handle whose step is in progress, None between two steps
         entered: Request | None  # the request that began in this step
         driven: Any  # the app's coroutine that compiled code runs now; in Python always None
+        recorder: Any  # the flight recorder of the loop; None: nothing is recorded
         poll: Any  # the LibuvPoll of a uvloop loop; None on other loops
         soons: Any  # what has replaced `call_soon` on a loop that is timed by it
         long_tick: Callable[[float], None]
@@ -101,7 +103,9 @@ if TYPE_CHECKING or speedups is None:
             self.other_steps, self.other_seconds = 0, 0.0
             self.turns = self.ready = 0
             self.polling = self.eager = self.closed = False
-            self.entered = self.running = self.span = self.poll = self.soons = self.driven = None
+            self.recorder = self.entered = self.running = self.span = self.poll = self.soons = (
+                self.driven
+            ) = None
             self.tick_counts = [0] * (len(SECONDS_EDGES) + 1)
             self.tick_sums = [0.0] * (len(SECONDS_EDGES) + 1)
             self.tick_squares = [0.0] * (len(SECONDS_EDGES) + 1)

@@ -87,6 +87,8 @@ class LibuvPoll:
             end_tick(state, ended)
             state.turns, state.idle = turns, idle
             state.tick = now - rest
+            if state.recorder is not None:
+                state.recorder.poll(state, max(ended, now - rest - waited), now - rest)
         state.mark = now
         if state.entered is not None:
             share_step(state, None, None, rest)

@@ -124,9 +124,13 @@ def run(
     finally:
         state.running = None
         now = clock()
-        took = now - state.mark
+        began = state.mark
+        took = now - began
         state.mark = now
         request = owner(None)
+        recorder = state.recorder
+        if recorder is not None and (state.entered is None or state.entered is request):
+            recorder.step(state, callback, handle, request, began, now)
         if took >= state.limit or state.entered is not None:
             end_slowly(state, handle or task_handle(callback, made), request, took)
         elif request is not None:

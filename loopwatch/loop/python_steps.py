@@ -91,6 +91,9 @@ def timed_run(run: Run, states: Mapping[Any, LoopState], eager: bool) -> Run:
             run(self)
             return
         state.running = self
+        recorder = state.recorder
+        if recorder is not None:
+            recorder.place()
         if not plain:
             run(self)
         else:
@@ -108,10 +111,13 @@ def timed_run(run: Run, states: Mapping[Any, LoopState], eager: bool) -> Run:
                 report_beyond(self, error)
         state.running = None
         now = clock()
-        took = now - state.mark
+        began = state.mark
+        took = now - began
         state.mark = now
         context = self._context
         request = context.get(REQUEST) if type(context) is Context else None
+        if recorder is not None and (state.entered is None or state.entered is request):
+            recorder.step(state, self._callback, self, request, began, now)
         if eager or took >= state.limit or now - state.tick >= OLD:
             end_step(state, self, request, took)
         elif request is not None:
@@ -164,6 +170,8 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
                 state.mark = state.tick = back = clock()
                 state.idle += back - end
                 state.polling = False
+                if state.recorder is not None:
+                    state.recorder.poll(state, end, back)
         if len(waiting) > BUSY_TICK:
             state.limit = 0.0
         return events

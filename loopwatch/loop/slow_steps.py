@@ -114,6 +114,9 @@ def share_step(state: LoopState, handle: Any, owner: Request | None, took: float
     own = min(state.mark - entered.started, took)
     if owner is not None and state.victim_search.active:
         state.victim_search.note(owner, state.mark - took, handle)
+    if state.recorder is not None:
+        state.recorder.add_step(state.mark - took, state.mark - own, owner)
+        state.recorder.add_step(state.mark - own, state.mark, entered)
     file_step(state, handle, entered, own)
     file_step(state, handle, owner, took - own)
     state.fall_behind(state.mark - state.tick)
@@ -129,6 +132,8 @@ def cut_step(state: LoopState, now: float) -> None:
     began = max(state.mark, entered.started) if state.polling else state.mark
     took = now - began
     state.mark = now
+    if state.recorder is not None:
+        state.recorder.add_step(began, now, entered)
     file_step(state, None, entered, took)
     state.fall_behind(took if state.polling else state.mark - state.tick)
     if took >= state.threshold:

@@ -52,9 +52,10 @@ if speedups is not None:
     )
     timed_run, timed_select = speedups.timed_run, speedups.timed_select
     timed_soon, LibuvPoll = speedups.timed_soon, speedups.LibuvPoll
-    answering = speedups.answering
+    answering, Recorder = speedups.answering, speedups.Recorder
 else:
     from loopwatch.loop import python_scheduled
+    from loopwatch.loop.python_recorder import Recorder as Recorder
 
     timed_run, timed_select = python_steps.timed_run, python_steps.timed_select
     timed_soon, answering = python_scheduled.timed_soon, python_answering

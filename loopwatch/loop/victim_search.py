@@ -36,6 +36,7 @@ from contextvars import Context
 from typing import Any, NamedTuple
 
 from loopwatch.core.holds import Hold, Wait
+from loopwatch.core.recording import RecordedWait
 from loopwatch.core.request import Request, clock
 
 KEPT = 64  # holds remembered, on which a request in its socket can be blamed
@@ -89,6 +90,7 @@ class VictimSearch:
         self._chases: list[Chase] = []
         self._holds: deque[Hold] = deque(maxlen=KEPT)
         self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
+        self.noted: deque[RecordedWait] | None = None  # of the flight recorder
         self.cut = 0  # holds whose search ended before all victims were found
         self.offset: float | None = None  # of the loop's own clock, s
 
@@ -111,7 +113,8 @@ class VictimSearch:
         return hold
 
     def _hold(self, started: float, ended: float, owner: Request | None) -> Hold:
-        hold = Hold(started, ended, owner, self.settled, self.context(started, ended))
+        context = self.context(started, ended)
+        hold = Hold(started, ended, owner, self.settled, context, self.noted)
         self._holds.append(hold)
         return hold
 

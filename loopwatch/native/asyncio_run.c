@@ -7,6 +7,7 @@
 
 #include "asyncio_run.h"
 #include "raised.h"
+#include "recorder.h"
 
 /* Offsets of the slots that we read in a handle; 0 if it has no such slot: use getattr. */
 Py_ssize_t at_callback;
@@ -60,6 +61,21 @@ of_handle(PyObject *handle, Py_ssize_t at, PyObject *name)
         }
     }
     return PyObject_GetAttr(handle, name);
+}
+
+/* Returns when a timer's handle is due, as the loop's clock has it; a new reference, or NULL without
+   an exception. */
+PyObject *
+of_timer(PyObject *handle)
+{
+    static PyTypeObject *timer_type; /* the last one, kept: nothing else gets its address */
+    static Py_ssize_t at_when;
+    PyTypeObject *type = Py_TYPE(handle);
+    if (type != timer_type) {
+        put((PyObject **)&timer_type, (PyObject *)type);
+        at_when = slot_of(type, str__when);
+    }
+    return at_when != 0 ? Py_XNewRef(*(PyObject **)((char *)handle + at_when)) : NULL;
 }
 
 /* Gives the loop state of a handle's loop, a new reference; NULL if the loop is not watched. */
@@ -152,6 +168,7 @@ run_plainly(LoopState *state, PyObject *handle, PyObject **done)
     Py_INCREF(context);
     Py_INCREF(callback);
     Py_INCREF(args);
+    note_place(state->recorder);
     state->running = handle;
     state->owner = NULL;
     *done = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
@@ -179,9 +196,11 @@ static PyObject *
 run_with(TimedRun *self, LoopState *state, PyObject *const *args, size_t count, PyObject *names)
 {
     PyObject *done, *owner = NULL;
+    note_place(state->recorder);
     state->running = args[0];
     done = PyObject_Vectorcall(self->run, args, count, names);
     state->owner = NULL;
+    state->served = 0;
     Raised aside = set_aside(done == NULL);
     if (put_back(aside, find_owner_of(args[0], &owner) < 0 ? drop_error(args[0]) : 0) < 0) {
         Py_CLEAR(done);

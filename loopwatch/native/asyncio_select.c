@@ -6,7 +6,7 @@
    Other code may have wrapped our `select` by the time the watch stops, so ours stays. It is told to
    `forget`, and only passes on from then. */
 
-#include "native.h"
+#include "recorder.h"
 
 typedef struct {
     PyObject_HEAD
@@ -41,6 +41,18 @@ most_wait(PyObject *timeout)
     return seconds > 0.0 ? seconds : 0.0;
 }
 
+/* Records a poll. What is in line by now was appended by other threads: the loop has not looked at
+   the poll's events yet. */
+static void
+end_recorded_poll(Recorder *recorder, const LoopState *state, double started, double ended)
+{
+    uint32_t first = recorder->pushed;
+    if (recorder->line != NULL) {
+        look_at_line(recorder, 0);
+    }
+    record_poll(recorder, state, started, ended, first);
+}
+
 /* Polls, and counts the time as idle; an exception of the poll stays set. */
 static PyObject *
 wait_idle(TimedSelect *self, LoopState *state, PyObject *const *args, size_t count,
@@ -54,6 +66,9 @@ wait_idle(TimedSelect *self, LoopState *state, PyObject *const *args, size_t cou
     state->mark = state->tick = back;
     state->idle += back - end;
     state->polling = 0;
+    if (state->recorder != NULL) {
+        end_recorded_poll(state->recorder, state, end, back);
+    }
     if (state->asleep) {
         wake_watcher();
     }

@@ -1,6 +1,6 @@
 /* The end of a request: its numbers go into its row. */
 
-#include "native.h"
+#include "recorder.h"
 
 /* Divides a request's time into its own steps, stalled, and waiting for a thread. */
 static void
@@ -55,6 +55,9 @@ add_to_row(RequestRow *row, Request *request, double now, double step)
     double parts[PARTS] = {request->started - request->queued, latency, request->queued,
                            request->settled, request->stalled};
     add_to_recent(row, parts);
+    if (row->recorder != NULL && Py_IS_TYPE(row->recorder, &RecorderType)) {
+        record_request((Recorder *)row->recorder, row, request);
+    }
     if (is_there(request->waits) || is_there(request->span)) {
         PyObject *done = PyObject_CallMethodOneArg((PyObject *)row, str_note, (PyObject *)request);
         Py_XDECREF(done);

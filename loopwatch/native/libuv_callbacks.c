@@ -1,6 +1,7 @@
 /* What libuv calls before and after its poll, on the loop's thread and without the GIL. */
 
 #include "libuv_poll.h"
+#include "recorder.h"
 
 static void
 leave(LibuvPoll *poll)
@@ -149,6 +150,9 @@ on_check(void *handle)
     uint64_t unused;
     double now = read_clock(), idle = idle_since(poll, &unused);
     double back = clock_step != 0.0 ? now : came_back(poll, state, idle, now); /* libuv's is not even */
+    if (state->recorder != NULL) {
+        record_poll(state->recorder, state, state->tick, back, 0);
+    }
     write_begins(state);
     state->idle += back - state->tick;
     state->tick = back;

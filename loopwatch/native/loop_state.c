@@ -1,6 +1,6 @@
 /* The numbers of one loop: its thread writes them, any thread may read them. */
 
-#include "native.h"
+#include "recorder.h"
 
 static int
 state_traverse(LoopState *self, visitproc visit, void *arg)
@@ -9,6 +9,7 @@ state_traverse(LoopState *self, visitproc visit, void *arg)
     Py_VISIT(self->ended);
     Py_VISIT(self->long_tick);
     Py_VISIT(self->span);
+    Py_VISIT(self->recorder);
     for (int n = 0; n < self->noted; n++) {
         Py_VISIT(self->notes[n].code);
         Py_VISIT(self->notes[n].endpoint);
@@ -38,6 +39,7 @@ state_dealloc(LoopState *self)
         abandon_poll(self->poll);
     }
     state_clear(self);
+    Py_CLEAR(self->recorder); /* not before: libuv's poll writes into it without the GIL */
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -156,6 +158,26 @@ state_tick_squares(LoopState *self, void *unused)
     return floats_of(self->squares);
 }
 
+static PyObject *
+state_recorder(LoopState *self, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(self->recorder != NULL ? (PyObject *)self->recorder : Py_None);
+}
+
+/* Sets the recorder, once. */
+static int
+state_set_recorder(LoopState *self, PyObject *recorder, void *unused)
+{
+    (void)unused;
+    if (recorder == NULL || !Py_IS_TYPE(recorder, &RecorderType) || self->recorder != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a recorder must be a Recorder, and is set once");
+        return -1;
+    }
+    self->recorder = (Recorder *)Py_NewRef(recorder);
+    return 0;
+}
+
 static PyMemberDef state_members[] = {
     {"mark", T_DOUBLE, offsetof(LoopState, mark), 0, NULL},
     {"tick", T_DOUBLE, offsetof(LoopState, tick), 0, NULL},
@@ -182,6 +204,7 @@ static PyMemberDef state_members[] = {
 };
 
 static PyGetSetDef state_getset[] = {
+    {"recorder", (getter)state_recorder, (setter)state_set_recorder, NULL, NULL},
     {"tick_counts", (getter)state_tick_counts, NULL, NULL, NULL},
     {"tick_sums", (getter)state_tick_sums, NULL, NULL, NULL},
     {"tick_squares", (getter)state_tick_squares, NULL, NULL, NULL},

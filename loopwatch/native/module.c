@@ -1,6 +1,6 @@
 /* The module: the wiring that Python does once, and the names that the module has. */
 
-#include "native.h"
+#include "recorder.h"
 
 Wired wired;
 
@@ -201,7 +201,7 @@ ready_types(PyObject *module)
     PyTypeObject *hidden[] = {&TimedRunType, &TimedSelectType, &ScheduledType,
                               &TimedSoonType, &ResponseType, &ExchangeType};
     PyTypeObject *shown[] = {&LoopStateType, &RequestType, &RequestRowType, &StepRowType,
-                             &LibuvPollType, &MiddlewareType, &WatcherType};
+                             &LibuvPollType, &MiddlewareType, &WatcherType, &RecorderType};
     for (size_t n = 0; n < sizeof(hidden) / sizeof(*hidden); n++) {
         if (PyType_Ready(hidden[n]) < 0) {
             return -1;

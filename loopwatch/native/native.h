@@ -18,6 +18,8 @@
    exchange.c           web/middleware.py          the call of an app, awaited
    watcher.c            watchdog/sleep.py          the watchdog's sleep
    glance.c             watchdog/clocks.py         what it reads of the loops meanwhile
+   recorder.c           loop/python_recorder.py    the flight recorder of one loop
+   recorded_step.c      the same                   what it notes of one step
 
    tests/native/test_twins.py compares names and constants, tests/ledger/test_finish_twins.py the end of
    a request field by field.
@@ -41,6 +43,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <structmember.h>
 #include <time.h>
@@ -49,7 +52,7 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
-#define ABI 8 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 9 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -98,6 +101,7 @@ typedef struct {
 } Note;
 
 typedef struct LibuvPoll LibuvPoll;
+typedef struct Recorder Recorder; /* recorder.h */
 
 typedef struct {
     PyObject_HEAD
@@ -113,6 +117,8 @@ typedef struct {
     PyObject *long_tick;
     PyObject *span; /* () -> the current span's ids, or None; None if spans are not kept */
     LibuvPoll *poll;
+    Recorder *recorder; /* NULL: nothing is recorded; it stays until the end */
+    char served;        /* the step resumed the exchange of the request that owns it */
     Buckets ticks;
     double squares[EDGES + 1];
     Note notes[NOTES];
@@ -131,7 +137,7 @@ typedef struct {
     PyObject_HEAD
     double started, ended, seconds, queued, stalled, pooled, responded, settled;
     double taken, charged, charged_background, charged_stalled, stepped;
-    Py_ssize_t steps, long_steps, room;
+    Py_ssize_t steps, serial, long_steps, room;
     double *times; /* s each, of the long steps that its row has not taken */
     PyObject *door, *outer, *row, *scope;
     PyObject *span, *waits, *routed; /* ids, a list, a tuple; or NULL */
@@ -148,6 +154,8 @@ typedef struct {
     PyObject_HEAD
     double running, time, queued, stalled, pooled, background;
     PyObject *door, *method, *steps;
+    PyObject *recorder; /* of its loop, or NULL */
+    Py_ssize_t number;  /* of this row in it */
     Buckets latency;
     double *recent; /* `PARTS` of each of the latest requests, in a ring of `room` */
     Py_ssize_t room, finished;
@@ -198,7 +206,7 @@ typedef struct {
 extern Wired wired;
 
 #define STRINGS(X) \
-    X(_args) X(_callback) X(_context) X(_loop) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
+    X(_args) X(_callback) X(_context) X(_loop) X(_when) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
     X(cr_code) X(endpoint) X(finish) X(func) X(get_coro) X(gi_code) X(method) X(more_body) \
     X(more_trailers) X(nested) X(note) X(path_template) X(serve) X(throw) X(trailers) X(type)
 #define DECLARE(name) extern PyObject *str_##name;
@@ -231,6 +239,7 @@ void fall_behind(LoopState *state, double took, double ended);
 void forget_notes(LoopState *state);
 
 PyObject *of_handle(PyObject *handle, Py_ssize_t at, PyObject *name); /* asyncio_run.c */
+PyObject *of_timer(PyObject *handle);
 void find_slots(void);
 extern Py_ssize_t at_callback;
 PyObject *timed_run(PyObject *module, PyObject *args);    /* asyncio_run_type.c */

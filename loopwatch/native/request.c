@@ -28,6 +28,8 @@ request_clear(Request *self)
     return 0;
 }
 
+static uint32_t serials; /* of the last request */
+
 Spares spare_requests = {.type = &RequestType};
 
 /* Ends a chain of requests without other references, one by one. Otherwise each would end the next
@@ -166,6 +168,7 @@ static PyMemberDef request_members[] = {
     {"responded", T_DOUBLE, offsetof(Request, responded), 0, NULL},
     {"settled", T_DOUBLE, offsetof(Request, settled), 0, NULL},
     {"steps", T_PYSSIZET, offsetof(Request, steps), 0, NULL},
+    {"serial", T_PYSSIZET, offsetof(Request, serial), READONLY, NULL},
     {"door", T_OBJECT_EX, offsetof(Request, door), 0, NULL},
     {"outer", T_OBJECT_EX, offsetof(Request, outer), 0, NULL},
     {"row", T_OBJECT_EX, offsetof(Request, row), 0, NULL},
@@ -219,6 +222,7 @@ begin_request(PyObject *door, PyObject *scope)
     Py_XDECREF(outer);
     request->door = Py_NewRef(door);
     request->scope = Py_NewRef(scope);
+    request->serial = ++serials;
     request->started = request->stepped = read_clock(); /* before any thread can find it */
     token = PyContextVar_Set(wired.variable, (PyObject *)request);
     if (token == NULL) {

@@ -8,6 +8,7 @@ row_traverse(RequestRow *self, visitproc visit, void *arg)
     Py_VISIT(self->door);
     Py_VISIT(self->method);
     Py_VISIT(self->steps);
+    Py_VISIT(self->recorder);
     return 0;
 }
 
@@ -17,6 +18,7 @@ row_clear(RequestRow *self)
     Py_CLEAR(self->door);
     Py_CLEAR(self->method);
     Py_CLEAR(self->steps);
+    Py_CLEAR(self->recorder);
     return 0;
 }
 
@@ -92,10 +94,12 @@ static PyMemberDef row_members[] = {
     {"stalled", T_DOUBLE, offsetof(RequestRow, stalled), 0, NULL},
     {"pooled", T_DOUBLE, offsetof(RequestRow, pooled), 0, NULL},
     {"background", T_DOUBLE, offsetof(RequestRow, background), 0, NULL},
+    {"number", T_PYSSIZET, offsetof(RequestRow, number), 0, NULL},
     {"finished", T_PYSSIZET, offsetof(RequestRow, finished), READONLY, NULL},
     {"door", T_OBJECT_EX, offsetof(RequestRow, door), 0, NULL},
     {"method", T_OBJECT_EX, offsetof(RequestRow, method), 0, NULL},
     {"steps", T_OBJECT_EX, offsetof(RequestRow, steps), 0, NULL},
+    {"recorder", T_OBJECT, offsetof(RequestRow, recorder), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -5,7 +5,7 @@
    slow. Python files steps from the threshold on, steps in an old tick, and all steps while the
    loop catches up after a hold (`limit` is 0.0 then). */
 
-#include "native.h"
+#include "recorder.h"
 
 /* Notes that the loop was busy for `took` s until `ended`: requests that arrived meanwhile have
    waited in their sockets. */
@@ -181,6 +181,9 @@ end_step(LoopState *state, PyObject *handle, PyObject *request, double began, do
             return slow_way(wired.share_step, (PyObject *)state, handle, owner, took);
         }
         Py_CLEAR(state->entered);
+    }
+    if (state->recorder != NULL) {
+        record_step(state->recorder, state, handle, request, began, now);
     }
     if (took >= limit) {
         int plain = limit != 0.0 && request != NULL && took < state->threshold;

@@ -138,7 +138,8 @@ int slow_way(PyObject *function, PyObject *first, PyObject *second, PyObject *th
 static inline int
 find_owner(LoopState *state, PyObject **owner)
 {
-    if (state->owner != NULL) {
+    state->served = state->owner != NULL;
+    if (state->served) {
         *owner = state->owner == state->ended ? state->ended : Py_NewRef(state->owner);
         if (state->owner != state->ended) {
             Py_XDECREF(state->ended);

@@ -23,6 +23,7 @@ from loopwatch.exporters.exporter import Exporters
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.replaced import PassingOn, replace, running
+from loopwatch.watch.flight import Flight
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.green_threads import refuse_green_threads
@@ -94,6 +95,7 @@ class Attaching:
     native: bool
     server_timing: bool
     trust_request_start: bool
+    records: bool
     stopped: bool
     _exporters: Exporters
     _reporter: Reporter
@@ -102,6 +104,7 @@ class Attaching:
     def __init__(self) -> None:
         self._loops: dict[Any, WatchedLoop] = {}
         self._resting: WeakSet[Resting] = WeakSet()
+        self._flown: Flight | None = None  # of the loop that was let go of last
         self._unwatched: WeakSet[Any] = WeakSet()  # loops of which that was said
         self._heirs: list[Any] | None = None  # of a guest
 
@@ -138,7 +141,7 @@ class Attaching:
                 return
             self._begin()
             self._let_go(threading.get_ident())
-            given = self.debug, self.trust_request_start, self.server_timing
+            given = self.debug, self.trust_request_start, self.server_timing, self.records
             watched = WatchedLoop(loop, self.slow_callback_duration, *given)
             if (spans := self._exporters.spans()) is not None:
                 watched.trace(spans.waited, spans.current)
@@ -199,6 +202,9 @@ class Attaching:
     def _forget(self, loop: Any, watched: WatchedLoop) -> None:
         totals = watched.totals(clock())
         watched.uninstall()
+        if watched.flight is not None:
+            watched.flight.land()
+            self._flown = watched.flight
         past = self._past + totals
         self._remove(loop)
         self._past = past  # no call between these: they agree, for snapshots
@@ -231,6 +237,16 @@ class Attaching:
                 self._reporter.delivery.ring()
                 self._resting.add(Resting(loop, self._adopt))
         return settled
+
+    def _flights(self) -> list[Flight]:
+        """Return the flight recorders of all watched loops; without one, that of the last."""
+        known = [watched.flight for watched in self._loops.values()] or [self._flown]
+        return [flight for flight in known if flight is not None]
+
+    def slowest_request(self) -> float:
+        """Return the latency, s, of the slowest request that was recorded since this was last
+        called; 0.0 if there was none."""
+        return max((flight.slowest() for flight in self._flights()), default=0.0)
 
     def _stop_loops(self) -> None:
         for loop in list(self._loops):

@@ -18,15 +18,19 @@ from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.leaving import at_exit
 from loopwatch.core.record_types import Instrument, Snapshot, Stall
+from loopwatch.core.recording import Recording
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
+from loopwatch.exporters.trace_events import TraceEvents
+from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
 from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
+from loopwatch.watch.flight import SPAN
 from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
@@ -57,6 +61,8 @@ class Watch(Attaching):
             stalls are timed and counted, but not explained.
         live_after: seconds from which a held loop is not alive, for `GET /livez` on that port.
         metrics_host: the address that this port listens on.
+        flight_recorder: keep the latest 30 s of each loop, step by step, for `trace`; the path of
+            a folder: also write traces there on stalls and slow requests.
         otel: send spans and metrics to OpenTelemetry; does nothing unless an SDK is configured.
 
     Raises:
@@ -80,6 +86,7 @@ class Watch(Attaching):
         metrics_host: str = "127.0.0.1",
         live_after: float = 30.0,
         cpu_budget: float = SHARE,
+        flight_recorder: bool | str | os.PathLike[str] = True,
         otel: bool = True,
     ) -> None:
         super().__init__()
@@ -89,11 +96,14 @@ class Watch(Attaching):
         self.live_after = options.seconds("live_after", live_after)
         self.cpu_budget = options.share("cpu_budget", cpu_budget)
         self.debug = options.flag("debug", debug)
+        self.records, folder = options.flight_recorder(flight_recorder)
         self.native = options.flag("native", native)
         self.server_timing = options.flag("server_timing", server_timing)
         self.trust_request_start = options.flag("trust_request_start", trust_request_start)
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
-        exporters = default_exporters(log, otel, registry, metrics_host, metrics_port)
+        exporters = [*default_exporters(log, otel, registry, metrics_host, metrics_port)]
+        if folder is not None:
+            exporters.append(TraceFiles(folder))
         self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
         self._reporter = Reporter(
@@ -203,6 +213,19 @@ class Watch(Attaching):
     def _profile(self) -> Profile:
         self._reporter.explain(self._loops.values())
         return self._reporter.table.profile
+
+    def recordings(self, seconds: float = SPAN) -> tuple[Recording, ...]:
+        """Return the last `seconds` of each watched loop as its flight recorder has them, on any
+        thread; of none, the last seconds of the loop that was watched last. Empty if nothing is
+        recorded. Raises TypeError if `seconds` is no number, ValueError if it is not above 0."""
+        span = min(SPAN, options.seconds("seconds", seconds))
+        return tuple(flight.reading(span) for flight in self._flights())
+
+    def trace(self, seconds: float = SPAN) -> bytes:
+        """Return the last `seconds` (30 at most) of all watched loops as Chrome trace events, which
+        Perfetto opens: JSON, up to some 20 MB. Any thread may ask; it takes up to a second or two.
+        Raises as `recordings` does."""
+        return b"".join(TraceEvents(self.recordings(seconds), self.stalls).written())
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of

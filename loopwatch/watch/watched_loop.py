@@ -35,6 +35,7 @@ from loopwatch.loop.socket_diagnosis import DIAGNOSIS
 from loopwatch.loop.thread_pools import ThreadPool
 from loopwatch.routing.hooks import HooksOfLoop
 from loopwatch.routing.route import is_lone
+from loopwatch.watch.flight import Flight
 from loopwatch.watch.in_flight import Charging, count_tasks
 from loopwatch.watchdog.clocks import Clocks
 
@@ -49,6 +50,7 @@ class WatchedLoop:
         debug: bool,
         trust_request_start: bool = False,
         server_timing: bool = False,
+        record: bool = False,
     ) -> None:
         self.loop = loop
         self.estimated_ticks = Ticks()
@@ -63,6 +65,7 @@ class WatchedLoop:
         self.probe = probe_for(self.state, self.estimated_ticks.add)
         self.clocks = Clocks(self.probe)
         self.threads = ThreadPool(loop, add_pooled)
+        self.flight = Flight(self.state, self.requests, self.probe.kind) if record else None
         self._debug = DebugMode(self.probe) if debug else None
         self._trust_request_start = trust_request_start
         self.nonsense = 0  # X-Request-Start headers that were ignored

@@ -30,6 +30,11 @@ def collecting(started: float, ended: float) -> float:
     return total
 
 
+def long_pauses() -> list[tuple[float, float]]:
+    """Return the long collections remembered, on any thread: began and ended, clock, s."""
+    return [*_long]
+
+
 class GcPauses:
     """Calls `paused(generation, seconds)` after every collection, and `before()` each full one.
 

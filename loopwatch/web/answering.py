@@ -38,6 +38,7 @@ class Answer(NamedTuple):
     status: int
     body: Body
     headers: Headers = ()
+    keep: bool = True  # for those who ask again soon
 
 
 class Question(NamedTuple):

@@ -15,6 +15,7 @@ from loopwatch.tools.cli.attach_arguments import add_attach
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.diagnose_arguments import add_diagnose
 from loopwatch.tools.cli.run_arguments import add_run
+from loopwatch.tools.cli.trace_arguments import add_trace
 
 LOOPS = ("auto", "asyncio", "uvloop")
 PORTS = range(65536)
@@ -38,6 +39,7 @@ def parser() -> Parser:
     add_diagnose(commands, LOOPS, port, duration)
     add_top(commands)
     add_attach(commands, SORTS[1:], duration)
+    add_trace(commands)
     add_grafana(commands)
     return whole
 

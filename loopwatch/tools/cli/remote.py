@@ -40,9 +40,14 @@ class Remote:
         Raises:
             CommandError: there is no answer, or it is not from a live page of loopwatch.
         """
+        return self.text(name)[1]
+
+    def text(self, name: str) -> tuple[bytes, Any]:
+        """Return the same, as it came and parsed; raises as `read` does."""
         url = self.url + name
         try:
-            return parsed(self._asked(url, time.monotonic() + self.patience))
+            found = self._asked(url, time.monotonic() + self.patience)
+            return found, parsed(found)
         except RefusedError as error:
             raise self._stranger(str(error)) from error
         except ValueError as error:  # no JSON, no UTF-8

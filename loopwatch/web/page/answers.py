@@ -46,6 +46,10 @@ class Answers:
     def speedscope(self) -> Body:
         return Body(dumped(self._watch.speedscope()).encode(), JSON)
 
+    def trace(self, seconds: float) -> Body:
+        """Return the last seconds of all loops as Chrome trace events."""
+        return Body(self._watch.trace(seconds), JSON)
+
     def _array(self, stalls: tuple[Stall, ...]) -> str:
         """Return stalls as JSON. A stall never changes, so each is dumped only once."""
         known = self._texts

@@ -10,7 +10,9 @@ from loopwatch.web.answering import Answer, Answering, App, Body, Question, Scop
 from loopwatch.web.page.answers import Answers
 from loopwatch.web.page.html_page import DOCUMENT, POLICY
 from loopwatch.web.page.tails_json import since, tails_body
+from loopwatch.web.page.trace_seconds import trace_seconds
 
+LARGE = ("trace.json",)  # answers of many MB, which are not kept
 SHARE = 0.05  # of the time may go into making answers, whatever is asked
 LONGEST = 5.0  # s, at most, for which an answer is given again because of that
 
@@ -40,15 +42,16 @@ class Page(Answering):
     def __init__(self, watch: Watch) -> None:
         super().__init__("loopwatch-page", SHARE, LONGEST)
         answers = Answers(watch)
-        self._tails = partial(tails_body, watch)
         self._makers: dict[str, Callable[..., Body]] = {
             "": lambda: DOCUMENT,
             "snapshot.json": answers.snapshot,
             "stalls.json": answers.stalls,
             "flamegraph.folded": answers.folded,
             "profile.speedscope.json": answers.speedscope,
-            "tails.json": self._tails,
+            "tails.json": partial(tails_body, watch),
+            "trace.json": answers.trace,
         }
+        self._asked = {"tails.json": since, "trace.json": trace_seconds}
 
     def find(self, scope: Scope) -> Answer | Question | None:
         path = relative_path(scope)
@@ -61,10 +64,11 @@ class Page(Answering):
         if not name:
             return Answer(200, DOCUMENT)
         try:
-            asked = (since(scope),) if maker is self._tails else ()
+            asked = (self._asked[name](scope),) if name in self._asked else ()
         except ValueError as error:
             return text_answer(400, str(error))
-        return Question((name, *asked), lambda: Answer(200, maker(*asked)))
+        keep = name not in LARGE
+        return Question((name, *asked), lambda: Answer(200, maker(*asked), keep=keep))
 
     def missing(self) -> Answer:
         names = " ".join(name or "/" for name in self._makers)
