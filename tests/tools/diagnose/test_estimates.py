@@ -1,6 +1,7 @@
 """Where requests waited and which lines ran, worked out of readings made by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,6 @@ def test_nothing_seen_is_nothing_told() -> None:
         {"loop_time": (loop_time_reading(samples=-5),)},
     ],
 )
-def test_numbers_that_no_watch_can_have_are_refused(wrong: dict[str, object]) -> None:
+def test_numbers_that_no_watch_can_have_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(DiagnosisError, match="numbers cannot be"):
         checked(snapshot(**wrong))
