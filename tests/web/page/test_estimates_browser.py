@@ -36,7 +36,7 @@ def cells(tab: Tab, body: str) -> list[list[str]]:
 
 
 def waiting_watch(**readings: Any) -> ToldWatch:
-    peer = {"call": "", "resource": "socket", "peer": "127.0.0.1:9", "holders": ()}
+    peer: dict[str, Any] = {"call": "", "resource": "socket", "peer": "127.0.0.1:9", "holders": ()}
     return ToldWatch(
         requests=(request("/q", (0.5,) * 40, parts={"running": 1.0, "waiting": 24.0}),),
         **{

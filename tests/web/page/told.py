@@ -229,7 +229,7 @@ def hostile_watch() -> ToldWatch:
         tasks=3,
     )
     place = Site(HOSTILE, HOSTILE, 5, HOSTILE)
-    names = {"call": HOSTILE, "resource": HOSTILE}
+    names: dict[str, Any] = {"call": HOSTILE, "resource": HOSTILE}
     holder = Holder(task=HOSTILE, site=place, route=HOSTILE)
     waits = wait(HOSTILE, place=place, peer=HOSTILE, holders=(holder,), **names)
     lines = loop_time(HOSTILE, site=place, call=HOSTILE, stack=(Frame(HOSTILE, HOSTILE, 5),))
