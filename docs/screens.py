@@ -17,7 +17,8 @@ from typing import Any
 
 from loopwatch.tools.cli.readings import reading
 from loopwatch.tools.cli.remote import Remote
-from loopwatch.tools.cli.screen import View, drawn
+from loopwatch.tools.cli.screen import drawn
+from loopwatch.tools.cli.screen_parts import View
 from loopwatch.tools.cli.terminal import Console
 from tests.ports import free_port
 from tests.serving import wait_for

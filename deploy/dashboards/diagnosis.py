@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.dashboards.board import DIAGNOSIS, board
+from deploy.dashboards.estimates import loop_time, waits
 from deploy.dashboards.panels import HALF, QUARTER, THIRD, AnyPanel, heat, lines, query
 from deploy.dashboards.queries import (
     COST,
@@ -291,6 +292,8 @@ def dashboard() -> str:
             ("Requests: who pays", requests()),
             ("Loop: how busy, how late", loop()),
             ("Culprits: who holds it, and why", culprits()),
+            ("Waits: what requests wait for", waits()),
+            ("Busy time: which lines fill the loop", loop_time()),
             ("Coroutines, threads, garbage", runtime()),
             ("loopwatch itself", own()),
         ],

@@ -99,6 +99,18 @@ def ceiling() -> str:
     return f"{requests_served(increase)} / {increase(REQUEST_TIME, 'route', state=COST)}"
 
 
+def share_of_route(metric: Metric, by: str) -> str:
+    """Return the share of what the requests of each route waited, 0 to 1."""
+    whole = increase(REQUEST_TIME, "route", state="waiting")
+    return f"{increase(metric, by)} / on (route) group_left () ({whole} > 0)"
+
+
+def share_of_busy(metric: Metric, by: str) -> str:
+    """Return the share of the loops' busy time, 0 to 1."""
+    whole = increase(LOOP_TIME, state="busy")
+    return f"{increase(metric, by)} / on () group_left () ({whole} > 0)"
+
+
 def mean_times() -> str:
     """Return how many seconds an HTTP request spends in each state; websockets are left out."""
     states = rate(REQUEST_TIME, "route, state", state="|".join(STATES))

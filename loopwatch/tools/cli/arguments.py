@@ -142,7 +142,8 @@ def add_top(commands: Any) -> None:
         "top",
         help="watch a live page in the terminal",
         description="Show the data of loopwatch's live page: what holds the loop, and the latency "
-        "of each route. Keys: q quits, s sorts by the next figure.",
+        "of each route; or what requests wait for, the lines of loop time, and what is in flight. "
+        "Keys: q quits, s sorts by the next figure, w shows the other half.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     top.add_argument("url", metavar="URL", help="the live page, such as http://127.0.0.1:9464")
@@ -150,6 +151,14 @@ def add_top(commands: Any) -> None:
         "--interval", type=interval, metavar="SECONDS", default=1.0, help="between readings"
     )
     top.add_argument("--sort", choices=SORTS, default="lost", help="how to rank culprits")
+    top.add_argument(
+        "--waits",
+        action="store_const",
+        dest="show",
+        const="waits",
+        default="stalls",
+        help="begin with what requests wait for",
+    )
     top.add_argument("--once", action="store_true", help="print one reading, and end")
 
 

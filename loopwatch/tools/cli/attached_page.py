@@ -36,6 +36,9 @@ class AttachedPage(Protocol):
     def snapshot(self) -> Any:
         """Return the same."""
 
+    def requests(self) -> Any:
+        """Return None: requests in flight are not told."""
+
     def settle(self) -> None:
         """Look no more; what was seen last is then counted."""
 
@@ -55,6 +58,9 @@ class Page:
 
     def snapshot(self) -> Any:
         raise NotImplementedError
+
+    def requests(self) -> Any:
+        return None
 
 
 class OutsidePage(Page):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.diagnosis_text import quoted
 from loopwatch.tools.cli.terminal import Console, RenderableType, Table, Text
-from loopwatch.tools.diagnose.compare import Comparison, CulpritChange, Row
+from loopwatch.tools.diagnose.changes import Row
+from loopwatch.tools.diagnose.compare import Comparison, CulpritChange
 from loopwatch.tools.diagnose.markdown import number
 from loopwatch.tools.diagnose.wording import place
 
@@ -32,6 +33,10 @@ def sections(compared: Comparison) -> Iterator[RenderableType]:
     if compared.culprits:
         yield Text()
         yield culprits(compared.culprits)
+    for head, rows in (("waiting at a time", compared.waits), ("loop time", compared.loop_lines)):
+        if rows:
+            yield Text()
+            yield numbers(head, rows)
     for note in compared.notes:
         yield Text(f"- {safe(note)}", "yellow")
 

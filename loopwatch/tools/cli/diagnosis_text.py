@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
+from loopwatch.tools.cli.estimates_text import LINES, WAITS, loop_rows, wait_rows
 from loopwatch.tools.cli.terminal import Console, Group, RenderableType, Table, Text
 from loopwatch.tools.diagnose.held_verdict import WORTH
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
@@ -53,6 +54,12 @@ def sections(report: Report) -> Iterator[RenderableType]:
         yield route_table(report)
         yield legend()
         yield from more(len(report.routes) - ROUTES, "routes")
+    if report.waits:
+        yield from wait_rows(report.waits)
+        yield from more(len(report.waits) - WAITS, "places")
+    if report.loop_lines:
+        yield from loop_rows(report.loop_lines)
+        yield from more(len(report.loop_lines) - LINES, "lines")
     yield Text("\nLimits", "bold")
     yield limits(report)
     if report.notes or report.dropped:

@@ -22,6 +22,9 @@ class Followed(Protocol):
     def snapshot(self) -> Any:
         """Return what `snapshot.json` has; raises CommandError if it cannot be read."""
 
+    def requests(self) -> Any:
+        """Return what `requests.json` has; None where it is not told."""
+
 
 class Follower:
     """Reads a live page on its own thread, so that a hanging server does not block the display.
@@ -30,11 +33,12 @@ class Follower:
         CommandError: the first reading fails.
     """
 
-    def __init__(self, remote: Followed, interval: float) -> None:
+    def __init__(self, remote: Followed, interval: float, show: str = "stalls") -> None:
         self._remote, self._interval = remote, interval
+        self.show = show  # requests in flight are only asked for while they are shown
         self._data: Any = remote.snapshot()
         self._counted: deque[tuple[float, int]] = deque()
-        self.reading = self._told(reading(self._data))
+        self.reading = self._told(reading(self._data, None, self._requests()))
         self._answered = time.monotonic()
         self._why = ""
         self.turn = 0  # grows with each attempt
@@ -53,11 +57,14 @@ class Follower:
     def _read(self) -> None:
         try:
             data = self._remote.snapshot()
-            self.reading = self._told(reading(data, self._data))
+            self.reading = self._told(reading(data, self._data, self._requests()))
         except CommandError as error:
             self._why = str(error)
             return
         self._data, self._answered, self._why = data, time.monotonic(), ""
+
+    def _requests(self) -> Any:
+        return self._remote.requests() if self.show == "waits" else None
 
     def _told(self, now: Reading) -> Reading:
         if now.alone:

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import NONE
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.estimate_readings import PARTS as PARTS
+from loopwatch.tools.cli.estimate_readings import (
+    InFlight,
+    LoopTime,
+    Wait,
+    in_flight,
+    loop_time,
+    waits,
+)
 from loopwatch.tools.cli.fields import LENGTH, amount, count, histogram, number, rows, text
 
 LAG_SECONDS = 0.01  # one observation of lag stands for this much time
-PARTS = ("queued", "running", "stalled", "waiting")
 
 Data = Mapping[str, Any]
 
@@ -70,16 +78,21 @@ class Reading:
     holding: tuple[Data, ...]  # stalls in progress, as in `snapshot.json`
     culprits: tuple[Culprit, ...]
     routes: tuple[Route, ...]
+    waits: tuple[Wait, ...] = ()  # most seconds first, like all that follow
+    loop_time: tuple[LoopTime, ...] = ()
+    in_flight: tuple[InFlight, ...] | None = None  # oldest first; None: not asked for, or not told
 
 
-def reading(data: Data, before: Data | None = None) -> Reading:
-    """Return a reading from `snapshot.json`, compared with the one before if there is one.
+def reading(data: Data, before: Data | None = None, now: Data | None = None) -> Reading:
+    """Return a reading from `snapshot.json`, compared with the one before if there is one, and
+    from `requests.json` as of `now` where it was read.
 
     Raises:
         CommandError: this version does not know its format.
     """
     try:
-        return compared(data, None if before is None or begun_anew(data, before) else before)
+        known = None if before is None or begun_anew(data, before) else before
+        return replace(compared(data, known), in_flight=in_flight(now) if now else None)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise CommandError(
             f"snapshot.json must be as loopwatch of this version writes it, got one of version "
@@ -123,6 +136,8 @@ def compared(data: Data, before: Data | None) -> Reading:
         holding=tuple(map(holding, rows(data.get("in_progress", [])))),
         culprits=culprits(data, known),
         routes=routes(data, known, per_second),
+        waits=waits(data),
+        loop_time=loop_time(data),
     )
 
 

@@ -78,6 +78,14 @@ class Remote:
             raise self._stranger(f"{self.url}snapshot.json is not from loopwatch")
         return found
 
+    def requests(self) -> dict[str, Any] | None:
+        """Return `requests.json`; None where there is none, as of a version before it."""
+        try:
+            found = self.read("requests.json")
+        except CommandError:
+            return None
+        return found if isinstance(found, dict) else None
+
     def _too_late(self) -> CommandError:
         if not self.is_busy:
             why = f"does not: {HINT}"

@@ -28,7 +28,7 @@ def top(arguments: Namespace) -> None:
     console = terminal.Console(highlight=False, width=None if known else PIPED)
     try:
         with leaving_on_signals():
-            follower = Follower(Remote(arguments.url), arguments.interval)
+            follower = Follower(Remote(arguments.url), arguments.interval, arguments.show)
             if arguments.once:
                 console.print(frame(console, follower, arguments))
                 return
@@ -51,7 +51,7 @@ def watch(
     with Live(console=console, screen=True, auto_refresh=False) as live, keys() as pressed:
         shown: Any = None
         while not over():
-            now = follower.turn, follower.trouble, console.size, arguments.sort
+            now = follower.turn, follower.trouble, console.size, arguments.sort, follower.show
             if now != shown:
                 live.update(frame(console, follower, arguments, fill=True), refresh=True)
                 shown = now
@@ -60,6 +60,8 @@ def watch(
                 return
             if key == "s":
                 arguments.sort = SORTS[(SORTS.index(arguments.sort) + 1) % len(SORTS)]
+            if key == "w":
+                follower.show = "stalls" if follower.show == "waits" else "waits"
 
 
 def stream(console: Any, follower: Follower, arguments: Namespace) -> None:
@@ -75,11 +77,12 @@ def stream(console: Any, follower: Follower, arguments: Namespace) -> None:
 
 def frame(console: Any, follower: Follower, arguments: Namespace, fill: bool = False) -> Any:
     """Return the drawing for now; `fill`: no higher than the terminal."""
-    from loopwatch.tools.cli import screen
+    from loopwatch.tools.cli import screen, screen_parts
 
-    view = screen.View(
+    view = screen_parts.View(
         url=arguments.url,
         sort=arguments.sort,
+        show=follower.show,
         width=console.width,
         height=console.height if fill else None,
         colour=console.color_system is not None and not console.no_color,

@@ -88,6 +88,11 @@ def amounts(snapshot: Snapshot) -> Iterator[float]:
         yield from (site.victims, site.lost_request_seconds)
     for blame in s.blames:
         yield from (blame.count, blame.seconds)
+    for wait in s.waits:
+        yield from (wait.seconds, wait.looks, wait.waiting, wait.most_waiting, wait.place.line)
+        yield from (holder.seconds or 0.0 for holder in wait.holders)
+    for line in s.loop_time:
+        yield from (line.seconds, line.samples, line.site.line)
     for stall in (*s.stalls, *s.in_progress):
         yield from of_stall(stall)
 

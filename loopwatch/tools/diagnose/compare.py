@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from loopwatch.tools.diagnose.changes import SECONDS, Change, Row, changed, rate
 from loopwatch.tools.diagnose.conditions import stall
+from loopwatch.tools.diagnose.estimate_changes import loop_line_rows, wait_rows
 from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
-
-SHARE, SECONDS = 0.10, 0.005  # a latency has changed if it changed by at least both
-
-Change = Literal["better", "worse", "same", "gone", "new"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One number in both reports; None if a report does not have it."""
-
-    name: str
-    unit: str  # s, count, share
-    before: float | None
-    after: float | None
-    change: Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +33,8 @@ class Comparison:
     rows: tuple[Row, ...]  # of the whole app
     routes: tuple[Row, ...]  # p50 and p99 of each route that both have
     culprits: tuple[CulpritChange, ...]  # new ones first, then worse ones, gone ones last
+    waits: tuple[Row, ...]  # requests that wait at each place, on average
+    loop_lines: tuple[Row, ...]  # share of the time that each line occupies the loop
     notes: tuple[str, ...]
 
 
@@ -57,6 +45,8 @@ def compare(before: Report, after: Report) -> Comparison:
         rows=tuple(whole(before, after)),
         routes=tuple(route_rows(before, after)),
         culprits=culprit_changes(before, after),
+        waits=wait_rows(before, after),
+        loop_lines=loop_line_rows(before, after),
         notes=tuple(differences(before, after)),
     )
 
@@ -90,22 +80,8 @@ def turned(row: Row) -> Row:
     )
 
 
-def changed(before: float | None, after: float | None, least: float = SECONDS) -> Change:
-    """Return how a number changed of which less is better; small changes are `same`."""
-    if before is None or after is None:
-        return "same"
-    if abs(after - before) < max(least, SHARE * max(before, after)):
-        return "same"
-    return "better" if after < before else "worse"
-
-
 def lost_rate(report: Report) -> float | None:
     return rate(sum(culprit.lost for culprit in report.culprits), report.duration)
-
-
-def rate(count: float, seconds: float) -> float | None:
-    """Return a rate per second; None if the app ended before the second reading."""
-    return count / seconds if seconds > 0 else None
 
 
 def error_share(report: Report) -> float | None:

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from loopwatch.core.record_types import BlameReading, RequestReading, SiteReading, Snapshot
+from loopwatch.core.histogram import Histogram
+from loopwatch.core.record_types import (
+    BlameReading,
+    LoopTimeReading,
+    RequestReading,
+    SiteReading,
+    Snapshot,
+    WaitReading,
+)
+
+Steps = tuple[str, Histogram]
 
 T = TypeVar("T")
 
@@ -29,6 +39,9 @@ def difference(first: Snapshot, last: Snapshot) -> Snapshot:
         requests=tuple(less(requests_less, request_key, first.requests, last.requests)),
         sites=tuple(less(sites_less, site_key, first.sites, last.sites)),
         blames=tuple(less(blames_less, blame_key, first.blames, last.blames)),
+        steps=tuple(less(steps_less, steps_key, first.steps, last.steps)),
+        waits=tuple(less(waits_less, wait_key, first.waits, last.waits)),
+        loop_time=tuple(less(loop_time_less, loop_time_key, first.loop_time, last.loop_time)),
         stalls=tuple(s for s in last.stalls if (s.started_at, s.duration) not in known),
         stall_count=last.stall_count - first.stall_count,
         busy=last.busy - first.busy,
@@ -93,3 +106,40 @@ def blame_key(row: BlameReading) -> tuple[str, str, str]:
 def blames_less(row: BlameReading, earlier: BlameReading) -> BlameReading | None:
     left = replace(row, count=row.count - earlier.count, seconds=row.seconds - earlier.seconds)
     return left if left.count > 0 else None
+
+
+def steps_key(row: Steps) -> str:
+    return row[0]
+
+
+def steps_less(row: Steps, earlier: Steps) -> Steps | None:
+    left = row[1] - earlier[1]
+    return (row[0], left) if left.count > 0 else None
+
+
+def wait_key(row: WaitReading) -> tuple[object, ...]:
+    return row.route, row.place, row.call, row.resource, row.peer
+
+
+def waits_less(row: WaitReading, earlier: WaitReading) -> WaitReading | None:
+    """Return the difference; `most_waiting` stays if it was reached after `earlier`."""
+    left = replace(
+        row,
+        seconds=max(0.0, row.seconds - earlier.seconds),
+        looks=row.looks - earlier.looks,
+        most_waiting=row.most_waiting if row.most_waiting > earlier.most_waiting else row.waiting,
+    )
+    return left if left.looks > 0 else None
+
+
+def loop_time_key(row: LoopTimeReading) -> tuple[object, ...]:
+    return row.route, row.site, row.call
+
+
+def loop_time_less(row: LoopTimeReading, earlier: LoopTimeReading) -> LoopTimeReading | None:
+    left = replace(
+        row,
+        seconds=max(0.0, row.seconds - earlier.seconds),
+        samples=row.samples - earlier.samples,
+    )
+    return left if left.samples > 0 else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwatch.tools.diagnose.concurrency import Concurrency
+from loopwatch.tools.diagnose.estimate_records import LoopLine, WaitReport
 from loopwatch.tools.diagnose.report_records import (
     Culprit,
     Generator,
@@ -28,6 +29,8 @@ class Findings:
     without_cpu: float | None = None  # s of starved stalls in which there was no CPU; None: unknown
     concurrency: Mapping[tuple[str, str], Concurrency] = field(default_factory=dict)  # by route and
     # method, as our own clients measured it
+    waits: Sequence[WaitReport] = ()  # most seconds first
+    loop_lines: Sequence[LoopLine] = ()  # most seconds first
 
     @property
     def requests(self) -> int:

@@ -93,6 +93,7 @@ def document(report: Report) -> str:
                 (one, plots.distribution(one), rows(one)) for one in report.distributions[:PLOTTED]
             ],
             flames=flames(report.stacks),
+            loop_flames=flames(report.loop_stacks),
             rest=rest(report.routes[ROUTES:]),
         )
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from loopwatch.core.safe_text import safe
-from loopwatch.tools.diagnose.compare import Comparison, CulpritChange, Row
+from loopwatch.tools.diagnose.changes import Row
+from loopwatch.tools.diagnose.compare import Comparison, CulpritChange
 from loopwatch.tools.diagnose.wording import ms, percent, place
 
 SIGNS = {"better": "✅ better", "worse": "❌ worse", "new": "❌ new", "gone": "✅ gone", "same": ""}
@@ -26,6 +27,8 @@ def lines(compared: Comparison) -> Iterator[str]:
     yield from table(
         ("culprit", "route", "lost before", "lost after", ""), map(culprit_cells, compared.culprits)
     )
+    for head, rows in (("waiting at a time", compared.waits), ("loop time", compared.loop_lines)):
+        yield from table((head, "before", "after", ""), map(number_cells, rows))
     if compared.notes:
         yield ""
         yield from (f"> {escaped(note)}" for note in compared.notes)

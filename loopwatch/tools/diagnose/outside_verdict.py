@@ -3,7 +3,7 @@
 1. Less than 2 s without a stall: nothing is claimed.
 2. The process had no CPU for at least half of the time the loop was held.
 3. Stalls: the site of most seconds.
-4. The loop was busy for at least 85 % of the time, in steps that are short.
+4. The loop was busy for at least 80 % of the time, in steps that are short.
 5. Nothing held the loop.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwatch.tools.diagnose.full_verdict import SATURATED
 from loopwatch.tools.diagnose.report_records import Culprit, Throughput, Verdict
-from loopwatch.tools.diagnose.verdict import SATURATED, SHORTEST, STARVED, no_cpu
+from loopwatch.tools.diagnose.verdict import SHORTEST, STARVED, no_cpu
 from loopwatch.tools.diagnose.wording import counted, percent, site_name
 
 

@@ -11,6 +11,7 @@ from loopwatch.tools.diagnose.concurrency import Concurrency, concurrency
 from loopwatch.tools.diagnose.culprits import culprits
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.generator import LATE, generator
+from loopwatch.tools.diagnose.loop_lines import loop_lines, loop_stacks
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.outside_verdict import outside_verdict
 from loopwatch.tools.diagnose.report_records import (
@@ -26,6 +27,7 @@ from loopwatch.tools.diagnose.routes import distributions, routes, samples
 from loopwatch.tools.diagnose.throughput import throughput
 from loopwatch.tools.diagnose.timeline import marks, stacks, timeline
 from loopwatch.tools.diagnose.verdict import verdict
+from loopwatch.tools.diagnose.wait_places import wait_places
 from loopwatch.tools.diagnose.wording import ms, routed
 
 BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets a note
@@ -34,6 +36,7 @@ BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets
 def report(measured: Measurement) -> Report:
     """Return the whole report; its notes list what is unknown."""
     paid, blamed, served = routes(measured), culprits(measured), throughput(measured)
+    waits, filled = wait_places(measured, paid), loop_lines(measured)
     load = load_report(measured.sent) if measured.sent is not None else None
     health = generator(measured.sent) if measured.sent is not None else None
     findings = Findings(
@@ -45,6 +48,8 @@ def report(measured: Measurement) -> Report:
         generator=health,
         without_cpu=without_cpu(measured.stalls),
         concurrency=through(measured),
+        waits=waits,
+        loop_lines=filled,
     )
     return Report(
         schema=SCHEMA,
@@ -68,6 +73,9 @@ def report(measured: Measurement) -> Report:
         stall_count=measured.change.stall_count,
         dropped=lost(measured),
         notes=(*notes(measured, paid), *lateness(health)),
+        waits=waits,
+        loop_lines=filled,
+        loop_stacks=loop_stacks(measured),
     )
 
 

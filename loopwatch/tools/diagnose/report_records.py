@@ -12,6 +12,7 @@ from typing import Literal
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
 from loopwatch.core.tails import Parts, Tail
+from loopwatch.tools.diagnose.estimate_records import LoopLine, WaitReport
 from loopwatch.tools.diagnose.source import SourceLine as SourceLine
 
 SCHEMA = 1  # grows when a field changes its meaning or is removed, not for a new field
@@ -38,7 +39,7 @@ class Verdict:
     text: str  # one to three sentences; names and paths are in backticks
     route: str | None = None  # the route whose latency the text is about
     method: str | None = None
-    site: str | None = None  # for `blocked`: the culprit that the text names
+    site: str | None = None  # for `blocked` and `loop_cost`: the function that the text names
     share: float | None = None  # share of that latency that this kind takes
     p99_now: float | None = None  # s, the server's
     p99_then: float | None = None  # s, predicted without `site`
@@ -250,7 +251,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedStack:
-    """A stack and how long it held the loop: one bar of a flame graph."""
+    """A stack and how long it held or occupied the loop: one bar of a flame graph."""
 
     frames: tuple[str, ...]  # `module.qualname:line`, outermost first
     seconds: float
@@ -294,3 +295,6 @@ class Report:
     stall_count: int
     dropped: Mapping[str, int]  # what loopwatch could not keep during it; no zeros
     notes: tuple[str, ...]  # what this report does not know, and why
+    waits: tuple[WaitReport, ...] = ()  # where requests waited, most seconds first
+    loop_lines: tuple[LoopLine, ...] = ()  # where the loop's busy time went, most seconds first
+    loop_stacks: tuple[FoldedStack, ...] = ()  # the same by stack, most seconds first

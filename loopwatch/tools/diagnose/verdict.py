@@ -11,12 +11,18 @@
    waiting for stalls: of such routes, the one that lost most, with the site it waited for most.
    The server counts this, so it holds even with a bad load generator.
 5. The generator has complaints: it made the clients' latency.
-6. Requests of the route that waits most wait for each other, as our own clients measured it: a
-   semaphore, a pool of connections, or a service that takes no more.
-7. Stalls for which requests hardly waited: the site of most seconds.
-8. The loop is busy for at least 85 % of the time: what requests cost it is the limit.
-9. What takes at least half of the latency of all requests: waiting for a worker thread, or own
-   steps and the queue before them; otherwise waiting for what they await.
+6. The loop is busy for at least 80 % of the time, and no stall has a line of its own: the lines
+   that fill it. This comes before 4 if every stall was of many callbacks.
+7. Requests of the route that waits most wait for each other, as our own clients measured it, or as
+   the places show where they wait: a lock, a semaphore, a pool of connections, or a service that
+   takes no more.
+8. Stalls for which requests hardly waited: the site of most seconds.
+9. The loop is busy for at least 80 % of the time: what requests cost it is the limit.
+10. What takes at least half of the latency of all requests: waiting for a worker thread, or own
+   steps and the queue before them; otherwise waiting for what they await, with the place where
+   that takes most.
+
+A verdict on a stall is followed by the line that fills the loop, if it is full as well.
 """
 
 from __future__ import annotations
@@ -25,14 +31,21 @@ from dataclasses import replace
 
 from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.findings import Findings
+from loopwatch.tools.diagnose.full_verdict import (
+    busiest_line,
+    busy_text,
+    full,
+    saturated,
+    with_lines,
+)
 from loopwatch.tools.diagnose.held_verdict import blocked, felt_most, unfelt, worst_held
 from loopwatch.tools.diagnose.report_records import Kind, Load, RouteReport, Throughput, Verdict
+from loopwatch.tools.diagnose.waits_verdict import each_other, waited, waits_most
 from loopwatch.tools.diagnose.wording import (
     counted,
     ms,
     percent,
     route_name,
-    routed,
     site_name,
 )
 
@@ -40,14 +53,26 @@ FEWEST, SHORTEST = 20, 2.0  # requests, s
 FAILED = 0.5
 STARVED = 0.5  # of all seconds of stalls
 STARVED_TIME = 0.02  # of the time measured, unless a route's slowest requests felt stalls
-SATURATED = 0.85  # utilization
 GOOD = ("loop_cost", "thread_pool", "waiting", "no_stalls")  # kinds that blame no line
 
 
 def verdict(found: Findings) -> Verdict:
     """Return what limits the app, according to the measurement."""
-    rules = (not_enough_data, errors, starved, blocked, generator, in_line, unfelt, saturated)
-    return next((v for v in (rule(found) for rule in rules) if v is not None), None) or mean(found)
+    rules = (not_enough_data, errors, starved, full_first, blocked, generator, full)
+    later = (in_line, each_other, unfelt, saturated)
+    told = (rule(found) for rule in (*rules, *later))
+    first = next((v for v in told if v is not None), None)
+    return with_lines(found, first or mean(found))
+
+
+def full_first(found: Findings) -> Verdict | None:
+    """Return the lines that fill the loop before stalls that are only many callbacks in a row."""
+    return full(found) if found.culprits and not complains(found) else None
+
+
+def complains(found: Findings) -> bool:
+    """Return whether the load generator was the bottleneck."""
+    return found.generator is not None and bool(found.generator.complaints)
 
 
 def not_enough_data(found: Findings) -> Verdict | None:
@@ -144,27 +169,6 @@ def generator(found: Findings) -> Verdict | None:
     )
 
 
-def saturated(found: Findings) -> Verdict | None:
-    use = found.throughput.utilization
-    if use is None or use < SATURATED:
-        return None
-    most = found.throughput.served / use  # time outside the routes' own steps is the server's
-    limit = f", and it can serve about {most:.0f} requests/s of this mix at most"
-    return Verdict(
-        kind="loop_cost",
-        text=f"No stalls; you are limited by what requests cost the loop: it is busy for "
-        f"{percent(use)} of the time{limit}. {busy_text(found.throughput)}",
-        share=use,
-    )
-
-
-def busy_text(throughput: Throughput) -> str:
-    if not throughput.busiest:
-        return "Its busy time is not in requests' own steps."
-    shares = ", ".join(f"`{routed(b.route)}` {percent(b.share)}" for b in throughput.busiest[:3])
-    return f"The largest shares of its time: {shares}."
-
-
 def mean(found: Findings) -> Verdict:
     """Return the largest part of the mean latency, if no other rule matched."""
     whole = sum(route.parts.total * route.requests for route in found.routes)
@@ -182,9 +186,12 @@ def mean(found: Findings) -> Verdict:
         return Verdict(
             kind="loop_cost",
             text=f"No stalls; {percent(own / whole)} of the latency is the requests' own steps on "
-            f"the loop{idle_text(found.throughput)}. {busy_text(found.throughput)}",
+            f"the loop{idle_text(found.throughput)}. {busy_text(found.throughput)}"
+            f"{busiest_line(found)}",
             share=own / whole,
         )
+    if (named := waits_most(found)) is not None:
+        return waited(named, "waiting", f" No stalls{idle_text(found.throughput)}.")
     slowest = most_waiting(found)
     waiting = sum(route.parts.waiting * route.requests for route in found.routes)
     share = waiting / whole if whole > 0 else 0.0
@@ -229,6 +236,10 @@ def in_line(found: Findings) -> Verdict | None:
         return None
     alone, at_once = through.alone, max(1, round(through.at_once))
     share = 1 - alone / through.latency
+    if (named := waits_most(found, route.route)) is not None:
+        return waited(
+            named, "concurrency", f" {passing(through)}{idle_text(found.throughput, '. The')}."
+        )
     return Verdict(
         kind="concurrency",
         text=f"Requests of `{route_name(route)}` wait in line: one takes {ms(alone)} "
@@ -240,6 +251,14 @@ def in_line(found: Findings) -> Verdict | None:
         route=route.route,
         method=route.method,
         share=share,
+    )
+
+
+def passing(through: Concurrency) -> str:
+    """Return how requests got through, without a full stop."""
+    return (
+        f"One takes {ms(through.alone)} alone and {ms(through.latency)} on average; about "
+        f"{max(1, round(through.at_once))} at a time get through, {through.served:.1f} a second"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from loopwatch.core.record_types import NONE, OTHER
+from loopwatch.core.record_types import NONE, OTHER, Site
 from loopwatch.tools.diagnose.report_records import Culprit, RouteReport
 
 LONGEST = 60  # characters of a call
@@ -46,23 +46,36 @@ def owner(route: str | None, method: str | None) -> str:
 
 def place(culprit: Culprit) -> str:
     """Return a culprit's place, `app.py:23`, or its function if no line is known."""
-    if not culprit.site.line:
-        return culprit.site.function if culprit.site.function != NONE else "an unknown place"
-    return f"{PurePath(culprit.site.file).name}:{culprit.site.line}"
+    return site_place(culprit.site)
+
+
+def site_place(site: Site) -> str:
+    if not site.line:
+        return site.function if site.function != NONE else "an unknown place"
+    return f"{PurePath(site.file).name}:{site.line}"
 
 
 def site_name(culprit: Culprit | None, site: str) -> str:
     """Return the call and the line of a culprit, if known."""
-    if culprit is None or not culprit.site.line:
-        return f"`{site}`" if site != NONE else "an unknown line"
-    near = "at" if culprit.site.exact else "near"
-    code = call(culprit)
-    return f"`{code}` {near} {place(culprit)}" if code else f"code {near} {place(culprit)}"
+    return line_name(Site(site) if culprit is None or not culprit.site.line else culprit.site)
+
+
+def line_name(site: Site) -> str:
+    """Return the call and the line of a site, or its function if no line is known."""
+    if not site.line:
+        return f"`{site.function}`" if site.function != NONE else "an unknown line"
+    near = "at" if site.exact else "near"
+    code = site_call(site)
+    return f"`{code}` {near} {site_place(site)}" if code else f"code {near} {site_place(site)}"
 
 
 def call(culprit: Culprit) -> str:
     """Return the source text of a culprit's call in one short line; empty if unknown."""
-    code = " ".join(culprit.site.code.split()).replace("`", "'")
+    return site_call(culprit.site)
+
+
+def site_call(site: Site) -> str:
+    code = " ".join(site.code.split()).replace("`", "'")
     return code if len(code) <= LONGEST else code[: LONGEST - 1] + "…"
 
 

@@ -101,10 +101,10 @@ function showCulprits(data) {
 }
 
 function showVerdict(culprits, lost, kept, count) {
-  const verdict = $("verdict"), key = `${count} ${lost} ${culprits[0]?.key}`;
+  const verdict = $("verdict"), key = culprits.length ? `${count} ${lost} ${culprits[0].key}` : JSON.stringify(latest.waits[0]);
   if (verdict.key === key) return;
   verdict.key = key;
-  if (!culprits.length) return verdict.replaceChildren("No stalls. Nothing has held the loop.");
+  if (!culprits.length) return verdict.replaceChildren("No stalls. Nothing has held the loop.", ...waitedMost(latest.waits));
   const [first] = culprits, all = total(culprits.map(c => c.seconds)), { stall } = first;
   const stalls = kept === 1 ? "one stall" : count > kept ? `the latest ${kept} stalls` : `${kept} stalls`;
   const share = culprits.length > 1 ? percent(lost ? first.lost / lost : first.seconds / all) : "all";

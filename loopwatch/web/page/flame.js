@@ -1,27 +1,10 @@
-// The flame graph of held time, outermost frame on top. Frames that always come together are one bar, named after the
-// last of them. A site has a bar of its own, so that it is easy to find.
+// The flame graph, outermost frame on top: of held time, of busy time, or of waiting. Frames that always come together
+// are one bar, named after the last of them. A site has a bar of its own, so that it is easy to find.
 
 const BARS = 1500, NARROWEST = 0.003, BAR_HEIGHT = 23; // drawn at most; share of the width; px
-const FLAME_EVERY = 6000; // ms between two readings of the profile
+const FLAME_EVERY = 6000; // ms between two drawings of new data
 
-const flame = { root: null, top: null, every: false, zoom: "", cursor: "", count: -1, due: 0, near: false, asking: false };
-
-function growTree(folded) {
-  const ids = new Map(), root = { name: "all stalls", key: "", weight: 0, children: new Map() };
-  for (const line of folded.split("\n")) {
-    const space = line.lastIndexOf(" "), weight = Number(line.slice(space + 1)) / 1000;
-    if (space < 1 || !(weight > 0)) continue;
-    root.weight += weight;
-    line.slice(0, space).split(";").reduce((parent, name) => {
-      if (!ids.has(name)) ids.set(name, ids.size);
-      const id = ids.get(name), child = parent.children.get(id) ?? { name, key: `${parent.key}\n${name}`, weight: 0, children: new Map() };
-      parent.children.set(id, child);
-      child.weight += weight;
-      return child;
-    }, root);
-  }
-  return root;
-}
+const flame = { source: "held", root: null, top: null, every: false, zoom: "", cursor: "", count: -1, due: 0, near: false, asking: false };
 
 // Returns the bar of a frame and the bars below it. Frames without a fork are one bar, unless every frame is wanted.
 function barOf(frame, parent, sites, every) {
@@ -66,6 +49,7 @@ function laidOut(zoomed) {
 }
 
 function shortName(name) {
+  if (name.startsWith("/") || name.includes(" ")) return name; // a route, or words
   const parts = name.split(".").filter(part => part !== "<locals>");
   return parts.slice(-2).join(".");
 }
@@ -116,34 +100,51 @@ function zoomTo(bar) {
 }
 
 function compressFlame() {
-  const sites = new Set(latest.sites.map(row => row.site));
+  const sites = new Set(FLAMES[flame.source].sites(latest));
   flame.top = barOf(flame.root, null, sites, flame.every);
   drawFlame();
 }
 
-function showFlame(folded) {
-  flame.root = growTree(folded);
+function showFlame(stacks) {
+  flame.root = growTree(FLAMES[flame.source].root, stacks);
   const some = flame.root.weight > 0;
   for (const id of ["flame", "flame-bar-text", "every-frame"]) show($(id), some);
   show($("no-flame"), !some);
   if (some) compressFlame();
 }
 
-// Reads the profile if it may be visible and there was a stall since the last reading.
-async function readFlame({ stall_count: count }) {
-  if (!flame.near || flame.asking || count === flame.count || Date.now() < flame.due) return;
+// Draws new data if the graph may be visible: samples and looks from the snapshot, stalls from their profile.
+async function readFlame(data) {
+  if (!flame.near || flame.asking || Date.now() < flame.due) return;
+  const { stacks } = FLAMES[flame.source];
+  if (stacks) showFlame(stacks(data));
+  else if (data.stall_count === flame.count) return;
+  else await readHeld(data.stall_count);
+  flame.due = Date.now() + FLAME_EVERY;
+}
+
+async function readHeld(count) {
   flame.asking = true;
   try {
     const answer = await fetch("flamegraph.folded", { signal: AbortSignal.timeout(PATIENCE) });
-    if (answer.ok) {
-      showFlame(await answer.text());
+    const text = answer.ok ? await answer.text() : null;
+    if (text !== null && flame.source === "held") {
+      showFlame(foldedStacks(text));
       flame.count = count;
     }
   } catch (error) {
     console.warn(error);
   }
-  flame.due = Date.now() + FLAME_EVERY;
   flame.asking = false;
+}
+
+function switchFlame(source) {
+  Object.assign(flame, { source, root: null, top: null, zoom: "", cursor: "", count: -1, due: 0 });
+  for (const name of Object.keys(FLAMES)) $(`flame-${name}`).ariaPressed = String(name === source);
+  for (const id of ["flame", "flame-bar-text", "every-frame", "zoom-out"]) show($(id), false);
+  show($("no-flame"), true);
+  put($("flame-note"), FLAMES[source].note);
+  if (latest) readFlame(latest);
 }
 
 function walk(event) {
@@ -164,6 +165,8 @@ function zoomOut() {
   zoomTo(findBar(flame.top, flame.zoom)?.parent ?? flame.top);
 }
 
+for (const name of Object.keys(FLAMES)) $(`flame-${name}`).addEventListener("click", () => switchFlame(name));
+put($("flame-note"), FLAMES.held.note);
 $("flame").addEventListener("keydown", walk);
 $("zoom-out").addEventListener("click", () => zoomTo(flame.top));
 $("every-frame").addEventListener("click", () => {

@@ -11,10 +11,11 @@ from importlib.resources import files
 from loopwatch.core.causes import labels
 from loopwatch.web.answering import Body
 
-STYLES = ("page.css", "tables.css", "charts.css", "media.css")
+STYLES = ("page.css", "tables.css", "charts.css", "media.css", "estimates.css")
 SCRIPTS = (
     *("text.js", "nodes.js", "stalls.js", "culprits.js", "history.js", "loops.js"),
-    *("waits.js", "routes.js", "flame.js", "page.js"),  # the last one begins
+    *("waits.js", "routes.js", "places.js", "looptime.js", "inflight.js"),
+    *("flame_sources.js", "flame.js", "page.js"),  # the last one begins
 )
 
 

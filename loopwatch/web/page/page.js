@@ -45,6 +45,9 @@ function render(data) {
   showHolding(data);
   showCulprits(data);
   showLoops(data);
+  showInflight();
+  showPlaces(data);
+  showLooptime(data);
   showWaits(data);
   showStalls(data);
   showRoutes(data);
@@ -73,6 +76,7 @@ async function read() {
     const answer = await fetch("snapshot.json", { signal: AbortSignal.timeout(PATIENCE) });
     if (answer.ok) render(await answer.json());
     showStateAt(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
+    if (answer.ok) await readInflight();
     if (answer.ok) readFlame(latest);
   } catch (error) {
     console.warn(error);

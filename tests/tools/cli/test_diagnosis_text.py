@@ -11,6 +11,7 @@ from loopwatch.tools.cli.diagnosis_text import BAR, bar
 from loopwatch.tools.cli.terminal import Console
 from loopwatch.tools.diagnose.report_records import Knee, Report
 from tests.tools.diagnose.made import culprit, load, parts, prediction, report, route, throughput
+from tests.tools.diagnose.made_estimates import loop_line, wait
 
 
 def shown(made: Report, width: int = 80) -> str:
@@ -47,6 +48,23 @@ def test_fits_80_columns_whatever_the_names() -> None:
     long = "/a/very/long/route/with/{many}/{parameters}/and/no/end/in/sight/at/all"
     site = Site("shop.bad", "/app/" + "x" * 90 + ".py", 7, "f(" + "y" * 190 + ")")
     made = report(routes=(route(long, errors=7),), culprits=(culprit(site=site, route=long),))
+    assert max(map(len, shown(made).splitlines())) <= 80
+
+
+def test_where_requests_wait_and_what_fills_the_loop_in_80_columns() -> None:
+    made = report(waits=(wait(), wait(what_if="")) * 4, loop_lines=(loop_line(),) * 9)
+    text = " ".join(shown(made).split())
+    for words in (
+        "What requests wait for 1 pool.py:5 async with pool:",
+        "GET /users/{id}: 2 holders, 4 waiting; 81 % of its p99, 77.7 s in all [semaphore]",
+        "held by /users/{id} at pool.py:6 await asyncio.sleep(0.05), for 46 ms",
+        "held by shop.sweep at pool.py:6 await asyncio.sleep(0.05)",
+        "With 4 places p99 would be 0.21 s. The pool has 2 places: give it more.",
+        "and 2 more places: see --json",
+        "61 % 6.54 s 8.3 ms squares.py:8 total += n * n POST /orders",
+        "and 1 more lines: see --json",
+    ):
+        assert words in text
     assert max(map(len, shown(made).splitlines())) <= 80
 
 

@@ -23,7 +23,8 @@ from loopwatch.tools.cli.diagnose_command import json_text
 from loopwatch.tools.cli.json_text import parsed
 from loopwatch.tools.cli.measuring import measurement, watched_line
 from loopwatch.tools.cli.readings import reading
-from loopwatch.tools.cli.screen import View, drawn
+from loopwatch.tools.cli.screen import drawn
+from loopwatch.tools.cli.screen_parts import View
 from loopwatch.tools.cli.terminal import Console
 from loopwatch.tools.diagnose.compare import compare
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
@@ -31,6 +32,7 @@ from loopwatch.tools.diagnose.markdown import markdown
 from loopwatch.tools.diagnose.report import report
 from loopwatch.tools.diagnose.watching import Watching
 from tests.tools.diagnose import made
+from tests.tools.diagnose.made_estimates import loop_time_reading, wait_reading
 
 SEEDS = 600
 TEXTS = ("\x1b[2J", "\udce9", "x" * 5000, "a\r\nb", "\u202e", "nan", "inf", "1", "", "[red]", "{x}")
@@ -55,6 +57,8 @@ def good(at: float, grown: int) -> dict[str, Any]:
         sites=(made.site(grown, victims=3, lost_request_seconds=1.0),),
         allowed=(made.site(grown),),
         blames=(made.blame(float(grown)),),
+        waits=(wait_reading(seconds=float(grown), looks=grown),),
+        loop_time=(loop_time_reading(seconds=float(grown), samples=grown),),
         gc_pauses=(("0", pauses),),
         stalls=stalls,
         in_progress=stalls[:1],
@@ -121,7 +125,14 @@ def test_top_draws_it_or_says_what_is_wrong() -> None:
         chance = random.Random(seed)
         told = mutate(good(1002.0, 5), chance)
         console = Console(file=io.StringIO(), width=chance.choice((40, 80, 200)), height=30)
-        view = View(url="http://x", sort="lost", width=console.width, height=30, colour=False)
+        view = View(
+            url="http://x",
+            sort="lost",
+            show=chance.choice(("stalls", "waits")),
+            width=console.width,
+            height=30,
+            colour=False,
+        )
         try:
             now = reading(as_sent(told), chance.choice((None, before)))
         except CommandError:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from loopwatch.tools.cli.readings import reading
-from loopwatch.tools.cli.screen import View, drawn, seconds
+from loopwatch.tools.cli.screen import drawn
+from loopwatch.tools.cli.screen_parts import View, seconds
 from loopwatch.tools.cli.terminal import Console
 from tests.tools.cli.snapshots import request, site, snapshot, stall
 from tests.web.page.told import HOSTILE

@@ -29,6 +29,7 @@ from loopwatch.tools.diagnose.report_records import (
     Verdict,
     VictimRoute,
 )
+from tests.tools.diagnose.made_estimates import loop_line, wait
 
 SITE = "shop.orders.total"
 NOW, THEN = Quantiles(0.021, 0.301, 0.512), Quantiles(0.019, 0.033, 0.042)
@@ -227,6 +228,12 @@ def report(**fields: Any) -> Report:
         "stall_count": 11,
         "dropped": {"route": 3},
         "notes": ("The live page did not answer 2 times: the timeline has gaps.",),
+        "waits": (wait(), wait(place=Site("shop.api.ask"), resource="socket", peer="127.0.0.1:9")),
+        "loop_lines": (loop_line(), loop_line(route=NONE, method=None, call="json.loads")),
+        "loop_stacks": (
+            FoldedStack(frames=(*names[:2], "shop.squares.total:8"), seconds=6.5, site=SITE),
+            FoldedStack(frames=(*names[:2], "json.loads"), seconds=1.2, site=SITE),
+        ),
     }
     return Report(**(given | fields))
 
@@ -262,6 +269,7 @@ def nothing() -> Report:
             served=0.0, loop_cost=None, ceiling=None, utilization=None, busiest=(), knee=None
         ),
         **dict.fromkeys(("routes", "culprits", "timeline", "stalls", "distributions"), ()),
+        **dict.fromkeys(("waits", "loop_lines", "loop_stacks"), ()),
         stacks=(),
         stall_count=0,
         dropped={},

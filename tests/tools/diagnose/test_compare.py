@@ -4,7 +4,8 @@ import pytest
 
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Site
-from loopwatch.tools.diagnose.compare import changed, compare
+from loopwatch.tools.diagnose.changes import changed
+from loopwatch.tools.diagnose.compare import compare
 from loopwatch.tools.diagnose.markdown import markdown
 from loopwatch.tools.diagnose.report_records import PlannedRequest, Verdict
 from tests.tools.diagnose.made import culprit, load, report, route, throughput

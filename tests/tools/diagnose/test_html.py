@@ -167,8 +167,8 @@ def test_tells_what_the_report_holds(told: str) -> None:
     assert told in page().text
 
 
-def test_marks_the_line_that_held_the_loop() -> None:
-    assert re.findall(r'<li class="hit"><i>(\d+)</i>', made("whole")) == ["21"]
+def test_marks_the_lines_that_held_the_loop_and_where_requests_waited() -> None:
+    assert re.findall(r'<li class="hit"><i>(\d+)</i>', made("whole")) == ["21", "5"]
     assert re.findall(r'<li class="site"><code>([\w.]+)', made("whole")) == [reports.SITE]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from loopwatch.core import tails
 from loopwatch.core.plain import plain
+from loopwatch.tools.diagnose import estimate_records as estimates
 from loopwatch.tools.diagnose import report_records as records
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.reading import read
@@ -18,8 +19,9 @@ from tests.tools.diagnose.made import culprit, prediction, report
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "diagnose-report.md"
 OURS = [
     value
-    for value in {**vars(records), **vars(tails)}.values()
-    if dataclasses.is_dataclass(value) and value.__module__ == records.__name__
+    for value in {**vars(records), **vars(estimates)}.values()
+    if dataclasses.is_dataclass(value)
+    and value.__module__ in (records.__name__, estimates.__name__)
 ] + [tails.Parts, tails.Tail, tails.TailBlame]
 
 

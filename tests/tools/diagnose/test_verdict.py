@@ -8,8 +8,9 @@ import pytest
 from loopwatch.core.record_types import NONE, Site
 from loopwatch.core.tails import Tail, TailBlame
 from loopwatch.tools.diagnose.concurrency import Concurrency
+from loopwatch.tools.diagnose.full_verdict import SATURATED
 from loopwatch.tools.diagnose.report_records import BusyRoute
-from loopwatch.tools.diagnose.verdict import FEWEST, SATURATED, SHORTEST, verdict
+from loopwatch.tools.diagnose.verdict import FEWEST, SHORTEST, verdict
 from tests.tools.diagnose.made import (
     culprit,
     findings,
@@ -179,7 +180,7 @@ def test_a_busy_loop_is_limited_by_what_requests_cost(use: float, kind: str) -> 
     told = verdict(findings(throughput=throughput(utilization=use, busiest=busiest)))
     assert told.kind == kind
     if kind == "loop_cost":
-        assert "busy for 85 % of the time, and it can serve about 47 requests/s" in told.text
+        assert "busy for 80 % of the time, and it can serve about 50 requests/s" in told.text
         assert "`/good` 80 %" in told.text
 
 

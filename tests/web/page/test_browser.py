@@ -82,6 +82,9 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
             "#verdict",
             "#waits th",
             "#victims",
+            *("#places th", "#places td:nth-child(2)", "#places td:nth-child(3)"),
+            *("#places .holder", "#looptime th", "#looptime td:nth-child(2)"),
+            *("#inflight th", "#inflight td:nth-child(4)", "#inflight td:nth-child(5)"),
         ):
             assert seen in text(tab, place), place
         tab.run("document.querySelector('#culprits summary').click()")
@@ -90,6 +93,7 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
         tab.run("document.querySelector('#stalls summary').click()")
         tab.wait_for("document.querySelector('#stalls .stack li')")
         assert seen in text(tab, "#stalls .stack li")
+        tab.run("document.querySelector('#flame-section').scrollIntoView()")
         tab.wait_for(f"{BARS}.length === 2")
         assert seen in tab.run(f"{BARS}[1].ariaLabel")
         assert seen in tab.run(f"{BARS}[1].title")

@@ -8,7 +8,16 @@ from typing import Any
 from loopwatch import Frame, Histogram, Site, Snapshot, Stall, Watch
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.core.recent import PARTS, Blame, Recent
-from loopwatch.core.record_types import BlameReading, LoopReading, RequestReading, SiteReading
+from loopwatch.core.record_types import (
+    BlameReading,
+    Holder,
+    LoopReading,
+    LoopTimeReading,
+    RequestInFlight,
+    RequestReading,
+    SiteReading,
+    WaitReading,
+)
 from loopwatch.ledger.profile import Profile
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
@@ -20,10 +29,14 @@ class ToldWatch(Watch):
     def __init__(self, *stalls: Stall, **readings: Any) -> None:
         super().__init__(registry=None, otel=False, log=False)
         self.told, self.readings = stalls, readings
+        self.in_flight: tuple[RequestInFlight, ...] = ()
 
     @property
     def stalls(self) -> tuple[Stall, ...]:
         return self.told
+
+    def requests_in_flight(self, limit: int = 100) -> tuple[RequestInFlight, ...]:
+        return self.in_flight[:limit]
 
     def flamegraph_folded(self) -> str:
         return self._profile().folded()
@@ -82,6 +95,50 @@ def blame(victim: str, seconds: float, site: str = "shop.bad", count: int = 3) -
     return BlameReading(
         site=site, culprit_route="/bad/{id}", victim_route=victim, count=count, seconds=seconds
     )
+
+
+POOL = Site("shop.query", "/app/shop/db.py", 5, "async with pool:")
+
+
+def wait(route: str = "/q", **fields: Any) -> WaitReading:
+    held = Site("shop.query", "/app/shop/db.py", 6, "await asyncio.sleep(0.05)")
+    given: dict[str, Any] = {
+        "place": POOL,
+        "call": "asyncio.locks.Semaphore.acquire",
+        "resource": "semaphore",
+        "seconds": 18.0,
+        "looks": 180,
+        "waiting": 17,
+        "most_waiting": 19,
+        "holders": (Holder(task="shop.q", site=held, route=route, seconds=0.045),) * 2,
+    }
+    return WaitReading(route=route, **(given | fields))
+
+
+def loop_time(route: str = "/report", **fields: Any) -> LoopTimeReading:
+    site = Site("shop.squares.total", "/app/shop/squares.py", 8, "total += n * n")
+    outer = (Frame("server.serve", "/srv/server.py", 9), Frame("shop.report", "/app/shop.py", 3))
+    given: dict[str, Any] = {
+        "site": site,
+        "stack": (*outer, Frame(site.function, site.file, site.line)),
+        "seconds": 6.1,
+        "samples": 122,
+    }
+    return LoopTimeReading(route=route, **(given | fields))
+
+
+def in_flight(route: str = "/q", age: float = 1.5, **fields: Any) -> RequestInFlight:
+    given: dict[str, Any] = {
+        "method": "GET",
+        "queued": 0.25,
+        "running": 0.25,
+        "stalled": 0.0,
+        "waiting": age - 0.5,
+        "place": POOL,
+        "call": "asyncio.locks.Semaphore.acquire",
+        "resource": "semaphore",
+    }
+    return RequestInFlight(route=route, age=age, **(given | fields))
 
 
 def loop_reading(busy: float, idle: float, *lags: int) -> LoopReading:
@@ -171,11 +228,20 @@ def hostile_watch() -> ToldWatch:
         lag=lag,
         tasks=3,
     )
-    return ToldWatch(
+    place = Site(HOSTILE, HOSTILE, 5, HOSTILE)
+    names: dict[str, Any] = {"call": HOSTILE, "resource": HOSTILE}
+    holder = Holder(task=HOSTILE, site=place, route=HOSTILE)
+    waits = wait(HOSTILE, place=place, peer=HOSTILE, holders=(holder,), **names)
+    lines = loop_time(HOSTILE, site=place, call=HOSTILE, stack=(Frame(HOSTILE, HOSTILE, 5),))
+    watch = ToldWatch(
         bad,
         version=HOSTILE,
         loops=(loop,),
         requests=(victim,),
         blames=(paid,),
         dropped={HOSTILE: 3},
+        waits=(waits,),
+        loop_time=(lines,),
     )
+    watch.in_flight = (in_flight(HOSTILE, method=HOSTILE, place=place, **names),)
+    return watch
