@@ -23,12 +23,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwatch.core.plural import counted
 from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.held_verdict import blocked, felt_most, unfelt, worst_held
 from loopwatch.tools.diagnose.report_records import Kind, Load, RouteReport, Throughput, Verdict
 from loopwatch.tools.diagnose.wording import (
-    counted,
     ms,
     percent,
     route_name,
