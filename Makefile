@@ -33,7 +33,7 @@ help:
 	@echo "make dashboards   make Grafana's dashboards anew from deploy/dashboards/"
 	@echo "make docs    serve the documentation on 127.0.0.1:8080;  ARGS=--build writes it into site/"
 	@echo "make docs-build   write it into site/, and fail on any warning"
-	@echo "make wheel   build the wheel into dist/ and try it in a fresh environment"
+	@echo "make wheel   build sdist and wheel into dist/, try both in empty environments"
 	@echo "make clean   remove .venv and whatever else make has made"
 	@echo "PYTHON=...   the interpreter for .venv; by default the newest from 3.11 on"
 
@@ -99,7 +99,7 @@ docs-build:
 	@$(MAKE) --no-print-directory docs ARGS=--build
 
 wheel:
-	@.ci/venv
+	@.ci/venv release
 	@.ci/wheel
 
 clean:

@@ -1,9 +1,13 @@
 """Only what pyproject.toml cannot say to every setuptools: the compiled twin, which may fail.
 
+Where it cannot be compiled, Python code does the same. `REQUIRE_C=1` in the environment makes that
+an error: a wheel for the index must have it.
+
 `CFLAGS` in the environment stands in place of Python's own flags, so we say ourselves that the twin
 is optimised. (MSVC optimises by itself.)
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,7 +27,7 @@ setup(
             sources=sorted(path.as_posix() for path in NATIVE.glob("*.c")),
             depends=sorted(path.as_posix() for path in NATIVE.glob("*.h")),
             extra_compile_args=[] if sys.platform == "win32" else FLAGS,
-            optional=True,
+            optional=os.environ.get("REQUIRE_C") != "1",
         ),
     ]
 )

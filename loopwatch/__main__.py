@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.cli.arguments import parse
 from loopwatch.tools.cli.attach_command import attach
@@ -33,10 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(argv)
         return COMMANDS[arguments.command](arguments) or 0
     except CommandError as error:
-        sys.stderr.write(f"loopwatch: {safe(str(error))}\n")
-        return WRONG
+        return refused(str(error))
+    except MissingExtraError as missing:
+        return refused(missing.told(arguments.command))
     except SystemExit as done:  # --help, --version
         return done.code if isinstance(done.code, int) else 0
+
+
+def refused(why: str) -> int:
+    sys.stderr.write(f"loopwatch: {safe(why)}\n")
+    return WRONG
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec
 
+from loopwatch.core.names import callable_name
 from loopwatch.core.own_logger import own_logger, was_spared
 from loopwatch.core.safe_text import safe
 
@@ -38,15 +39,9 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except Exception:
-            log_once(name_of(function))
+            log_once(callable_name(function))
 
     return wrapper
-
-
-def name_of(function: Callable[..., object]) -> str:
-    """Return `module.qualname`; a user's callable, such as a `functools.partial`, may lack it."""
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{function.__module__}.{name}"
 
 
 def log_once(where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from types import CodeType
+from types import CodeType, MethodType
 from typing import Any
 
 
@@ -28,8 +28,8 @@ def module_globals(name: str) -> dict[str, Any]:
 
 def callable_name(function: Any) -> str:
     """Return `module.qualname` of a function, method, partial or callable object."""
-    while issubclass(type(function), partial):
-        function = function.func
+    while issubclass(type(function), partial | MethodType):
+        function = function.func if issubclass(type(function), partial) else function.__func__
     if attribute(function, "__qualname__") is None:
         function = type(function)
     return f"{attribute(function, '__module__') or '?'}.{function.__qualname__}"

@@ -22,7 +22,7 @@ read_at_once(PyObject *module, PyObject *descriptor)
         return NULL;
     }
     char text[MOST];
-    ssize_t length = 0;
+    Py_ssize_t length = 0;
 #ifndef _WIN32
     length = pread(file, text, sizeof(text), 0);
 #endif

@@ -52,6 +52,21 @@
 #error "loopwatch._speedups is for CPython 3.11 or newer with the GIL: elsewhere Python does its work"
 #endif
 
+/* MSVC has no such built-ins. Without a watcher of C and without libuv, which are for other systems,
+   these numbers are read and written with the GIL. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define __ATOMIC_RELAXED 0
+#define __ATOMIC_ACQUIRE 2
+#define __ATOMIC_RELEASE 3
+#define __ATOMIC_ACQ_REL 4
+#define __ATOMIC_SEQ_CST 5
+#define __atomic_load_n(at, order) (*(at))
+#define __atomic_load(at, into, order) ((void)(*(into) = *(at)))
+#define __atomic_store_n(at, value, order) ((void)(*(at) = (value)))
+#define __atomic_sub_fetch(at, count, order) (*(at) -= (count))
+#define __atomic_thread_fence(order) ((void)0)
+#endif
+
 #define ABI 9 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */

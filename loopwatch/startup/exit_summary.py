@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from loopwatch.core.plural import counted
 from loopwatch.core.record_types import NONE, OTHER, SiteReading, Snapshot, Stall
 from loopwatch.core.safe_text import safe
 
@@ -15,8 +16,8 @@ CODE = 60  # characters of a call
 def summary(snapshot: Snapshot) -> str:
     """Return the lines that `loopwatch run` writes at the end, safe for a terminal."""
     rows = sorted(grouped(snapshot.sites).items(), key=lambda row: -row[1][1])
-    count = sum(stalls for stalls, *_ in dict(rows).values())
-    seconds = sum(held for _, held, *_ in dict(rows).values())
+    count = sum(row.stalls.count for row in snapshot.sites)
+    seconds = sum(row.stalls.sum for row in snapshot.sites)
     if not count:
         return "loopwatch: no stall held a loop\n"
     lines = [f"loopwatch: {counted(count, 'stall')} held a loop for {seconds:.2f} s in all"]
@@ -78,7 +79,3 @@ def place(stall: Stall | None, site: str) -> str:
     code = " ".join(stall.site.code.split())
     code = code if len(code) <= CODE else code[: CODE - 1] + "…"
     return f"{text}: {code}" if code else text
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -2,7 +2,8 @@
 
 `asyncio.all_tasks` goes over all tasks of the process in one go. With 10,000 of them this kept the
 interpreter's lock from the loop for 5 ms at each of its system calls: 30 to 50 ms in one tick. So
-the references are copied at once, in C, and followed with pauses.
+the references are copied at once, in C, and followed with pauses. From 3.14 on it goes over them in
+C, 0.7 ms for 10,000, and is asked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from asyncio import futures, tasks
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from types import BuiltinFunctionType
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -27,7 +29,12 @@ loop_of: Callable[[Any], Any] = futures._get_loop  # type: ignore[attr-defined] 
 
 
 def known_tasks() -> Iterable[Callable[[], Any]] | None:
-    """Return a reference to each task of the process; None where another version keeps them."""
+    """Return a reference to each task of the process; None where another version keeps them.
+
+    From 3.14 on, tasks of C are in lists of its own, and in this set are only those of Python.
+    """
+    if isinstance(asyncio.all_tasks, BuiltinFunctionType):
+        return None
     weak = getattr(tasks, "_scheduled_tasks", None) or getattr(tasks, "_all_tasks", None)
     references = getattr(weak, "data", None)
     if type(weak) is not WeakSet or type(references) is not set:

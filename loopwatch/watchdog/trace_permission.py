@@ -17,6 +17,7 @@ from pathlib import Path
 PR_SET_PTRACER = 0x59616D61
 CAP_SYS_PTRACE = 19
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+STATUS = Path("/proc/self/status")
 WANTED = "Reading stacks from outside (native=True) needs"
 
 
@@ -63,17 +64,31 @@ def denial(complaint: str) -> str:
 
 def circumstances() -> str:
     """Return what decides on the permission here, as far as known."""
-    scope = YAMA.read_text().strip() if YAMA.exists() else "absent"
-    status = dict(line.split(":\t", 1) for line in own_status() if ":\t" in line)
-    capable = int(status.get("CapEff", "0"), 16) >> CAP_SYS_PTRACE & 1
     return (
-        f"kernel.yama.ptrace_scope {scope}, capability SYS_PTRACE {'yes' if capable else 'no'}, "
-        f"seccomp {status.get('Seccomp', 'unknown')}, uid {os.geteuid()}"
+        f"kernel.yama.ptrace_scope {yama() or 'absent'}, "
+        f"capability SYS_PTRACE {'yes' if capable() else 'no'}, "
+        f"seccomp {own_status().get('Seccomp', 'unknown')}, uid {os.geteuid()}"
     )
 
 
-def own_status() -> list[str]:
+def yama(path: Path = YAMA) -> str:
+    """Return `kernel.yama.ptrace_scope`, "0" to "3"; empty where the kernel has no Yama."""
+    return text_of(path).strip()
+
+
+def capable(path: Path = STATUS) -> bool:
+    """Return whether we have the capability SYS_PTRACE."""
+    return bool(int(own_status(path).get("CapEff", "0"), 16) >> CAP_SYS_PTRACE & 1)
+
+
+def own_status(path: Path = STATUS) -> dict[str, str]:
+    """Return what the kernel tells of our own process, by field; nothing where it does not."""
+    lines = text_of(path).splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def text_of(path: Path) -> str:
     try:
-        return Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return path.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return []
+        return ""

@@ -38,7 +38,7 @@ def power() -> int:
 
 
 def membership() -> bool:
-    found = any([-1 in NUMBERS, -2 in NUMBERS, -3 in NUMBERS])
+    found = any([-1 in NUMBERS, -2 in NUMBERS, -3 in NUMBERS, -4 in NUMBERS, -5 in NUMBERS])
     return not found
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from loopwatch.core.safe_text import safe
 from loopwatch.tools.attach.poll_call import Poll
 from loopwatch.tools.attach.process_tree import ProcessTree
-from loopwatch.watchdog.trace_permission import CAP_SYS_PTRACE, YAMA, installed_py_spy
+from loopwatch.watchdog.trace_permission import capable, installed_py_spy, yama
 
 CONTAINER = (
     "in a container, give it the capability (docker run --cap-add SYS_PTRACE; Kubernetes: "
@@ -89,23 +88,6 @@ def denied(tree: ProcessTree, pid: int, complaint: str = "") -> str:
         f"PID must be a process that may be traced from here, got {pid} ({safe(tree.name(pid))}) "
         f"and the kernel refuses{said}: {'; '.join(cures)}"
     )
-
-
-def yama(path: Path = YAMA) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def capable(status: Path = Path("/proc/self/status")) -> bool:
-    """Return whether we have the capability SYS_PTRACE."""
-    try:
-        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return False
-    found = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
-    return bool(int(found, 16) >> CAP_SYS_PTRACE & 1)
 
 
 def unreadable(tree: ProcessTree, pid: int, complaint: str) -> str:

@@ -138,13 +138,7 @@ def check_writable(option: str, path: Path) -> None:
 
 
 def html_document() -> Callable[[Report], str]:
-    try:
-        made: Any = importlib.import_module("loopwatch.tools.diagnose.html")
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"--html must have {error.name}, and it is not installed: "
-            "pip install 'loopwatch[diagnose]'"
-        ) from error
+    made: Any = importlib.import_module("loopwatch.tools.diagnose.html")
     html: Callable[[Report], str] = made.document
     return html
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from loopwatch.core.plural import counted
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
@@ -14,7 +15,6 @@ from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
 from loopwatch.tools.diagnose.verdict import GOOD
 from loopwatch.tools.diagnose.wording import (
     call,
-    counted,
     ms,
     owner,
     percent,

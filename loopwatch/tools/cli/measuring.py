@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import islice
 from urllib.parse import urlsplit
 
+from loopwatch.core.plural import counted
 from loopwatch.core.recent import quantiles
 from loopwatch.tools.cli.child import Child, Served, serving
 from loopwatch.tools.cli.command_error import CommandError
@@ -29,7 +30,7 @@ from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.plan import Plan
 from loopwatch.tools.diagnose.report_records import Command
 from loopwatch.tools.diagnose.watching import Watching
-from loopwatch.tools.diagnose.wording import counted, ms
+from loopwatch.tools.diagnose.wording import ms
 
 SETTLE = 1.2  # s after the load: loopwatch then has counted the victims of the last stalls
 LATEST = 200  # answers behind the latency in the progress line

@@ -41,10 +41,9 @@ class Leave(BaseException):
 def run(arguments: Namespace) -> int:
     """Run a program, or serve an app until a signal comes, and return 0 then; raises CommandError
     if it cannot."""
-    environment = environment_of(arguments)
     if arguments.tool:
         check_words(arguments)
-        made(environment)
+        made(environment := environment_of(arguments))
         return execute(arguments.tool, environment)
     from loopwatch.tools.cli import serving, uvicorn_options
 

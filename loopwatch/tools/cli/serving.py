@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.tools.cli.command_error import CommandError
 
@@ -19,11 +20,8 @@ try:
     import uvicorn as uvicorn
     from uvicorn.config import LOGGING_CONFIG
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
-except ModuleNotFoundError as error:
-    raise CommandError(
-        f"loopwatch run must have {error.name}, and it is not installed: "
-        "pip install 'loopwatch[run]'"
-    ) from error
+except ImportError as error:
+    raise MissingExtraError(error, "run") from error
 
 GRACE = 10  # s for requests under way at the end
 CONNECTIONS = 100  # of the admin port, open at once; the oldest idle one makes room for another

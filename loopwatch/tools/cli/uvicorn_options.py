@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.cli.command_error import CommandError
 
 NAME = "loopwatch run"
@@ -90,8 +91,8 @@ def described() -> str:
     """Return the help on uvicorn's options."""
     try:
         from loopwatch.tools.cli.serving import uvicorn
-    except CommandError as error:
-        return f"uvicorn's options: {error}\n"
+    except MissingExtraError as error:
+        return f"uvicorn's options: {error.told('run')}\n"
     command = uvicorn.main
     context = command.make_context(NAME, [], resilient_parsing=True)
     width = min(shutil.get_terminal_size().columns, 100)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose.plan import Shot
 
 try:
     import aiohttp
-except ModuleNotFoundError as error:
-    raise DiagnosisError(
-        f"loopwatch diagnose must have {error.name}, and it is not installed: "
-        "pip install 'loopwatch[diagnose]'"
-    ) from error
+except ImportError as error:
+    raise MissingExtraError(error, "diagnose") from error
 
 CONNECTIONS = 900  # open at once: by default a process has 1024 file descriptors
 

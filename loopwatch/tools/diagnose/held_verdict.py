@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwatch.core.plural import counted
 from loopwatch.core.record_types import NONE
 from loopwatch.core.tails import TailBlame
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.report_records import Culprit, RouteReport, Verdict
-from loopwatch.tools.diagnose.wording import counted, ms, percent, route_name, routed, site_name
+from loopwatch.tools.diagnose.wording import ms, percent, route_name, routed, site_name
 
 HELD, HELD_SECONDS = 0.25, 0.010  # of a tail's latency, or of the time measured; and s of a tail
 WORTH = 0.05  # least share of a route's p99 that a shown prediction gains

@@ -16,22 +16,21 @@ from pathlib import PurePath
 from typing import Any
 
 from loopwatch.core.causes import label
+from loopwatch.core.extras import MissingExtraError
+from loopwatch.core.plural import counted
 from loopwatch.core.record_types import NONE, OTHER
 from loopwatch.core.tails import Parts
 from loopwatch.tools.diagnose import plots
-from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.flames import flames
 from loopwatch.tools.diagnose.plot_style import LINES, RANKS, REST, Line
 from loopwatch.tools.diagnose.report_records import Distribution, Report, RouteReport
 from loopwatch.tools.diagnose.verdict import GOOD
-from loopwatch.tools.diagnose.wording import counted, ms, percent, place, printable
+from loopwatch.tools.diagnose.wording import ms, percent, place, printable
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
-except ModuleNotFoundError as error:
-    raise DiagnosisError(
-        f"--html must have {error.name}, and it is not installed: pip install 'loopwatch[diagnose]'"
-    ) from error
+except ImportError as error:
+    raise MissingExtraError(error, "report", "--html") from error
 
 OPEN = 3  # culprits whose details are open at first
 ROUTES = 40  # in the table; the rest are summed

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwatch.core.plural import counted
 from loopwatch.tools.diagnose.full_verdict import SATURATED
 from loopwatch.tools.diagnose.report_records import Culprit, Throughput, Verdict
 from loopwatch.tools.diagnose.verdict import SHORTEST, STARVED, no_cpu
-from loopwatch.tools.diagnose.wording import counted, percent, site_name
+from loopwatch.tools.diagnose.wording import percent, site_name
 
 
 def outside_verdict(seconds: float, culprits: Sequence[Culprit], served: Throughput) -> Verdict:

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose import svg
-from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.plot_style import LINES, RANKS, REST, STYLE
 from loopwatch.tools.diagnose.report_records import (
     Culprit,
@@ -31,10 +31,8 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
-except ModuleNotFoundError as error:
-    raise DiagnosisError(
-        f"--html must have {error.name}, and it is not installed: pip install 'loopwatch[diagnose]'"
-    ) from error
+except ImportError as error:
+    raise MissingExtraError(error, "report", "--html") from error
 
 WIDE, NARROW = 980, 340  # CSS pixels
 BOUND = 0.1  # s: the default of slow_callback_duration

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 
 try:
     from pydantic import TypeAdapter, ValidationError
-except ModuleNotFoundError as error:
-    raise DiagnosisError(
-        f"loopwatch diagnose must have {error.name}, and it is not installed: "
-        "pip install 'loopwatch[diagnose]'"
-    ) from error
+except ImportError as error:
+    raise MissingExtraError(error, "diagnose") from error
 
 T = TypeVar("T")
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwatch.core.plural import counted
 from loopwatch.tools.diagnose.concurrency import Concurrency
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.full_verdict import (
@@ -42,7 +43,6 @@ from loopwatch.tools.diagnose.held_verdict import blocked, felt_most, unfelt, wo
 from loopwatch.tools.diagnose.report_records import Kind, Load, RouteReport, Throughput, Verdict
 from loopwatch.tools.diagnose.waits_verdict import each_other, waited, waits_most
 from loopwatch.tools.diagnose.wording import (
-    counted,
     ms,
     percent,
     route_name,

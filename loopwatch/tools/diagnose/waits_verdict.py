@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopwatch.core.plural import counted
 from loopwatch.core.record_types import NONE
 from loopwatch.core.resources import RESOURCES
 from loopwatch.tools.diagnose.estimate_records import WaitReport

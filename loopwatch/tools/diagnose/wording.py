@@ -24,11 +24,6 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def counted(count: int, what: str) -> str:
-    """Return `1 stall`, `2 stalls`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def route_name(route: RouteReport) -> str:
     return f"{route.method} {routed(route.route)}"
 

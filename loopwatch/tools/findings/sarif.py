@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -110,8 +110,8 @@ def stack_frame(frame: Frame, root: Path) -> dict[str, Any]:
 
 def artifact(file: str, root: Path) -> dict[str, Any]:
     path = relative(file, root)
-    if PurePath(path).is_absolute():
-        return {"uri": PurePath(path).as_uri()}
+    if Path(path).is_absolute():
+        return {"uri": Path(path).as_uri()}
     return {"uri": quote(path, errors="backslashreplace"), "uriBaseId": ROOT}
 
 

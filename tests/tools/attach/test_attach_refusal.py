@@ -78,18 +78,6 @@ def test_a_container_without_the_capability(
     assert "sudo" not in words
 
 
-def test_capabilities_and_yama_are_read(tmp_path: Path) -> None:
-    status = tmp_path / "status"
-    status.write_text("CapEff:\t0000000000080000\n")
-    assert refusal.capable(status)
-    status.write_text("CapEff:\t0000000000000000\n")
-    assert not refusal.capable(status)
-    assert not refusal.capable(tmp_path / "none")
-    (tmp_path / "scope").write_text("1\n")
-    assert refusal.yama(tmp_path / "scope") == "1"
-    assert refusal.yama(tmp_path / "none") == ""
-
-
 def test_py_spy_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusal, "installed_py_spy", lambda: None)
     with pytest.raises(AttachError, match=r"pip install 'loopwatch\[native\]'"):

@@ -158,13 +158,3 @@ def test_files_that_are_none_to_read(
 def test_url_that_is_no_live_page() -> None:
     with running("shop:app") as run:
         assert "must be a live page of loopwatch" in complaint("diagnose", "--attach", run.app)
-
-
-def test_missing_extra_names_its_install(tmp_path: Path) -> None:
-    from tests.tools.cli.running import APPS
-
-    for name in ("aiohttp", "pydantic", "rich"):
-        (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{name!r}] = None\n")
-        path = f"{tmp_path}:{APPS.parents[3]}"
-        line = complaint("diagnose", "plain_app:app", *GET, PYTHONPATH=path)
-        assert "pip install 'loopwatch[diagnose]'" in line

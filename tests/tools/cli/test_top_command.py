@@ -11,7 +11,6 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,10 +224,3 @@ def test_page_that_is_not_loopwatchs(capsys: pytest.CaptureFixture[str]) -> None
         server.told = snapshot() | {"sites": None}
         assert main(("top", url(server), "--once")) == 2
         assert "use the same version" in capsys.readouterr().err
-
-
-def test_missing_extra_names_its_install(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['rich.console'] = None\n")
-    done = loopwatch("top", "http://127.0.0.1:1", PYTHONPATH=f"{tmp_path}:{APPS.parents[3]}")
-    assert done.returncode == 2
-    assert "pip install 'loopwatch[diagnose]'" in done.stderr

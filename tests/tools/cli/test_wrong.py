@@ -142,13 +142,6 @@ def test_app_that_does_not_start_up() -> None:
     assert done.stderr.splitlines()[-1].startswith("loopwatch: closed:app must start up")
 
 
-def test_missing_extra_names_its_install(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvicorn'] = None\n")
-    path = f"{tmp_path}:{APPS.parents[3]}"
-    line = complaint("run", "shop:app", PYTHONPATH=path)
-    assert "pip install 'loopwatch[run]'" in line
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop is for POSIX")
 def test_missing_uvloop_names_its_install(tmp_path: Path) -> None:
     code = "import importlib.util as u\nf = u.find_spec\n"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
+from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose.html import ROUTES, document, short_file, short_frame
 from loopwatch.tools.diagnose.report_records import Command, Report
 from tests.tools.diagnose import reports
@@ -256,7 +256,8 @@ def test_says_what_to_install(library: str, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, module)
-    with pytest.raises(DiagnosisError, match=rf"{library}.*pip install 'loopwatch\[diagnose\]'"):
+    words = rf"--html must have {library}.*pip install 'loopwatch\[report\]'"
+    with pytest.raises(MissingExtraError, match=words):
         importlib.import_module(module)
 
 
