@@ -65,8 +65,8 @@ def held_over_await(wait: WaitReading) -> str:
         )
     if wait.resource == "pool":
         return (
-            f"All {len(wait.holders)} known holders keep their connection, one of them over "
-            f"{where}: return it before any await that does not need it, or make the pool larger."
+            f"Connections are held over {where}: return them before any await that does not need "
+            "one, or make the pool larger."
         )
     return (
         f"{what.capitalize()} is held over {where}: make it larger if what it protects bears more "

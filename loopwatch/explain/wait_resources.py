@@ -2,7 +2,7 @@
 
 The frames below the user's own line are asked from the innermost outwards. A library builds its own
 things on a primitive: a pool on a queue, a stream on an event. So a primitive is what is waited for
-only if nothing further out says better.
+only if nothing further out says better, be it another one that is built on it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot
 
-PRIMITIVES = frozenset(("lock", "semaphore", "condition", "event", "queue", "future"))
+# primitives, each of which may be built on those before it
+PRIMITIVES = ("future", "event", "condition", "queue", "lock", "semaphore")
 
 
 class Row(NamedTuple):
@@ -39,7 +40,8 @@ ROWS = (
     # threads
     Row(r"asyncio\.threads\.|anyio\.to_thread\.|anyio\..*\brun_sync_in_worker_thread$", "thread"),
     Row(r"starlette\.concurrency\.|asgiref\.sync\.|aiosqlite\.|aiofiles\.", "thread"),
-    Row(r"asyncio\.base_events\.BaseEventLoop\.(getaddrinfo|getnameinfo|run_in_ex)", "thread"),
+    Row(r"asyncio\.base_events\.BaseEventLoop\.(getaddr|getname|run_in_ex)", "thread"),
+    Row(r"uvloop\.loop\.(Loop\.)?(getaddr|getname|run_in_ex)", "thread"),
     # pools, before the sockets of the same libraries
     Row(r"aiohttp\.connector\.BaseConnector\._?(wait_for_av|get$)", "pool"),
     Row(r"httpcore\d*\._async\.connection_pool\.\w*PoolRequest\.", "pool"),
@@ -47,7 +49,8 @@ ROWS = (
     # sockets: the standard library, servers, frameworks, clients
     Row(r"asyncio\.(streams|sslproto|transports|selector_events|proactor_events)\.", "socket"),
     Row(r"asyncio\.base_events\.(BaseEventLoop\.(sock|create|connect|send)|Server\.)", "socket"),
-    Row(r"(uvloop\.\S*|Loop)\.?\b(sock_|create_|connect_)", "socket"),
+    Row(r"uvloop\.loop\.(Loop\.)?subprocess", "process"),
+    Row(r"uvloop\.loop\.(Loop\.)?_?(sock|create|connect|start_tls|send)", "socket"),
     Row(r"anyio\..*\b\w*(Stream|Listener|SocketStream|UDPSocket)\.", "socket"),
     Row(r"anyio\._core\._sockets\.|trio\._highlevel", "socket"),
     Row(r"(uvicorn|hypercorn|granian|daphne|nonecorn|gunicorn)\.", "socket"),
@@ -86,11 +89,15 @@ def resource_of(names: list[str], kind: str) -> tuple[str, int]:
         return found, place
     for n, name in enumerate(names):
         resource = resource_of_frame(name)
-        if resource and (resource not in PRIMITIVES or found == "future"):
+        if resource and (resource not in PRIMITIVES or is_built_on(resource, found)):
             found, place = resource, n
         if found not in PRIMITIVES:
             break
     return found, place
+
+
+def is_built_on(outer: str, inner: str) -> bool:
+    return PRIMITIVES.index(outer) > PRIMITIVES.index(inner)
 
 
 def frame_name(spot: Spot) -> str:

@@ -13,7 +13,7 @@ import concurrent.futures
 import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import CellType, FunctionType
+from types import CellType, FunctionType, GeneratorType
 from typing import Any
 
 from loopwatch.core.names import attribute
@@ -24,6 +24,9 @@ WAITERS = {  # module -> how the names of its coroutines begin that wait for tas
     "asyncio.taskgroups": ("TaskGroup.",),
     "anyio._backends._asyncio": ("TaskGroup.",),
 }
+LIBRARIES = ("asyncio.", "anyio.")  # modules between these and the future
+AS_COMPLETED = getattr(asyncio.as_completed, "__code__", None)
+ONE_OF_MANY = "as_completed.<locals>._wait_for_one"
 INNERMOST = 4  # frames of a chain, of which one may wait so
 CONTAINERS = (set, list, tuple, frozenset, deque)
 CALLBACKS = 8  # of a future, looked at
@@ -34,14 +37,15 @@ def is_task(thing: Any) -> bool:
 
 
 def awaited_futures(links: list[Link], waiter: Any) -> list[Any] | None:
-    """Return what a task waits for by waiting for `waiter`; None if that is the last of it."""
+    """Return what a task waits for by waiting for `waiter`, none if all of that is done; None if
+    `waiter` is the last of it."""
     if is_task(waiter):
         return [waiter]
     children = getattr(waiter, "_children", None)  # of `gather`
     if isinstance(children, list):
         return unfinished(children)
-    found = unfinished(tasks_of_waiters(links))
-    return found or unfinished(filter(is_task, captured(waiter))) or None
+    found = [*tasks_of_waiters(links)] or [*filter(is_task, captured(waiter))]
+    return unfinished(found) if found else None
 
 
 def unfinished(futures: Iterable[Any]) -> list[Any]:
@@ -51,11 +55,23 @@ def unfinished(futures: Iterable[Any]) -> list[Any]:
 
 def tasks_of_waiters(links: list[Link]) -> Iterator[Any]:
     """Return the tasks that the innermost coroutines of a chain wait for."""
-    for link in links[: -INNERMOST - 1 : -1]:
-        if not waits_for_tasks(link):
+    for n, link in enumerate(links[: -INNERMOST - 1 : -1], 1):
+        if not link.spot.module.startswith(LIBRARIES):
             return
-        for thing in gc.get_referents(link.thing):
-            yield from tasks_in(thing)
+        if waits_for_tasks(link):
+            for thing in gc.get_referents(link.thing):
+                yield from tasks_in(thing)
+        if link.spot.code.co_qualname == ONE_OF_MANY and n < len(links):
+            yield from completing(links[-n - 1].thing)
+
+
+def completing(thing: Any) -> Iterator[Any]:
+    """Return the tasks of `as_completed`, before 3.13: its generator has them, and is itself on the
+    stack of the coroutine that goes over it."""
+    for generator in gc.get_referents(thing):
+        if type(generator) is GeneratorType and generator.gi_code is AS_COMPLETED:
+            for variable in gc.get_referents(generator):
+                yield from tasks_in(variable)
 
 
 def waits_for_tasks(link: Link) -> bool:

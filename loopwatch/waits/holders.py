@@ -57,6 +57,6 @@ class Holders:
             task=holding.name,
             site=holding.site,
             route=holding.route,
-            seconds=now - since,
+            seconds=max(0.0, now - since),
             resource=holding.resource,
         )

@@ -21,6 +21,7 @@ from loopwatch.waits.open_contexts import open_contexts
 from loopwatch.waits.task_chain import Link
 
 HELD = frozenset(("lock", "semaphore", "pool", "condition", "thread"))  # what somebody has
+LIMITER = "CapacityLimiter"  # of anyio, has the places of worker threads
 POOLS = 8  # objects of a context manager's own that may be its pool
 
 
@@ -28,11 +29,18 @@ def awaited_objects(links: list[Link], place: WaitPlace) -> frozenset[int]:
     """Return the addresses of what a chain waits for, if somebody can have that."""
     if place.resource not in HELD:
         return frozenset()
-    innermost = links[::-1][: place.decider + 1]
-    beyond = links[::-1][place.decider + 1 : place.library]
-    adapters = [link for link in beyond if link.spot.module.startswith("anyio.")]
-    found = (own_object(link) for link in (*innermost, *adapters))
+    library = links[::-1][: place.library]
+    innermost, beyond = library[: place.decider + 1], library[place.decider + 1 :]
+    if place.resource == "thread":  # for one to be free
+        innermost = [link for link in library if LIMITER in link.spot.code.co_qualname]
+    found = (own_object(link) for link in (*innermost, *filter(is_adapter, beyond)))
     return frozenset(id(thing) for thing in found if thing is not None)
+
+
+def is_adapter(link: Link) -> bool:
+    """Return whether a frame is of what the thing itself is known by: a pool, or an adapter."""
+    name = link.spot.code.co_qualname
+    return "Pool" in name or (link.spot.module.startswith("anyio.") and "Adapter" in name)
 
 
 def own_object(link: Link) -> Any:
@@ -62,18 +70,27 @@ def held_objects(links: list[Link], stack: Stack, awaited: frozenset[int]) -> fr
     for context in open_contexts(links, stack):
         found.update({id(thing) for thing in holdings(context)})
     found.subtract(awaited)
-    inside = (own_object(links[-1 - place]) for place in insides(stack))
+    inside = (pool_of(links[-1 - place]) for place in insides(stack))
     mine = {id(thing) for thing in inside if thing is not None} - awaited
     return frozenset(address for address, times in found.items() if times > 0) | mine
 
 
 @of_stack
 def insides(spots: Spots) -> tuple[int, ...]:
-    """Return which frames are of calls that have a place for as long as they last."""
+    """Return which frames are of calls that have a place, once they do not wait for one."""
     return tuple(n for n, spot in enumerate(spots) if spot.code.co_qualname in INSIDE)
 
 
-INSIDE = frozenset(("AsyncConnectionPool.handle_async_request",))
+def pool_of(link: Link) -> Any:
+    """Return the pool of which such a call has a place."""
+    return path(own_object(link), *INSIDE[link.spot.code.co_qualname])
+
+
+INSIDE: dict[str, tuple[str, ...]] = {
+    "AsyncConnectionPool.handle_async_request": (),
+    "PoolByteStream.__aiter__": ("_pool",),
+    "ClientSession._request": ("_connector",),
+}
 
 
 def holdings(context: Any) -> Iterator[Any]:

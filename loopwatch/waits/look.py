@@ -64,7 +64,7 @@ def wait_of(seen: Suspension, rules: SiteRules, request: Request) -> Wait:
         peer, is_pipe = peer_of(seen.links[len(stack) - place.library :])
         resource = "process" if is_pipe else resource
     objects = awaited_objects(seen.links, place)
-    unstarted = seen.unstarted or (resource == "thread" and seen.kind == FUTURE and bool(objects))
+    unstarted = seen.unstarted or (resource == "thread" and bool(objects))
     return Wait(place, site, peer, resource, unstarted, objects)
 
 
@@ -137,7 +137,7 @@ class Look:
             self.unrouted.append((looked, request, key, seconds))
             return
         serial = 0
-        if seen.direct:
+        if seen.lone:
             below = seen.links[-wait.place.library].thing if wait.place.library else None
             serial = self._serial.see(request, key, below, self._now)
         row = looked.waits.row(key)

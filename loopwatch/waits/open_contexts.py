@@ -49,14 +49,16 @@ def entering(spots: Spots) -> tuple[int, ...]:
 
 def open_contexts(links: list[Link], stack: Stack) -> Iterator[Any]:
     """Return the objects of the open blocks of a chain, outermost first."""
+    own = [link.thing for link in links]
     for place in entering(stack):
         thing = links[-1 - place].thing
         if thing is not None:
-            yield from contexts_of(thing, 0)
+            yield from contexts_of(thing, own, 0)
 
 
-def contexts_of(thing: Any, depth: int) -> Iterator[Any]:
-    """Return the objects of the open blocks of one coroutine or generator."""
+def contexts_of(thing: Any, own: list[Any], depth: int) -> Iterator[Any]:
+    """Return the objects of the open blocks of one coroutine or generator; those of the chain's
+    `own` are looked at anyway."""
     before: Any = None
     for referent in gc.get_referents(thing):
         entered = None
@@ -67,32 +69,39 @@ def contexts_of(thing: Any, depth: int) -> Iterator[Any]:
         before = referent
         if entered is not None:
             yield entered
-            yield from within(entered, depth + 1)
+            yield from within(entered, own, depth + 1)
 
 
-def within(entered: Any, depth: int) -> Iterator[Any]:
+def within(entered: Any, own: list[Any], depth: int) -> Iterator[Any]:
     """Return the objects of the open blocks of a context manager's own generator."""
     generator = attribute(entered, "gen")
-    if type(generator) is AsyncGeneratorType and depth < NESTED:
-        yield from contexts_of(generator, depth)
+    if type(generator) is not AsyncGeneratorType or depth >= NESTED:
+        return
+    if not any(generator is thing for thing in own):
+        yield from contexts_of(generator, own, depth)
 
 
 def group_children(links: list[Link], depth: int = 0) -> list[Any]:
     """Return the tasks of open task groups in which a router is at work, where none is in the chain
     itself: a middleware that runs the app in a task of its own waits for that.
     """
-    if depth > NESTED or not all(not_router(link.spot) for link in links):
+    if depth > NESTED or not is_before_router(links):
         return []
     stack = Stack(link.spot for link in reversed(links))
     groups = [g for g in open_contexts(links, stack) if group_tasks(g)][:GROUPS]
     tasks = [task for group in groups for task in unfinished(group_tasks(group))[:CHILDREN]]
-    return [task for task in tasks if leads_to_router(task, depth + 1)]
+    return [task for task in dict.fromkeys(tasks) if leads_to_router(task, depth + 1)]
 
 
 def leads_to_router(task: Any, depth: int) -> bool:
-    """Return whether a router is at work in a task, or in one that it waits for in this way."""
+    """Return whether a router is at work in a task, or in one that it waits for in this way; or
+    may be, since it is not suspended."""
     chain = chain_of(task)
     if chain is None:
-        return False
-    at_work = not all(not_router(link.spot) for link in chain.links)
-    return at_work or bool(group_children(chain.links, depth))
+        return True
+    return not is_before_router(chain.links) or bool(group_children(chain.links, depth))
+
+
+def is_before_router(links: list[Link]) -> bool:
+    """Return whether no router is at work in a chain."""
+    return all(not_router(link.spot) for link in links)

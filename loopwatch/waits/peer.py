@@ -15,7 +15,7 @@ from loopwatch.waits.task_chain import Link
 FRAMES = 6  # of a chain, the innermost, looked at
 WAYS = ("_transport", "transport", "_stream", "transport_stream")
 DEEPEST = 4  # objects from a method's own to its transport
-PIPES = ("Pipe", "Subprocess")
+PIPES = ("Pipe", "Subprocess", "ReadUnix", "WriteUnix")
 
 
 def peer_of(links: list[Link]) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.core.stack import Stack
 from loopwatch.waits.awaited_futures import awaited_futures, is_task, thread_future
-from loopwatch.waits.open_contexts import group_children
+from loopwatch.waits.open_contexts import group_children, is_before_router
 from loopwatch.waits.task_chain import Chain, Link, chain_of
 
 CHILDREN = 8  # tasks followed at each place
@@ -28,7 +28,7 @@ class Suspension(NamedTuple):
     kind: str  # of the future at the end: FUTURE or THREAD
     unstarted: bool  # a thread has not begun the work
     share: float  # of the task's waiting, 0 to 1
-    direct: bool  # the task itself waits there, not a child
+    lone: bool  # the task waits nowhere else
 
     @property
     def stack(self) -> Stack:
@@ -37,20 +37,20 @@ class Suspension(NamedTuple):
 
 def suspensions(chain: Chain) -> list[Suspension]:
     """Return where a task is suspended; empty if what it waits for is ready or runs."""
-    found = [*spread(chain.links, chain.waiter, 1.0, 0)]
+    found = [*spread([], chain, 1.0, 0)]
     whole = sum(each.share for each in found)
     return [each._replace(share=each.share / whole) for each in found] if whole else []
 
 
-def spread(links: list[Link], waiter: Any, share: float, depth: int) -> Iterator[Suspension]:
-    """Return the places below a future, each with its part of `share`."""
-    futures = awaited_futures(links, waiter)
+def spread(outer: list[Link], chain: Chain, share: float, depth: int) -> Iterator[Suspension]:
+    """Return the places of one task, each with its part of `share`; `outer` waits for it."""
+    links = [*outer, *chain.links]
+    futures = awaited_futures(chain.links, chain.waiter)
     if futures is None:
-        inner = group_children(links)
-        if not inner:
-            yield ended(links, waiter, share, depth)
+        futures = group_children(chain.links) if is_before_router(outer) else None
+        if not futures:
+            yield ended(links, chain.waiter, share)
             return
-        futures = inner
     if len(futures) > CHILDREN:
         futures = random.sample(futures, CHILDREN)
     for future in futures:
@@ -58,16 +58,15 @@ def spread(links: list[Link], waiter: Any, share: float, depth: int) -> Iterator
 
 
 def below(links: list[Link], future: Any, share: float, depth: int) -> Iterator[Suspension]:
-    if not is_task(future):
-        yield from spread(links, future, share, depth) if depth < DEEPEST else ()
+    if depth > DEEPEST:
         return
-    child = chain_of(future) if depth < DEEPEST else None
+    child = chain_of(future) if is_task(future) else Chain([], None, future)
     if child is not None:
-        yield from spread([*links, *child.links], child.waiter, share, depth)
+        yield from spread(links, child, share, depth)
 
 
-def ended(links: list[Link], waiter: Any, share: float, depth: int) -> Suspension:
+def ended(links: list[Link], waiter: Any, share: float) -> Suspension:
     thread = thread_future(waiter)
     kind = FUTURE if thread is None else THREAD
     unstarted = thread is not None and not (thread.running() or thread.done())
-    return Suspension(links, kind, unstarted, share, direct=depth == 0)
+    return Suspension(links, kind, unstarted, share, lone=share == 1.0)
