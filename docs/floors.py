@@ -15,7 +15,7 @@ TARGET = Path(__file__).with_name("floors.svg")
 WIDTH, STEP = 1040, 96  # px: of the picture, and from one floor to the next
 BOX, TALL = 170, 46  # px: a box
 COLUMNS = {  # the rooms by the middle of their boxes, px
-    125: ("loop", "watchdog", "frameworks"),
+    125: ("loop", "watchdog", "waits", "frameworks"),
     250: ("records",),
     312: ("tools.attach", "tools.testing"),
     375: ("ledger",),

@@ -24,6 +24,7 @@ FLOORS = (
     ("routing",),
     ("loop", "ledger", "explain", "exporters"),
     ("watchdog",),
+    ("waits",),
     ("watch",),
     ("web",),
     ("tools.findings",),

@@ -147,6 +147,15 @@ def sentences(name: str, value: Any) -> dict[str, str]:
     return dict(value)
 
 
+def count(name: str, value: Any, most: int) -> int:
+    """Return a number of things; raises TypeError if it is none, ValueError if out of range."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} must be from 1 to {most}, got {value!r}")
+    return value
+
+
 def registry(value: Any) -> CollectorRegistry | None:
     """Return a Prometheus registry or None; raises TypeError for anything else."""
     if isinstance(value, CollectorRegistry | None):

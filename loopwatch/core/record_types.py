@@ -165,6 +165,7 @@ class Holder:
     site: Site  # where it is suspended, or took it
     route: str | None = None  # None: no request, or not known
     seconds: float | None = None  # since when it is known to hold it; None: not known
+    resource: str = ""  # what it waits for itself; empty: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +185,9 @@ class WaitReading:
     waiting: int = 0  # requests at the latest look
     most_waiting: int = 0  # at any look
     holders: tuple[Holder, ...] = ()  # at the latest look that saw one, at most 8
+    unstarted: float = 0.0  # s of `seconds` in which no worker thread had begun the work
+    serial: int = 0  # most awaits of this place in a row in one request, as far as seen
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,7 @@ class RequestInFlight:
     place: Site | None = None  # where it is suspended; None: it runs, or it is not known
     call: str = ""
     resource: str = ""
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,14 @@ requests of a connection in one task has each begin in the same context; those b
 from __future__ import annotations
 
 import types
+from asyncio import current_task
 from collections.abc import Generator, Iterable
 from typing import Any, Protocol
+from weakref import ref
 
 from loopwatch.core.guard import log_once
 from loopwatch.core.names import attribute
-from loopwatch.core.request import REQUEST
+from loopwatch.core.request import REQUEST, TASK
 from loopwatch.loop.response import BODY, START
 from loopwatch.watch.watch import Watch
 from loopwatch.web.middleware import LoopWatchMiddleware
@@ -49,6 +51,7 @@ class Visit:
         known = outer.scope if outer is not None else None
         if known is not None and known.get(MESSAGE) is scope[MESSAGE]:
             return
+        scope[TASK] = ref(task) if (task := current_task()) is not None else None
         asgi: Any = middleware
         call = asgi(scope, self.receive, self._deliver)
         call.send(None)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from loopwatch.core.histogram import Histogram
-from loopwatch.core.record_types import RequestReading
+from loopwatch.core.record_types import RequestReading, WaitReading
 from loopwatch.ledger.ticks import Ticks, lag
+from loopwatch.ledger.wait_table import WaitKey, add_waits
 
 Key = TypeVar("Key")
 
@@ -28,6 +29,7 @@ class Totals:
     steps: dict[str, Histogram] = field(default_factory=dict)
     timed: dict[str, Histogram] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    waits: dict[WaitKey, WaitReading] = field(default_factory=dict)
 
     def __add__(self, other: Totals) -> Totals:
         requests = dict(self.requests)
@@ -41,7 +43,17 @@ class Totals:
             add_histograms(self.steps, other.steps),
             add_histograms(self.timed, other.timed),
             self.dropped + other.dropped,
+            add_all_waits(self.waits, other.waits),
         )
+
+
+def add_all_waits(
+    one: dict[WaitKey, WaitReading], two: dict[WaitKey, WaitReading]
+) -> dict[WaitKey, WaitReading]:
+    whole = dict(one)
+    for key, reading in two.items():
+        whole[key] = add_waits(whole[key], reading) if key in whole else reading
+    return whole
 
 
 def add_histograms(one: dict[Key, Histogram], two: dict[Key, Histogram]) -> dict[Key, Histogram]:

@@ -23,6 +23,7 @@ from loopwatch.exporters.exporter import Exporters
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.replaced import PassingOn, replace, running
+from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.flight import Flight
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
@@ -100,6 +101,7 @@ class Attaching:
     _exporters: Exporters
     _reporter: Reporter
     _past: Totals
+    _waits: WaitReader
 
     def __init__(self) -> None:
         self._loops: dict[Any, WatchedLoop] = {}
@@ -164,6 +166,7 @@ class Attaching:
         given = watched.probe, watched.clocks, self._attend, self.native
         WATCHDOG.add(*given, self._reporter.budget)
         self._reporter.delivery.begin()
+        self._waits.begin()
         self._loops = {**self._loops, loop: watched}
         LOOPS[loop] = watched
         watched.begin()
@@ -174,6 +177,7 @@ class Attaching:
         self._remove(loop)
         if not self._loops:
             self._reporter.delivery.finish()
+            self._waits.end()
 
     def _adopt(self, loop: Any) -> None:
         """A loop is about to run, on this thread."""
@@ -195,11 +199,14 @@ class Attaching:
             watched.probe.glance()
             self._reporter.explain([watched])
             self._forget(loop, watched)
+        if not self._loops:
+            self._waits.end()
         self._reporter.settle(all_of_them=not self._loops)
         self._reporter.delivery.ring() if self._loops else self._reporter.delivery.finish()
         self._exporters.flush()
 
     def _forget(self, loop: Any, watched: WatchedLoop) -> None:
+        watched.waits.end_look({})
         totals = watched.totals(clock())
         watched.uninstall()
         if watched.flight is not None:
@@ -236,6 +243,8 @@ class Attaching:
                 self._forget(loop, watched)
                 self._reporter.delivery.ring()
                 self._resting.add(Resting(loop, self._adopt))
+        if settled is not None and not self._loops:
+            self._waits.end(wait=False)
         return settled
 
     def _flights(self) -> list[Flight]:

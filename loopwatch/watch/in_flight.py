@@ -1,46 +1,19 @@
-"""The requests of a loop that are in flight, found without a list of them: tasks know theirs.
-
-`asyncio.all_tasks` goes over all tasks of the process in one go. With 10,000 of them this kept the
-interpreter's lock from the loop for 5 ms at each of its system calls: 30 to 50 ms in one tick. So
-the references are copied at once, in C, and followed with pauses. From 3.14 on it goes over them in
-C, 0.7 ms for 10,000, and is asked.
-"""
+"""The requests of a loop that are in flight, found without a list of them: tasks know theirs."""
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import futures, tasks
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from types import BuiltinFunctionType
 from typing import Any
-from weakref import WeakSet, ref
 
-from loopwatch.core.breath import breathe
 from loopwatch.core.guard import log_once
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.loop_state import clock
+from loopwatch.waits.known_tasks import each_task
 from loopwatch.watchdog.stack_sample import task_context
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
 TURN = 0.001  # s that one callback may charge requests
-
-loop_of: Callable[[Any], Any] = futures._get_loop  # type: ignore[attr-defined]  # noqa: SLF001, as asyncio does
-
-
-def known_tasks() -> Iterable[Callable[[], Any]] | None:
-    """Return a reference to each task of the process; None where another version keeps them.
-
-    From 3.14 on, tasks of C are in lists of its own, and in this set are only those of Python.
-    """
-    if isinstance(asyncio.all_tasks, BuiltinFunctionType):
-        return None
-    weak = getattr(tasks, "_scheduled_tasks", None) or getattr(tasks, "_all_tasks", None)
-    references = getattr(weak, "data", None)
-    if type(weak) is not WeakSet or type(references) is not set:
-        return None
-    eager = getattr(tasks, "_eager_tasks", ())
-    return [*references, *map(ref, list(eager))]
 
 
 def count_tasks(loop: Any) -> int:
@@ -50,23 +23,6 @@ def count_tasks(loop: Any) -> int:
         count += 1
         del task  # before the pause
     return count
-
-
-def each_task(loop: Any) -> Iterator[Any]:
-    """Return the tasks of a loop that are not done; on a thread that pauses, with pauses.
-
-    Whoever asks keeps none of them until the next one.
-    """
-    known = known_tasks()
-    if known is None:
-        yield from asyncio.all_tasks(loop)
-        return
-    for reference in known:
-        task = reference()
-        if task is not None and not task.done() and loop_of(task) is loop:
-            yield task
-        del task  # none is kept over a pause: its end is not for this thread
-        breathe()
 
 
 def requests_in_flight(loop: Any, older_than: float = 0.0) -> set[Request]:

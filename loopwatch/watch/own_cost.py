@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from loopwatch.watch.delivery import Delivery
@@ -30,8 +30,15 @@ class Elsewhere:
 class OwnCost:
     """CPU seconds, and stack samples from outside that came to nothing."""
 
-    def __init__(self, watchdog: Watchdog, delivery: Delivery, elsewhere: Elsewhere) -> None:
+    def __init__(
+        self,
+        watchdog: Watchdog,
+        delivery: Delivery,
+        elsewhere: Elsewhere,
+        *others: Callable[[], float],
+    ) -> None:
         self._watchdog, self._delivery, self._elsewhere = watchdog, delivery, elsewhere
+        self._others = others  # CPU seconds of other threads of the watch
         self._seconds_before = watchdog.seconds
         self._samples_before = watchdog.outside_samples.lost
         self._readings = 0.0  # s, of threads that asked for a snapshot
@@ -41,9 +48,11 @@ class OwnCost:
         return self.of_stalls() + self._readings
 
     def of_stalls(self) -> float:
-        """Return what was spent on finding, explaining and delivering stalls: what is budgeted."""
+        """Return what was spent on finding, explaining and delivering stalls, and by the other
+        threads: what is budgeted."""
         watchdog = self._watchdog.seconds - self._seconds_before
-        return watchdog + self._delivery.seconds + self._elsewhere.seconds
+        of_others = sum(seconds() for seconds in self._others)
+        return watchdog + self._delivery.seconds + self._elsewhere.seconds + of_others
 
     def lost_samples(self) -> int:
         return self._watchdog.outside_samples.lost - self._samples_before

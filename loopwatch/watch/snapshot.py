@@ -9,13 +9,15 @@ from collections.abc import Collection
 from loopwatch.core.record_types import Snapshot, Stall, ThreadPoolReading
 from loopwatch.core.safe_text import label
 from loopwatch.core.version import __version__
+from loopwatch.explain.wait_advice import advised
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.stall_table import StallTable
+from loopwatch.ledger.told_waits import ToldWaits
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.watched_loop import WatchedLoop
 
-OF_LOOPS = ("routes", "coroutines", "labels", "callbacks", "request_start", "victims")
+OF_LOOPS = ("routes", "coroutines", "labels", "callbacks", "request_start", "victims", "waits")
 
 
 def take(
@@ -27,6 +29,7 @@ def take(
     self_seconds: float,
     dropped: Counter[str],
     recent: bool,
+    told_waits: ToldWaits,
 ) -> Snapshot:
     """Return a reading as of now; `dropped` is what was lost outside the loops."""
     now = clock()
@@ -41,6 +44,7 @@ def take(
         sites=table.sites.readings(),
         allowed=table.allowed.readings(),
         blames=table.blames.readings(),
+        waits=advised(told_waits.of(totals.waits, totals.requests.values())),
         gc_pauses=pauses.readings(),
         threadpool=threads(loops),
         stalls=table.recent(),

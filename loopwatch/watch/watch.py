@@ -17,7 +17,7 @@ from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.leaving import at_exit
-from loopwatch.core.record_types import Instrument, Snapshot, Stall
+from loopwatch.core.record_types import Instrument, RequestInFlight, Snapshot, Stall
 from loopwatch.core.recording import Recording
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
@@ -27,8 +27,11 @@ from loopwatch.exporters.trace_events import TraceEvents
 from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
+from loopwatch.ledger.told_waits import ToldWaits
 from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
+from loopwatch.waits.oldest_requests import oldest_requests
+from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
 from loopwatch.watch.flight import SPAN
 from loopwatch.watch.liveness import Liveness, liveness
@@ -36,6 +39,8 @@ from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
 from loopwatch.watchdog.gc_pauses import GcPauses
+
+MOST_IN_FLIGHT = 1000  # requests that may be asked for at once
 
 
 class Watch(Attaching):
@@ -123,8 +128,12 @@ class Watch(Attaching):
         self._pauses = PauseTable()
         self._gc = GcPauses(self._pauses.add, self._rest)
         reporter = self._reporter
-        self._own_cost = OwnCost(WATCHDOG, reporter.delivery, reporter.elsewhere)
-        reporter.budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
+        self._told_waits = ToldWaits()
+        self._waits = WaitReader(lambda: self._loops, self.site_rules)
+        meters = reporter.delivery, reporter.elsewhere, self._waits.seconds
+        self._own_cost = OwnCost(WATCHDOG, *meters)
+        budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
+        reporter.budget = self._waits.budget = budget
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -198,6 +207,12 @@ class Watch(Attaching):
         """What holds a loop right now, for the threshold or longer; on any thread."""
         return self._reporter.in_progress.stalls(self._loops.values())
 
+    def requests_in_flight(self, limit: int = 100) -> tuple[RequestInFlight, ...]:
+        """Return the oldest requests that have not ended, oldest first, at most `limit` (1 to
+        1000); on any thread. Raises ValueError for another limit."""
+        asked = options.count("limit", limit, MOST_IN_FLIGHT)
+        return oldest_requests(self._loops, self.site_rules, asked)
+
     def liveness(self) -> Liveness:
         """Whether a supervisor should let the process live; on any thread."""
         return liveness(self._loops.values(), self.in_progress, self.live_after)
@@ -242,10 +257,12 @@ class Watch(Attaching):
         self._reporter.settle()
         own = self._own_cost.seconds()
         dropped = Counter(log=0, samples=self._own_cost.lost_samples())
-        for lost in (self._reporter.dropped(), self._exporters.dropped()):
+        waits = {"looks": self._waits.skipped}
+        for lost in (self._reporter.dropped(), self._exporters.dropped(), waits):
             dropped.update(lost)
         table, now = self._reporter.table, self.in_progress
-        return take(loops, past, table, now, self._pauses, own, dropped, recent)
+        told = self._told_waits
+        return take(loops, past, table, now, self._pauses, own, dropped, recent, told)
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""

@@ -25,6 +25,7 @@ from loopwatch.ledger.request_table import RequestTable
 from loopwatch.ledger.step_table import StepTable
 from loopwatch.ledger.ticks import Ticks, lag, never_less
 from loopwatch.ledger.totals import Totals
+from loopwatch.ledger.wait_table import WaitTable
 from loopwatch.loop.arrival import queued
 from loopwatch.loop.choose import probe_for
 from loopwatch.loop.debug_mode import DebugMode
@@ -58,7 +59,7 @@ class WatchedLoop:
         self.steps, self._hooks = StepTable(), HooksOfLoop()
         self.requests = RequestTable(self.steps, self._hooks.routed, is_lone)
         self.charging = Charging(loop, self.requests.charge)
-        self.timed = LabelTable()
+        self.timed, self.waits = LabelTable(), WaitTable()
         self.state = LoopState(
             loop, threshold, self._long_step, self._many_steps, self.steps.of_task
         )
@@ -268,6 +269,7 @@ class WatchedLoop:
             self.steps.readings(self.state.other_steps, self.state.other_seconds),
             self.timed.readings(),
             self._dropped(),
+            self.waits.readings(),
         )
 
     def _dropped(self) -> Counter[str]:
@@ -279,6 +281,7 @@ class WatchedLoop:
             callbacks=self.state.busy_tick.lost,
             request_start=self.nonsense,
             victims=self.state.victim_search.cut,
+            waits=self.waits.overflow,
         )
 
 

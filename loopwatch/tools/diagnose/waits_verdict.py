@@ -9,7 +9,6 @@ from loopwatch.tools.diagnose.estimate_records import WaitReport
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.report_records import Kind, Verdict
 from loopwatch.tools.diagnose.wording import (
-    counted,
     line_name,
     owner,
     percent,

@@ -13,6 +13,7 @@ from loopwatch.web.answering import Body
 from loopwatch.web.page.what_if import WhatIfs
 
 JSON = "application/json"
+REQUESTS = 100  # in flight that are told
 
 
 class Answers:
@@ -35,6 +36,12 @@ class Answers:
         }
         parts["stalls"] = self._array(snapshot.stalls)
         parts["what_if"] = dumped(self._what_ifs.of(snapshot))
+        return Body(json_object(parts), JSON)
+
+    def requests(self) -> Body:
+        """Return the oldest requests in flight, oldest first."""
+        found = self._watch.requests_in_flight(REQUESTS)
+        parts = {"requests": f"[{','.join(map(dumped, found))}]"}
         return Body(json_object(parts), JSON)
 
     def stalls(self) -> Body:

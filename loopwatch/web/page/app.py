@@ -46,6 +46,7 @@ class Page(Answering):
             "": lambda: DOCUMENT,
             "snapshot.json": answers.snapshot,
             "stalls.json": answers.stalls,
+            "requests.json": answers.requests,
             "flamegraph.folded": answers.folded,
             "profile.speedscope.json": answers.speedscope,
             "tails.json": partial(tails_body, watch),

@@ -1,0 +1,178 @@
+"""The thread that looks at where requests wait: when it looks, at how many, and what it counts.
+
+Theory: time is divided into intervals, each as long as was decided before it began, and one look is
+taken at a random moment of each. A request that is suspended at that moment counts with the length
+of the interval. So the sums are right on average, whatever the lengths: a wait that is shorter than
+an interval is seen seldom, and counts the more. If there are many tasks, a random choice of them is
+looked at, and each stands for several.
+
+An interval is `QUICK` while requests are in flight, `IDLE` if none was seen for a while, and longer
+if looks cost more than `SHARE` of a core. The thread pauses within a look, so that the loop has its
+turn. A look that came late is left out, since somebody has held the interpreter: who waited then
+was stalled. So is one while less than `RESERVE` of the CPU budget is left: stalls come first.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loopwatch.core.breath import begin_to_pause, breathe
+from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.core.guard import log_once
+from loopwatch.core.own_thread import OwnThread
+from loopwatch.core.record_types import NONE
+from loopwatch.core.request import Request
+from loopwatch.explain.site import SiteRules
+from loopwatch.ledger.wait_table import WaitKey
+from loopwatch.loop.loop_state import clock
+from loopwatch.waits.holders import Holders
+from loopwatch.waits.known_tasks import references_of
+from loopwatch.waits.look import Look, Looked
+from loopwatch.waits.serial_awaits import SerialAwaits
+
+QUICK = 0.1  # s of an interval
+IDLE = 1.0  # s of one while there are no requests
+LONGEST = 5.0  # s of one, at most, whatever looks cost
+CALM = 5  # looks without a request, after which it is idle
+SHARE = 0.008  # of a core that looks may use
+TASKS = 24  # looked at, of all
+LATE = 0.05  # s after which a look is left out
+RESERVE = 0.5  # of what the CPU budget can save up: with less, there are no looks
+UNROUTED = 1024  # waits of requests without a route so far, kept until they have one
+PATIENCE = 60.0  # s for which they are
+FAREWELL = 1.0  # s that `end` waits for a look
+
+Loops = Callable[[], Mapping[Any, Looked]]
+Unrouted = tuple[float, Looked, Request, WaitKey, float]  # since when; clock, s
+
+
+class WaitReader:
+    """Looks at the loops that `loops` returns, on a thread of its own while it has begun."""
+
+    def __init__(self, loops: Loops, rules: SiteRules, budget: CpuBudget | None = None) -> None:
+        self._loops, self._rules, self.budget = loops, rules, budget or CpuBudget()
+        self.skipped = 0  # looks
+        self._seconds = 0.0  # CPU time, of threads that have ended
+        self._turn: WaitTurn | None = None
+        self._lock = threading.RLock()  # a signal handler may stop a watch
+
+    def seconds(self) -> float:
+        """Return the CPU time of all looks, s."""
+        turn = self._turn
+        return self._seconds + (turn.seconds if turn is not None else 0.0)
+
+    def begin(self) -> None:
+        """Start the thread, unless it runs. Raises RuntimeError if there may be no more of them."""
+        with self._lock:
+            if self._turn is None:
+                turn = WaitTurn(self)
+                turn.thread.start()
+                self._turn = turn
+
+    def end(self, wait: bool = True) -> None:
+        """End the thread."""
+        with self._lock:
+            turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        turn.bell.release()
+        if wait and turn.thread is not threading.current_thread():
+            turn.thread.join(FAREWELL)
+        self._seconds += turn.seconds
+
+    def may_look(self, late: bool) -> bool:
+        """Return whether a look may be taken now; count it as skipped if not."""
+        if not late and self.budget.saved() >= RESERVE:
+            return True
+        self.skipped += 1
+        return False
+
+    def look(self, turn: WaitTurn, weight: float) -> int:
+        """Look once; each request counts with so many s. Return how many requests
+        in flight it saw."""
+        loops = self._loops()
+        references = references_of([*loops])
+        chosen = references
+        if len(references) > TASKS:
+            chosen = random.sample(references, TASKS)
+        scale = len(references) / max(1, len(chosen))
+        look = Look(loops, self._rules, turn.serial, weight, scale)
+        for reference in chosen:
+            look.visit(reference)
+            breathe()
+        for reference in set(turn.holders.tasks).difference(chosen):
+            look.visit(reference, counts=False)
+            breathe()
+        look.end(turn.holders)
+        turn.keep(look)
+        return look.requests
+
+
+class WaitTurn:
+    """One thread, and what it remembers between two looks."""
+
+    def __init__(self, reader: WaitReader) -> None:
+        self._reader = reader
+        self.thread = OwnThread(self._run, "loopwatch-waits")
+        self.bell = threading.Lock()  # released to end the thread
+        self.bell.acquire()
+        self.seconds = 0.0  # CPU time
+        self.serial, self.holders = SerialAwaits(), Holders()
+        self._unrouted: deque[Unrouted] = deque(maxlen=UNROUTED)
+        self._calm = 0  # looks in a row that saw no request
+        self._interval = QUICK
+
+    def _run(self) -> None:
+        begin_to_pause()
+        began = clock()
+        due = began + random.random() * self._interval
+        while not self._rest(due):
+            before = self.seconds
+            self._look(late=clock() - due > LATE)
+            self.seconds = time.thread_time()
+            began = max(began + self._interval, clock())
+            self._interval = self._next(self.seconds - before)
+            due = began + random.random() * self._interval
+
+    def _look(self, late: bool) -> None:
+        try:
+            if self._reader.may_look(late):
+                self._note(self._reader.look(self, self._interval))
+        except Exception:
+            log_once("loopwatch.waits.wait_reader")
+
+    def _rest(self, until: float) -> bool:
+        """Sleep; return whether the thread is to end."""
+        return self.bell.acquire(timeout=max(0.0, until - clock()))
+
+    def _note(self, requests: int) -> None:
+        self._calm = 0 if requests else self._calm + 1
+
+    def _next(self, cost: float) -> float:
+        """Return the length of the next interval, after a look that took `cost` s of CPU time."""
+        usual = QUICK if self._calm < CALM else IDLE
+        return min(LONGEST, max(usual, cost / SHARE))
+
+    def keep(self, look: Look) -> None:
+        """Keep the waits of requests without a route until they have one, or have ended."""
+        now = clock()
+        self._unrouted.extend((now, *each) for each in look.unrouted)
+        waiting, self._unrouted = self._unrouted, deque(maxlen=UNROUTED)
+        for each in waiting:
+            if not count_routed(each, now):
+                self._unrouted.append(each)
+
+
+def count_routed(waiting: Unrouted, now: float) -> bool:
+    """Count a wait if its request has a route by now, or has ended; return whether it was done."""
+    since, looked, request, key, seconds = waiting
+    route = request.row.route if request.scope is None else None
+    if request.scope is not None and now - since < PATIENCE:
+        return False
+    looked.waits.row(key._replace(route=route or NONE)).add(seconds)
+    return True
