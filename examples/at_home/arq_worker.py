@@ -1,6 +1,8 @@
 """An arq worker: two jobs, one of which blocks. Here Redis is fakeredis, in this process.
 
-python examples/at_home/arq_worker.py
+    python examples/at_home/arq_worker.py
+
+Two hooks of the settings start and stop the watch: `arq arq_worker.WorkerSettings` has it too.
 """
 
 import asyncio
@@ -10,8 +12,8 @@ from typing import Any
 from unittest.mock import patch
 
 try:
-    from arq import Worker
     from arq.connections import ArqRedis
+    from arq.worker import create_worker
     from fakeredis import FakeAsyncRedis
 except ModuleNotFoundError as missing:
     print(f"{missing}: pip install arq fakeredis", file=sys.stderr)
@@ -19,15 +21,31 @@ except ModuleNotFoundError as missing:
 
 from loopwatch import Watch
 
+watch = Watch()
 
-async def send_mail(ctx: dict[Any, Any], to: str) -> None:
+
+async def send_mail(ctx: dict[str, Any], to: str) -> None:
     await asyncio.sleep(0.01)
     print(f"mail to {to}")
 
 
-async def write_report(ctx: dict[Any, Any]) -> None:
+async def write_report(ctx: dict[str, Any]) -> None:
     await asyncio.sleep(0.01)
     time.sleep(0.5)  # blocks
+
+
+async def startup(ctx: dict[str, Any]) -> None:
+    watch.start()
+
+
+async def shutdown(ctx: dict[str, Any]) -> None:
+    watch.stop()
+
+
+class WorkerSettings:
+    functions = (send_mail, write_report)
+    on_startup = startup
+    on_shutdown = shutdown
 
 
 async def say_nothing(*_: object) -> None:
@@ -36,17 +54,17 @@ async def say_nothing(*_: object) -> None:
 
 async def main() -> None:
     redis = ArqRedis(connection_pool=FakeAsyncRedis().connection_pool)
-    worker = Worker([send_mail, write_report], redis_pool=redis, burst=True, handle_signals=False)
     await redis.enqueue_job("send_mail", "ada")
     await redis.enqueue_job("write_report")
+    settings: Any = WorkerSettings
+    worker = create_worker(settings, redis_pool=redis, burst=True, handle_signals=False)
     with patch("arq.worker.log_redis_info", say_nothing):
         await worker.main()
     await worker.close()
 
 
 if __name__ == "__main__":
-    with Watch() as watch:
-        asyncio.run(main())
+    asyncio.run(main())
     for stall in watch.stalls:
         print(f"{stall.coroutine} held the loop for {stall.duration:.1f} s")
         print(f"    in {stall.site.function}, line {stall.site.line}: {stall.site.code}")
@@ -55,4 +73,4 @@ if __name__ == "__main__":
 #
 #   mail to ada
 #   __main__.write_report held the loop for 0.5 s
-#       in __main__.write_report, line 30: time.sleep(0.5)
+#       in __main__.write_report, line 34: time.sleep(0.5)

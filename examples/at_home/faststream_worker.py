@@ -2,7 +2,8 @@
 
     python examples/at_home/faststream_worker.py
 
-That broker calls a subscriber within `publish`, so the task that is held is the publisher's.
+Two hooks of the app start the watch and stop it, so `faststream run faststream_worker:app` has it
+too. The broker for tests calls a subscriber within `publish`: the publisher's task is held.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 import time
 
 try:
+    from faststream import FastStream, TestApp
     from faststream.redis import RedisBroker, TestRedisBroker
 except ModuleNotFoundError as missing:
     print(f"{missing}: pip install 'faststream[redis]'", file=sys.stderr)
@@ -17,7 +19,19 @@ except ModuleNotFoundError as missing:
 
 from loopwatch import Watch
 
+watch = Watch()
 broker = RedisBroker()
+app = FastStream(broker)
+
+
+@app.on_startup
+async def startup() -> None:
+    watch.start()
+
+
+@app.after_shutdown
+async def shutdown() -> None:
+    watch.stop()
 
 
 @broker.subscriber("orders")
@@ -39,13 +53,12 @@ async def send(invoice: str) -> None:
 
 
 async def main() -> None:
-    async with TestRedisBroker(broker):
+    async with TestRedisBroker(broker), TestApp(app):
         await broker.publish("two cups", "orders")
 
 
 if __name__ == "__main__":
-    with Watch() as watch:
-        asyncio.run(main())
+    asyncio.run(main())
     for stall in watch.stalls:
         print(f"{stall.coroutine} held the loop for {stall.duration:.1f} s")
         print(f"    in {stall.site.function}, line {stall.site.line}: {stall.site.code}")
@@ -54,4 +67,4 @@ if __name__ == "__main__":
 #
 #   sent: invoice for two cups
 #   __main__.main held the loop for 0.5 s
-#       in __main__.render, line 31: time.sleep(0.5)
+#       in __main__.render, line 45: time.sleep(0.5)

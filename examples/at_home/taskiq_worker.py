@@ -1,6 +1,9 @@
 """A taskiq worker. Here the broker is in memory; nothing else changes with another one.
 
-python examples/at_home/taskiq_worker.py
+    python examples/at_home/taskiq_worker.py
+
+Two events of the broker start the watch and stop it, so
+`taskiq worker taskiq_worker:broker` has it too.
 """
 
 import asyncio
@@ -8,14 +11,25 @@ import sys
 import time
 
 try:
-    from taskiq import InMemoryBroker
+    from taskiq import InMemoryBroker, TaskiqEvents, TaskiqState
 except ModuleNotFoundError as missing:
     print(f"{missing}: pip install taskiq", file=sys.stderr)
     sys.exit(2)
 
 from loopwatch import Watch
 
+watch = Watch()
 broker = InMemoryBroker()
+
+
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+async def startup(state: TaskiqState) -> None:
+    watch.start()
+
+
+@broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
+async def shutdown(state: TaskiqState) -> None:
+    watch.stop()
 
 
 @broker.task
@@ -34,8 +48,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with Watch() as watch:
-        asyncio.run(main())
+    asyncio.run(main())
     for stall in watch.stalls:
         print(f"{stall.coroutine} held the loop for {stall.duration:.1f} s")
         print(f"    in {stall.site.function}, line {stall.site.line}: {stall.site.code}")
@@ -44,4 +57,4 @@ if __name__ == "__main__":
 #
 #   CAT.PNG
 #   __main__.resize held the loop for 0.5 s
-#       in __main__.resize, line 24: time.sleep(0.5)
+#       in __main__.resize, line 38: time.sleep(0.5)
