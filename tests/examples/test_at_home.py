@@ -7,7 +7,10 @@ import pytest
 from .expected import EXAMPLES, check, expected
 
 AT_HOME = sorted((EXAMPLES / "at_home").glob("*.py"))
-ON_ASYNCIO_ALONE = {"jupyter_kernel"}  # the kernel makes its loop itself
+ON_ASYNCIO_ALONE = {
+    "jupyter_kernel": "the kernel makes its loop itself",
+    "textual_app": "Textual sets an eager task factory, which uvloop cannot call on Python 3.13.0",
+}
 
 
 def test_what_blocks_is_marked_and_is_the_line_that_is_expected() -> None:
@@ -23,5 +26,5 @@ def test_what_blocks_is_marked_and_is_the_line_that_is_expected() -> None:
 @pytest.mark.parametrize("example", AT_HOME, ids=lambda example: example.stem)
 def test_an_example_names_its_own_function_and_line(example: Path, loop: str) -> None:
     if loop == "uvloop" and example.stem in ON_ASYNCIO_ALONE:
-        pytest.skip("it makes its loop itself")
+        pytest.skip(ON_ASYNCIO_ALONE[example.stem])
     check(example, loop)
