@@ -83,10 +83,10 @@ if __name__ == "__main__":
         waited = "as long as that" if latest > took / 2 else "next to nothing"
         print(f"{parse.__name__}: {count} words; the neighbour waited {waited}")
         for stall in watch.stalls:
-            print(f"    {stall.site.function} held the loop [{stall.cause}]: {stall.site.code}")
+            print(f"    {stall.site.function} held the loop: {stall.site.code}")
 
 # Expected output:
 #
 #   on_the_loop: 2600 words; the neighbour waited as long as that
-#       __main__.words held the loop [cpu]: opened.pages[0].extract_words()
+#       __main__.words held the loop: opened.pages[0].extract_words()
 #   in_a_thread: 2600 words; the neighbour waited next to nothing
