@@ -19,6 +19,7 @@ OUTSIDE = {  # file of the checkout -> page of the site
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "deploy/README.md": "deploy.md",
+    "examples/README.md": "lessons.md",
     "examples/demo/README.md": "demo.md",
     **{
         f"{RUNBOOKS}/{path.name}": f"runbooks/{path.name}"

@@ -107,7 +107,15 @@ def run_to_its_end(
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would change what is tested."""
-    elsewhere = ("LOOPWATCH_", "OTEL_", "PYTHONASYNCIODEBUG", "PROMETHEUS_", "COLUMNS", "LINES")
+    elsewhere = (
+        "DATABASE_URL",
+        "LOOPWATCH_",
+        "OTEL_",
+        "PYTHONASYNCIODEBUG",
+        "PROMETHEUS_",
+        "COLUMNS",
+        "LINES",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
 
 

@@ -1,4 +1,4 @@
-"""The asyncpg lesson, on a real PostgreSQL."""
+"""The lessons of asyncpg, on a real PostgreSQL."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ..examples.expected import EXAMPLES, check
 from .postgres import PostgresMissingError, running_postgres
 from .running import running_demo
 
@@ -31,3 +32,9 @@ def test_users_come_from_postgres_without_a_stall(loop: str, database_url: str) 
         assert user == demo.client.get("/users/aiosqlite/7").json()
         assert demo.client.get("/users/asyncpg/0").status_code == 404
         assert demo.stalls(since) == []
+
+
+def test_the_numbered_lesson_prints_the_same_as_with_its_stand_in(
+    loop: str, database_url: str
+) -> None:
+    check(EXAMPLES / "04_async_driver.py", loop, DATABASE_URL=database_url)
