@@ -21,7 +21,7 @@ APART = frozenset(("socket", "timer", "process", "thread", "pool", "future"))
 # calls that go on with one thing: the next cannot begin before the last has ended
 IN_ORDER = re.compile(
     r"(read\w*|recv\w*|receive\w*|iter\w*|a?next|stream\w*|body|chunks?|feed|drain|write\w*|send\w*|"
-    r"acquire|get|put|commit|begin|rollback|close|aclose|connect)$"
+    r"acquire|commit|begin|rollback|close|aclose|connect)$"
 )
 NAMES = {"lock": "the lock", "semaphore": "the semaphore", "pool": "the connections"}
 

@@ -1,0 +1,193 @@
+"""When the thread looks at waits: seldom if nothing is in flight, within its share, first to yield."""
+
+import asyncio
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.explain.site import DEFAULT
+from loopwatch.waits import wait_reader as module
+from loopwatch.waits.wait_reader import CALM, IDLE, LONGEST, QUICK, SHARE, WaitReader, WaitTurn
+from tests.asgi import visit
+from tests.conftest import MakeWatch, run_on, until
+
+from .looking import Stage, app, settle
+
+
+def reader(**more: Any) -> WaitReader:
+    return WaitReader(dict, DEFAULT, **more)
+
+
+def test_intervals_are_quick_with_requests_and_long_without() -> None:
+    turn = WaitTurn(reader())
+    turn._note(3)
+    assert turn._next(0.0) == QUICK
+    for _ in range(CALM):
+        turn._note(0)
+    assert turn._next(0.0) == IDLE
+    turn._note(1)
+    assert turn._next(0.0) == QUICK
+
+
+def test_intervals_grow_with_what_looks_cost() -> None:
+    turn = WaitTurn(reader())
+    assert turn._next(0.01) == pytest.approx(0.01 / SHARE)
+    assert turn._next(10.0) == LONGEST
+
+
+def test_a_look_that_is_late_or_too_dear_is_left_out_and_counted() -> None:
+    now, spent = [0.0], [0.0]
+    budget = CpuBudget(0.05, lambda: spent[0], lambda: now[0])
+    looking = reader(budget=budget)
+    assert looking.may_look(late=False)
+    assert not looking.may_look(late=True)
+    spent[0] = 0.06  # more than half of what can be saved up
+    assert not looking.may_look(late=False)
+    assert looking.skipped == 2
+    now[0] = 10.0
+    assert looking.may_look(late=False)
+
+
+def threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name == "loopwatch-waits"]
+
+
+def test_the_thread_lives_as_long_as_a_loop_is_watched(loop: str, make_watch: MakeWatch) -> None:
+    before = len(threads())
+
+    async def main() -> None:
+        watch.start()
+        assert len(threads()) == before + 1
+
+    watch = make_watch()
+    run_on(loop, main())
+    assert len(threads()) == before
+
+
+def test_an_idle_loop_is_looked_at_once_a_second(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    look = WaitReader.look
+
+    def noted(self: WaitReader, turn: WaitTurn, weight: float) -> int:
+        looks.append(weight)
+        return look(self, turn, weight)
+
+    async def main() -> None:
+        watch.start()
+        await until(lambda: len(looks) > CALM, 10.0)
+
+    monkeypatch.setattr(WaitReader, "look", noted)
+    watch = make_watch()
+    run_on(loop, main())
+    assert looks[0] == QUICK
+    assert looks[CALM] == IDLE
+
+
+def test_a_choice_of_many_stands_for_all(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On average: 60 requests wait for a lock, which one has, and 24 tasks are looked at."""
+    monkeypatch.setattr(module, "random", random.Random(7))
+
+    async def use() -> None:
+        async with lock:
+            await asyncio.sleep(30.0)
+
+    async def main() -> None:
+        nonlocal lock
+        lock = asyncio.Lock()
+        stage = Stage(make_watch())
+        for _ in range(61):
+            stage.begin(use)
+        await settle()
+        reader = stage.watch._waits
+        turn = WaitTurn(reader)
+        for _ in range(200):
+            reader.look(turn, 0.1)
+            await asyncio.sleep(0)  # else these looks would hold the loop
+        (watched,) = stage.watch._loops.values()
+        rows = {r.resource: r for r in watched.waits.readings().values()}
+        await stage.end()
+        assert rows["lock"].seconds == pytest.approx(60 * 200 * 0.1, rel=0.1)
+        assert rows["timer"].seconds == pytest.approx(200 * 0.1, rel=0.6)
+        assert rows["lock"].looks < 200 * module.TASKS
+        assert rows["lock"].most_waiting <= 61 * 1.2
+        assert len(rows["lock"].holders) == 1
+
+    lock: asyncio.Lock
+    run_on(loop, main())
+
+
+def test_waits_before_the_route_is_known_are_counted_for_it(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A middleware of the app waits before the router has said which route it is."""
+
+    monkeypatch.setattr(module, "TASKS", 10_000)
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await gate.wait()
+        scope["path_template"] = "/late"
+        await app(scope, receive, send)
+
+    async def handler() -> None:
+        pass
+
+    async def main() -> None:
+        nonlocal gate
+        gate = asyncio.Event()
+        stage = Stage(make_watch())
+        stage.front.app = late
+        task = asyncio.create_task(visit(stage.front, "/x", handler=handler))
+        await settle()
+        reader = stage.watch._waits
+        turn = WaitTurn(reader)
+        (watched,) = stage.watch._loops.values()
+        reader.look(turn, 1.0)
+        assert watched.waits.readings() == {}
+        gate.set()
+        await task
+        reader.look(turn, 1.0)
+        (row,) = watched.waits.readings().values()
+        assert (row.route, row.resource, row.seconds) == ("/late", "event", 1.0)
+
+    gate: asyncio.Event
+    run_on(loop, main())
+
+
+def test_an_error_in_a_look_is_logged_and_the_next_one_is_taken(
+    make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[float] = []
+
+    def broken(self: WaitReader, turn: WaitTurn, weight: float) -> int:
+        calls.append(weight)
+        raise ValueError("a test")
+
+    async def main() -> None:
+        watch.start()
+        await until(lambda: len(calls) > 2)
+
+    monkeypatch.setattr(WaitReader, "look", broken)
+    watch = make_watch()
+    asyncio.run(main())
+    assert len([r for r in caplog.records if "wait_reader" in r.getMessage()]) <= 1
+
+
+def test_its_time_counts_as_our_own(loop: str, make_watch: MakeWatch) -> None:
+    async def main() -> None:
+        watch.start()
+        await until(lambda: watch._waits.seconds() > 0.0)
+        before = watch._waits.seconds()
+        assert watch.snapshot().self_seconds >= before
+        assert watch._own_cost.of_stalls() >= before
+
+    watch = make_watch()
+    run_on(loop, main())
+    assert time.thread_time() > 0.0
