@@ -139,7 +139,7 @@ class Look:
         serial = 0
         if seen.lone:
             below = seen.links[-wait.place.library].thing if wait.place.library else None
-            serial = self._serial.see(request, key, below, self._now)
+            serial = self._serial.see(request, key, below, clock())
         row = looked.waits.row(key)
         row.add(seconds, wait.unstarted, serial)
         counted = self._counted.setdefault(looked, defaultdict(float))
@@ -161,7 +161,8 @@ class Look:
         site = site_of_wait(stack, place, self._rules, endpoint)
         name = waiter_name(stack, self._rules)
         since = self._now if request is None else request.stepped
-        self._holdings.append(Holding(reference, held, name, site, place.resource, route, since))
+        waits = place.call, place.resource
+        self._holdings.append(Holding(reference, held, name, site, *waits, route, since))
 
     def end(self, holders: Holders) -> None:
         """Note how many waited at each place, and who has what they wait for."""

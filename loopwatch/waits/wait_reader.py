@@ -128,7 +128,6 @@ class WaitTurn:
         self._interval = QUICK
 
     def _run(self) -> None:
-        begin_to_pause()
         began = clock()
         due = began + random.random() * self._interval
         while not self._rest(due):
@@ -140,6 +139,7 @@ class WaitTurn:
             due = began + random.random() * self._interval
 
     def _look(self, late: bool) -> None:
+        begin_to_pause()  # a short look needs no pause
         try:
             if self._reader.may_look(late):
                 self._note(self._reader.look(self, self._interval))

@@ -84,7 +84,7 @@ def wait(resource: str, **more: Any) -> WaitReading:
 
 def holder(resource: str) -> Holder:
     site = Site("shop.use", "/srv/shop.py", 9, "await client.get(url)")
-    return Holder(task="shop.use", site=site, resource=resource)
+    return Holder(task="shop.use", site=site, resource=resource, call="httpx.AsyncClient.get")
 
 
 def told(wait: WaitReading, *others: WaitReading) -> str:
@@ -100,6 +100,10 @@ def test_a_lock_over_an_await() -> None:
 def test_a_pool_over_an_await_or_too_small() -> None:
     assert "shop.py:9" in told(wait("pool", holders=(holder("timer"),)))
     assert "pool larger" in told(wait("pool"))
+    at_work = replace(holder("socket"), call="psycopg.connection_async.AsyncConnection.execute")
+    asked = wait("pool", call="psycopg_pool.pool_async.AsyncConnectionPool.connection")
+    assert "while all are at work" in told(replace(asked, holders=(at_work,)))
+    assert "shop.py:9" in told(replace(asked, holders=(at_work, holder("socket"))))
     assert "let more of them in" in told(wait("semaphore"))
 
 

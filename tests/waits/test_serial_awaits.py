@@ -8,7 +8,6 @@ from loopwatch.ledger.wait_table import WaitKey
 from loopwatch.waits.serial_awaits import APART, REMEMBERED, SerialAwaits
 
 SOCKET = WaitKey("/a", Site("shop.f"), "call", "socket")
-TIMER = SOCKET._replace(resource="timer")
 
 
 class Call:
@@ -16,23 +15,32 @@ class Call:
 
 
 def request(steps: int = 0, started: float = 0.0) -> Any:
-    return SimpleNamespace(steps=steps, times=(), started=started)
+    return SimpleNamespace(steps=steps, times=(), started=started, stepped=0.0)
 
 
-def test_other_awaitables_of_one_place_are_counted_by_the_steps_between() -> None:
-    serial, mine, calls = SerialAwaits(), request(), [Call() for _ in range(3)]
-    assert serial.see(mine, SOCKET, calls[0], 0.0) == 1
-    mine.steps = 7
-    assert serial.see(mine, SOCKET, calls[1], 0.1) == 8
-    mine.steps = 11
-    assert serial.see(mine, SOCKET, calls[2], 0.2) == 12
+def looked_at(serial: SerialAwaits, mine: Any, key: WaitKey, *ages: float) -> list[int]:
+    """Return what is told at looks 0.1 s apart, each at an await of so many s of age."""
+    calls, told = [Call() for _ in ages], []
+    for n, (age, call) in enumerate(zip(ages, calls, strict=True)):
+        mine.stepped = n / 10 - age
+        told.append(serial.see(mine, key, call, n / 10))
+        mine.steps += 40
+    return told
 
 
-def test_a_sleep_takes_two_steps() -> None:
-    serial, mine, calls = SerialAwaits(), request(), [Call(), Call()]
-    serial.see(mine, TIMER, calls[0], 0.0)
-    mine.steps = 8
-    assert serial.see(mine, TIMER, calls[1], 0.1) == 5
+def test_as_many_are_counted_as_fit_between_the_looks() -> None:
+    """At least those that were seen; of 20 ms each once that is known."""
+    told = looked_at(SerialAwaits(), request(), SOCKET, 0.01, 0.005, 0.015, 0.01)
+    assert told == [1, 2, 11, 16]
+
+
+def test_there_are_no_more_than_steps() -> None:
+    serial, mine, calls = SerialAwaits(), request(), [Call() for _ in range(4)]
+    for n, call in enumerate(calls):
+        mine.stepped = n / 10 - 0.001
+        told = serial.see(mine, SOCKET, call, n / 10)
+        mine.steps += 3
+    assert told == 10
 
 
 def test_one_awaitable_is_one_however_often_it_suspends() -> None:

@@ -1,4 +1,4 @@
-"""When the thread looks at waits: seldom if nothing is in flight, within its share, first to yield."""
+"""When the thread looks at waits: seldom with nothing in flight, within its share."""
 
 import asyncio
 import random
