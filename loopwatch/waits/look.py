@@ -94,9 +94,11 @@ class Look:
         serial: SerialAwaits,
         weight: float,
         scale: float,
+        idle: bool = False,
     ) -> None:
         self._loops, self._rules, self._serial = loops, rules, serial
         self._weight, self._scale = weight, scale  # s; requests that one stands for
+        self._idle = idle  # a request counts with its age at most
         self._now = clock()
         self._counted: dict[Looked, defaultdict[WaitRow, float]] = {}
         self._awaited: dict[WaitRow, frozenset[int]] = {}
@@ -132,7 +134,9 @@ class Look:
     def _add(
         self, looked: Looked, request: Request, wait: Wait, seen: Suspension, route: str | None
     ) -> None:
-        key, seconds = wait.key(route or NONE), self._weight * self._scale * seen.share
+        age = self._now - request.started
+        weight = min(self._weight, max(0.0, age)) if self._idle else self._weight
+        key, seconds = wait.key(route or NONE), weight * self._scale * seen.share
         if route is None:
             self.unrouted.append((looked, request, key, seconds))
             return

@@ -24,19 +24,21 @@ def reader(**more: Any) -> WaitReader:
 
 def test_intervals_are_quick_with_requests_and_long_without() -> None:
     turn = WaitTurn(reader())
-    turn._note(3)
-    assert turn._next(0.0) == QUICK
+    turn.note(3)
+    assert turn.next(0.0) == QUICK
     for _ in range(CALM):
-        turn._note(0)
-    assert turn._next(0.0) == IDLE
-    turn._note(1)
-    assert turn._next(0.0) == QUICK
+        turn.note(0)
+    assert turn.next(0.0) == IDLE
+    assert turn.idle
+    turn.note(1)
+    assert turn.next(0.0) == QUICK
+    assert not turn.idle
 
 
 def test_intervals_grow_with_what_looks_cost() -> None:
     turn = WaitTurn(reader())
-    assert turn._next(0.01) == pytest.approx(0.01 / SHARE)
-    assert turn._next(10.0) == LONGEST
+    assert turn.next(0.01) == pytest.approx(0.01 / SHARE)
+    assert turn.next(10.0) == LONGEST
 
 
 def test_a_look_that_is_late_or_too_dear_is_left_out_and_counted() -> None:
@@ -71,22 +73,64 @@ def test_the_thread_lives_as_long_as_a_loop_is_watched(loop: str, make_watch: Ma
 def test_an_idle_loop_is_looked_at_once_a_second(
     loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[float] = []
+    looks: list[tuple[float, bool]] = []
     look = WaitReader.look
 
-    def noted(self: WaitReader, turn: WaitTurn, weight: float) -> int:
-        looks.append(weight)
-        return look(self, turn, weight)
+    def noted(self: WaitReader, turn: WaitTurn, weight: float, idle: bool) -> int:
+        looks.append((weight, idle))
+        return look(self, turn, weight, idle)
 
     async def main() -> None:
         watch.start()
-        await until(lambda: len(looks) > CALM, 10.0)
+        await until(lambda: len(looks) > 3, 10.0)
 
+    monkeypatch.setattr(module, "CALM", 3)
     monkeypatch.setattr(WaitReader, "look", noted)
     watch = make_watch()
     run_on(loop, main())
-    assert looks[0] == QUICK
-    assert looks[CALM] == IDLE
+    assert [looks[n] for n in range(3)] == [(QUICK, False)] * 3
+    assert looks[3][1]
+    assert looks[3][0] < IDLE + 1.0
+
+
+def test_requests_that_end_between_two_looks_are_requests(loop: str, make_watch: MakeWatch) -> None:
+    """Else a service with short requests would be looked at once a second."""
+
+    async def quick() -> None:
+        pass
+
+    async def main() -> None:
+        stage = Stage(make_watch())
+        turn = WaitTurn(stage.watch._waits)
+        for _ in range(CALM):
+            turn.note(0)
+        assert turn.next(0.0) == IDLE
+        await stage.begin(quick)
+        turn.note(0)
+        assert turn.next(0.0) == QUICK
+
+    run_on(loop, main())
+
+
+def test_the_first_look_after_an_idle_time_counts_no_more_than_the_age(
+    loop: str, make_watch: MakeWatch
+) -> None:
+    async def nap() -> None:
+        await asyncio.sleep(30.0)
+
+    async def main() -> None:
+        stage = Stage(make_watch())
+        began = time.perf_counter()
+        stage.begin(nap)
+        await settle()
+        reader = stage.watch._waits
+        reader.look(WaitTurn(reader), 100.0, idle=True)
+        (watched,) = stage.watch._loops.values()
+        (row,) = watched.waits.readings().values()
+        await stage.end()
+        assert 0.0 < row.seconds / row.most_waiting <= time.perf_counter() - began
+
+    run_on(loop, main())
 
 
 def test_a_choice_of_many_stands_for_all(
@@ -166,7 +210,7 @@ def test_an_error_in_a_look_is_logged_and_the_next_one_is_taken(
 ) -> None:
     calls: list[float] = []
 
-    def broken(self: WaitReader, turn: WaitTurn, weight: float) -> int:
+    def broken(self: WaitReader, turn: WaitTurn, weight: float, idle: bool) -> int:
         calls.append(weight)
         raise ValueError("a test")
 
