@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -23,13 +22,13 @@ CALM = 0.8  # of all waiting that is told on a machine that is not too busy
 
 
 @pytest.fixture(scope="module")
-def told(loop: str) -> Iterator[dict[str, Any]]:
+def told(loop: str) -> dict[str, Any]:
     """What the app's door says after a load on every route, if possible on a calm machine."""
     for _ in range(TRIES):
         found = loaded(loop)
         if is_calm(found):
             break
-    yield found
+    return found
 
 
 def loaded(loop: str) -> dict[str, Any]:

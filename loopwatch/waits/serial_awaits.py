@@ -37,12 +37,12 @@ class Sight(NamedTuple):
 class Ages(NamedTuple):
     """How long awaits of one place had lasted as they were seen."""
 
-    count: int = 0
+    looks: int = 0
     seconds: float = 0.0
 
     def duration(self) -> float:
         """Return how long one of them takes, s."""
-        return max(SHORTEST, 2 * self.seconds / self.count)
+        return max(SHORTEST, 2 * self.seconds / self.looks)
 
 
 class SerialAwaits:
@@ -55,8 +55,8 @@ class SerialAwaits:
     def see(self, request: Request, key: WaitKey, awaitable: Any, now: float) -> int:
         """Note where a request waits now; return how many awaits it has made there in a row."""
         steps, last = request.steps + len(request.times), self._sights.pop(id(request), None)
-        count, seconds = self._ages.get(key) or Ages()
-        ages = Ages(count + 1, seconds + max(0.0, now - request.stepped))
+        looks, seconds = self._ages.get(key) or Ages()
+        ages = Ages(looks + 1, seconds + max(0.0, now - request.stepped))
         self._ages.put(key, ages)
         known = last is not None and last.started == request.started and last.key == key
         if last is None or not known or steps < last.steps or now - last.at > APART:
@@ -74,7 +74,7 @@ class SerialAwaits:
 
 def in_a_row(sight: Sight, ages: Ages, steps: int, now: float) -> int:
     """Return how many awaits a request has made since it was seen first at its place."""
-    if not sight.others or ages.count < ENOUGH:
+    if not sight.others or ages.looks < ENOUGH:
         return sight.others + 1
     fit = round((now - sight.since) / ages.duration())
     return max(sight.others, min(fit, steps)) + 1

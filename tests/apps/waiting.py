@@ -4,6 +4,7 @@ It is looked at more often than usual, so that a short load suffices.
 """
 
 import asyncio
+import importlib
 import importlib.util
 import tempfile
 import time
@@ -96,12 +97,10 @@ async def query() -> None:
 
 
 async def database(request: Request) -> PlainTextResponse:
-    from sqlalchemy import text
-
     began = time.perf_counter()
     async with STATE["engine"].connect() as connection:
         TRUTH["/database"]["pool"] += time.perf_counter() - began
-        await connection.execute(text("select 1"))
+        await connection.execute(STATE["select"])
         with noted("/database", "timer"):
             await asyncio.sleep(0.1)
     return PlainTextResponse("done")
@@ -116,16 +115,19 @@ async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
+def begin_database(url: str) -> None:
+    engines = importlib.import_module("sqlalchemy.ext.asyncio")
+    STATE["engine"] = engines.create_async_engine(url, pool_size=3, max_overflow=0)
+    STATE["select"] = importlib.import_module("sqlalchemy").text("select 1")
+
+
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     server = await asyncio.start_server(slow, "127.0.0.1", 0)
     STATE["port"] = server.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         if DATABASE:
-            from sqlalchemy.ext.asyncio import create_async_engine
-
-            url = f"sqlite+aiosqlite:///{folder}/db"
-            STATE["engine"] = create_async_engine(url, pool_size=3, max_overflow=0)
+            begin_database(f"sqlite+aiosqlite:///{folder}/db")
         yield
         if DATABASE:
             await STATE["engine"].dispose()
