@@ -165,7 +165,8 @@ class Holder:
     site: Site  # where it is suspended, or took it
     route: str | None = None  # None: no request, or not known
     seconds: float | None = None  # since when it is known to hold it; None: not known
-    resource: str = ""  # what it waits for itself; empty: not known
+    call: str = ""  # the library's call that it awaits itself
+    resource: str = ""  # what it waits for; empty: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ APART = frozenset(("socket", "timer", "process", "thread", "pool", "future"))
 # calls that go on with one thing: the next cannot begin before the last has ended
 IN_ORDER = re.compile(
     r"(read\w*|recv\w*|receive\w*|iter\w*|a?next|stream\w*|body|chunks?|feed|drain|write\w*|send\w*|"
-    r"acquire|get|put|commit|begin|rollback|close|aclose|connect)$"
+    r"acquire|commit|begin|rollback|close|aclose|connect)$"
 )
 NAMES = {"lock": "the lock", "semaphore": "the semaphore", "pool": "the connections"}
 
@@ -54,7 +54,7 @@ def threads_exhausted(wait: WaitReading) -> str:
 
 def held_over_await(wait: WaitReading) -> str:
     """Who has it waits for something else meanwhile."""
-    holder = next((h for h in wait.holders if h.resource in OUTSIDE and h.site.line), None)
+    holder = next((h for h in wait.holders if is_idle(h, wait) and h.site.line), None)
     if wait.resource not in SHARED or holder is None:
         return ""
     what, where = NAMES[wait.resource], spot(holder)
@@ -74,11 +74,24 @@ def held_over_await(wait: WaitReading) -> str:
     )
 
 
+def is_idle(holder: Holder, wait: WaitReading) -> bool:
+    """Return whether a holder waits for something outside; for a pool's connection, something else
+    than what that is for: a call of another library."""
+    if holder.resource not in OUTSIDE:
+        return False
+    return wait.resource != "pool" or library(holder.call) != library(wait.call)
+
+
+def library(call: str) -> str:
+    """Return what names a family of libraries: `psycopg` of `psycopg_pool.pool`."""
+    return call.partition(".")[0].partition("_")[0]
+
+
 def too_small(wait: WaitReading) -> str:
     if wait.resource == "pool":
         return (
-            "Requests wait for a free connection: make the pool larger, as far as the server "
-            "bears it, or hold connections for less time."
+            "Requests wait for a free connection while all are at work: make the pool larger, as "
+            "far as the server bears it, or what they are used for faster."
         )
     if wait.resource in SHARED:
         return (

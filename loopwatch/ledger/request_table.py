@@ -248,5 +248,9 @@ class RequestTable:
         if request.scope is not None:
             self.take(request, clock())
 
+    def time(self) -> float:
+        """Return the latency of all requests, s, as far as accounted for."""
+        return sum(row.time for row in self._table)
+
     def readings(self, recent: bool) -> list[RequestReading]:
         return [row.reading(recent) for row in self._table]

@@ -19,7 +19,8 @@ class Holding(NamedTuple):
     objects: frozenset[int]  # addresses, valid during the look
     name: str
     site: Site
-    resource: str  # what it waits for itself
+    call: str  # what it awaits itself
+    resource: str  # and waits for
     route: str | None
     since: float  # clock, s: it has been suspended there since then
 
@@ -58,5 +59,6 @@ class Holders:
             site=holding.site,
             route=holding.route,
             seconds=max(0.0, now - since),
+            call=holding.call,
             resource=holding.resource,
         )

@@ -94,9 +94,11 @@ class Look:
         serial: SerialAwaits,
         weight: float,
         scale: float,
+        idle: bool = False,
     ) -> None:
         self._loops, self._rules, self._serial = loops, rules, serial
         self._weight, self._scale = weight, scale  # s; requests that one stands for
+        self._idle = idle  # a request counts with its age at most
         self._now = clock()
         self._counted: dict[Looked, defaultdict[WaitRow, float]] = {}
         self._awaited: dict[WaitRow, frozenset[int]] = {}
@@ -132,14 +134,16 @@ class Look:
     def _add(
         self, looked: Looked, request: Request, wait: Wait, seen: Suspension, route: str | None
     ) -> None:
-        key, seconds = wait.key(route or NONE), self._weight * self._scale * seen.share
+        age = self._now - request.started
+        weight = min(self._weight, max(0.0, age)) if self._idle else self._weight
+        key, seconds = wait.key(route or NONE), weight * self._scale * seen.share
         if route is None:
             self.unrouted.append((looked, request, key, seconds))
             return
         serial = 0
         if seen.lone:
             below = seen.links[-wait.place.library].thing if wait.place.library else None
-            serial = self._serial.see(request, key, below, self._now)
+            serial = self._serial.see(request, key, below, clock())
         row = looked.waits.row(key)
         row.add(seconds, wait.unstarted, serial)
         counted = self._counted.setdefault(looked, defaultdict(float))
@@ -161,7 +165,8 @@ class Look:
         site = site_of_wait(stack, place, self._rules, endpoint)
         name = waiter_name(stack, self._rules)
         since = self._now if request is None else request.stepped
-        self._holdings.append(Holding(reference, held, name, site, place.resource, route, since))
+        waits = place.call, place.resource
+        self._holdings.append(Holding(reference, held, name, site, *waits, route, since))
 
     def end(self, holders: Holders) -> None:
         """Note how many waited at each place, and who has what they wait for."""

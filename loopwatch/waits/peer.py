@@ -13,7 +13,7 @@ from loopwatch.waits.identity import own_object
 from loopwatch.waits.task_chain import Link
 
 FRAMES = 6  # of a chain, the innermost, looked at
-WAYS = ("_transport", "transport", "_stream", "transport_stream")
+WAYS = ("_transport", "transport", "_stream", "transport_stream", "_connection", "_conn", "pgconn")
 DEEPEST = 4  # objects from a method's own to its transport
 PIPES = ("Pipe", "Subprocess", "ReadUnix", "WriteUnix")
 
@@ -22,6 +22,8 @@ def peer_of(links: list[Link]) -> tuple[str, bool]:
     """Return `host:port` of the peer, empty if not known, and whether it is a pipe instead."""
     for link in links[: -FRAMES - 1 : -1]:
         for transport in transports(own_object(link)):
+            if hasattr(type(transport), "host"):
+                return of_postgres(transport), False
             if any(word in type(transport).__name__ for word in PIPES):
                 return "", True
             found = address(attribute(transport, "get_extra_info"))
@@ -37,8 +39,16 @@ def transports(thing: Any) -> Iterator[Any]:
         thing = next((found for found in ways if found is not None), None)
         if thing is None:
             return
-        if hasattr(type(thing), "get_extra_info"):
+        if hasattr(type(thing), "get_extra_info") or hasattr(type(thing), "needs_password"):
             yield thing
+
+
+def of_postgres(connection: Any) -> str:
+    """Return the server of a connection of libpq, which has a socket of its own."""
+    host, port = attribute(connection, "host"), attribute(connection, "port")
+    if not isinstance(host, bytes) or not isinstance(port, bytes):
+        return ""
+    return label(f"{host.decode(errors='replace')}:{port.decode(errors='replace')}")
 
 
 def address(ask: Any) -> str:

@@ -6,10 +6,12 @@ of the interval. So the sums are right on average, whatever the lengths: a wait 
 an interval is seen seldom, and counts the more. If there are many tasks, a random choice of them is
 looked at, and each stands for several.
 
-An interval is `QUICK` while requests are in flight, `IDLE` if none was seen for a while, and longer
-if looks cost more than `SHARE` of a core. The thread pauses within a look, so that the loop has its
-turn. A look that came late is left out, since somebody has held the interpreter: who waited then
-was stalled. So is one while less than `RESERVE` of the CPU budget is left: stalls come first.
+An interval is `QUICK` while there are requests, and longer if looks cost more than `SHARE` of a
+core. It is `IDLE` if there was no request for a while. The first look after that ends its interval,
+and a request that it sees has been there for its age at most, which is what it counts with. The
+thread pauses within a look, so that the loop has its turn. A look that came late is left out, since
+somebody has held the interpreter: who waited then was stalled. So is one while less than `RESERVE`
+of the CPU budget is left: stalls come first.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ from loopwatch.waits.look import Look, Looked
 from loopwatch.waits.serial_awaits import SerialAwaits
 
 QUICK = 0.1  # s of an interval
-IDLE = 1.0  # s of one while there are no requests
+IDLE = 1.0  # s of one while there are none
 LONGEST = 5.0  # s of one, at most, whatever looks cost
-CALM = 5  # looks without a request, after which it is idle
+CALM = 20  # looks without a request, in flight or ended, after which it is idle
 SHARE = 0.008  # of a core that looks may use
 TASKS = 24  # looked at, of all
 LATE = 0.05  # s after which a look is left out
@@ -92,16 +94,16 @@ class WaitReader:
         self.skipped += 1
         return False
 
-    def look(self, turn: WaitTurn, weight: float) -> int:
-        """Look once; each request counts with so many s. Return how many requests
-        in flight it saw."""
+    def look(self, turn: WaitTurn, weight: float, idle: bool = False) -> int:
+        """Look once; each request counts with so many s, after an `idle` time with its age at most.
+        Return how many requests in flight were seen."""
         loops = self._loops()
         references = references_of([*loops])
         chosen = references
         if len(references) > TASKS:
             chosen = random.sample(references, TASKS)
         scale = len(references) / max(1, len(chosen))
-        look = Look(loops, self._rules, turn.serial, weight, scale)
+        look = Look(loops, self._rules, turn.serial, weight, scale, idle)
         for reference in chosen:
             look.visit(reference)
             breathe()
@@ -111,6 +113,10 @@ class WaitReader:
         look.end(turn.holders)
         turn.keep(look)
         return look.requests
+
+    def ended(self) -> float:
+        """Return what grows with each request that ends."""
+        return sum(looked.requests.time() for looked in self._loops().values())
 
 
 class WaitTurn:
@@ -124,39 +130,47 @@ class WaitTurn:
         self.seconds = 0.0  # CPU time
         self.serial, self.holders = SerialAwaits(), Holders()
         self._unrouted: deque[Unrouted] = deque(maxlen=UNROUTED)
-        self._calm = 0  # looks in a row that saw no request
+        self._calm = 0  # looks in a row without a request
+        self._ended = 0.0
         self._interval = QUICK
+        self._began = clock()  # of the interval
+        self.idle = False
 
     def _run(self) -> None:
-        begin_to_pause()
-        began = clock()
-        due = began + random.random() * self._interval
-        while not self._rest(due):
+        while not self._rest(due := self._began + random.random() * self._interval):
             before = self.seconds
             self._look(late=clock() - due > LATE)
             self.seconds = time.thread_time()
-            began = max(began + self._interval, clock())
-            self._interval = self._next(self.seconds - before)
-            due = began + random.random() * self._interval
+            self._end_interval(self.seconds - before)
 
     def _look(self, late: bool) -> None:
+        begin_to_pause()  # a short look needs no pause
+        weight = clock() - self._began if self.idle else self._interval
         try:
             if self._reader.may_look(late):
-                self._note(self._reader.look(self, self._interval))
+                self.note(self._reader.look(self, weight, self.idle))
         except Exception:
             log_once("loopwatch.waits.wait_reader")
+
+    def _end_interval(self, cost: float) -> None:
+        """Begin the next interval, after a look that took `cost` s of CPU time."""
+        now, cut = clock(), self.idle and not self._calm
+        self._began = now if cut else max(self._began + self._interval, now)
+        self._interval = self.next(cost)
 
     def _rest(self, until: float) -> bool:
         """Sleep; return whether the thread is to end."""
         return self.bell.acquire(timeout=max(0.0, until - clock()))
 
-    def _note(self, requests: int) -> None:
-        self._calm = 0 if requests else self._calm + 1
+    def note(self, requests: int) -> None:
+        """Note how many requests in flight a look has seen."""
+        before, self._ended = self._ended, self._reader.ended()
+        self._calm = 0 if requests or self._ended != before else self._calm + 1
 
-    def _next(self, cost: float) -> float:
+    def next(self, cost: float) -> float:
         """Return the length of the next interval, after a look that took `cost` s of CPU time."""
-        usual = QUICK if self._calm < CALM else IDLE
-        return min(LONGEST, max(usual, cost / SHARE))
+        self.idle = self._calm >= CALM
+        return min(LONGEST, max(IDLE if self.idle else QUICK, cost / SHARE))
 
     def keep(self, look: Look) -> None:
         """Keep the waits of requests without a route until they have one, or have ended."""

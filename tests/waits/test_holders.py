@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -26,7 +27,7 @@ class Pool:
             yield
 
 
-LOCKS = {
+LOCKS: dict[str, Any] = {
     "lock": asyncio.Lock,
     "semaphore": lambda: asyncio.Semaphore(1),
     "anyio.lock": anyio.Lock,
@@ -40,6 +41,8 @@ def test_the_holder_is_the_task_in_the_block(loop: str, kind: str, make_watch: M
     async def use() -> None:
         async with shared:
             await asyncio.sleep(LATER)
+
+    shared: Any
 
     async def main() -> None:
         nonlocal shared
@@ -61,7 +64,6 @@ def test_the_holder_is_the_task_in_the_block(loop: str, kind: str, make_watch: M
         assert holder.site.code == "await asyncio.sleep(LATER)"
         assert (holder.seconds or 0.0) >= 0.0
 
-    shared: object
     run_on(loop, main())
 
 
@@ -69,6 +71,8 @@ def test_every_place_of_a_semaphore_has_its_holder(loop: str, make_watch: MakeWa
     async def use() -> None:
         async with pool.connection():
             await asyncio.sleep(LATER)
+
+    pool: Pool
 
     async def main() -> None:
         nonlocal pool
@@ -82,7 +86,6 @@ def test_every_place_of_a_semaphore_has_its_holder(loop: str, make_watch: MakeWa
         assert row.place.function == f"{__name__}.Pool.connection"
         assert (row.waiting, len(row.holders)) == (3, 2)
 
-    pool: Pool
     run_on(loop, main())
 
 
@@ -92,6 +95,8 @@ def test_whoever_is_about_to_enter_holds_nothing(loop: str, make_watch: MakeWatc
     async def use() -> None:
         async with lock:
             pass
+
+    lock: asyncio.Lock
 
     async def main() -> None:
         nonlocal lock
@@ -105,7 +110,6 @@ def test_whoever_is_about_to_enter_holds_nothing(loop: str, make_watch: MakeWatc
         await stage.end()
         assert (row.waiting, row.holders) == (2, ())
 
-    lock: asyncio.Lock
     run_on(loop, main())
 
 
@@ -118,6 +122,8 @@ def test_who_waits_for_its_own_lock_is_its_holder(loop: str, make_watch: MakeWat
         async with lock:
             pass
 
+    lock: asyncio.Lock
+
     async def main() -> None:
         nonlocal lock
         lock = asyncio.Lock()
@@ -129,7 +135,6 @@ def test_who_waits_for_its_own_lock_is_its_holder(loop: str, make_watch: MakeWat
         (holder,) = row.holders
         assert (holder.route, holder.resource) == ("/deadlock", "lock")
 
-    lock: asyncio.Lock
     run_on(loop, main())
 
 
@@ -165,6 +170,8 @@ def test_a_holder_without_a_request_is_named_too(loop: str, make_watch: MakeWatc
         async with lock:
             await asyncio.sleep(LATER)
 
+    lock: asyncio.Lock
+
     async def main() -> None:
         nonlocal lock
         lock = asyncio.Lock()
@@ -182,5 +189,4 @@ def test_a_holder_without_a_request_is_named_too(loop: str, make_watch: MakeWatc
         assert holder.task.endswith("background")
         assert (again.seconds or 0.0) > (holder.seconds or 0.0)
 
-    lock: asyncio.Lock
     run_on(loop, main())

@@ -233,6 +233,8 @@ def test_a_worker_thread_has_begun_or_not(loop: str, make_watch: MakeWatch) -> N
     async def helped() -> None:
         await anyio.to_thread.run_sync(release.wait, 10, limiter=limit)
 
+    limit: anyio.CapacityLimiter
+
     async def main() -> None:
         nonlocal limit
         limit = anyio.CapacityLimiter(1)
@@ -251,7 +253,6 @@ def test_a_worker_thread_has_begun_or_not(loop: str, make_watch: MakeWatch) -> N
             assert sum(r.seconds for r in mine) == pytest.approx(3 * WEIGHT)
             assert sum(r.unstarted for r in mine) == pytest.approx(2 * WEIGHT)
 
-    limit: anyio.CapacityLimiter
     run_on(loop, main())
 
 

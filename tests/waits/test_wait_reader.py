@@ -1,0 +1,249 @@
+"""When the thread looks at waits: seldom with nothing in flight, within its share."""
+
+import asyncio
+import random
+import threading
+import time
+from typing import Any
+from weakref import ref
+
+import pytest
+
+from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.explain.site import DEFAULT
+from loopwatch.waits import wait_reader as module
+from loopwatch.waits.known_tasks import Reference
+from loopwatch.waits.wait_reader import CALM, IDLE, LONGEST, QUICK, SHARE, WaitReader, WaitTurn
+from tests.asgi import visit
+from tests.conftest import MakeWatch, run_on, until
+
+from .looking import Stage, app, settle
+
+
+def reader(**more: Any) -> WaitReader:
+    return WaitReader(dict, DEFAULT, **more)
+
+
+def test_intervals_are_quick_with_requests_and_long_without() -> None:
+    turn = WaitTurn(reader())
+    turn.note(3)
+    assert turn.next(0.0) == QUICK
+    for _ in range(CALM):
+        turn.note(0)
+    assert turn.next(0.0) == IDLE
+    assert turn.idle
+    turn.note(1)
+    assert turn.next(0.0) == QUICK
+    assert not turn.idle
+
+
+def test_intervals_grow_with_what_looks_cost() -> None:
+    turn = WaitTurn(reader())
+    assert turn.next(0.01) == pytest.approx(0.01 / SHARE)
+    assert turn.next(10.0) == LONGEST
+
+
+def test_a_look_that_is_late_or_too_dear_is_left_out_and_counted() -> None:
+    now, spent = [0.0], [0.0]
+    budget = CpuBudget(0.05, lambda: spent[0], lambda: now[0])
+    looking = reader(budget=budget)
+    assert looking.may_look(late=False)
+    assert not looking.may_look(late=True)
+    spent[0] = 0.06  # more than half of what can be saved up
+    assert not looking.may_look(late=False)
+    assert looking.skipped == 2
+    now[0] = 10.0
+    assert looking.may_look(late=False)
+
+
+def tasks_of(running: Any) -> list[Reference]:
+    """Return references to a loop's tasks, and to none that other tests have left behind."""
+    return [ref(task) for task in asyncio.all_tasks(running)]
+
+
+def threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name == "loopwatch-waits"]
+
+
+def test_the_thread_lives_as_long_as_a_loop_is_watched(loop: str, make_watch: MakeWatch) -> None:
+    before = len(threads())
+
+    async def main() -> None:
+        watch.start()
+        assert len(threads()) == before + 1
+
+    watch = make_watch()
+    run_on(loop, main())
+    assert len(threads()) == before
+
+
+def test_an_idle_loop_is_looked_at_once_a_second(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[tuple[float, bool]] = []
+    look = WaitReader.look
+
+    def noted(self: WaitReader, turn: WaitTurn, weight: float, idle: bool) -> int:
+        looks.append((weight, idle))
+        return look(self, turn, weight, idle)
+
+    async def main() -> None:
+        watch.start()
+        await until(lambda: len(looks) > 3, 10.0)
+
+    monkeypatch.setattr(module, "CALM", 3)
+    monkeypatch.setattr(WaitReader, "look", noted)
+    watch = make_watch()
+    run_on(loop, main())
+    assert [looks[n] for n in range(3)] == [(QUICK, False)] * 3
+    assert looks[3][1]
+    assert looks[3][0] < IDLE + 1.0
+
+
+def test_requests_that_end_between_two_looks_are_requests(loop: str, make_watch: MakeWatch) -> None:
+    """Else a service with short requests would be looked at once a second."""
+
+    async def quick() -> None:
+        pass
+
+    async def main() -> None:
+        stage = Stage(make_watch())
+        turn = WaitTurn(stage.watch._waits)
+        for _ in range(CALM):
+            turn.note(0)
+        assert turn.next(0.0) == IDLE
+        await stage.begin(quick)
+        turn.note(0)
+        assert turn.next(0.0) == QUICK
+
+    run_on(loop, main())
+
+
+def test_the_first_look_after_an_idle_time_counts_no_more_than_the_age(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TASKS", 10_000)
+
+    async def nap() -> None:
+        await asyncio.sleep(30.0)
+
+    async def main() -> None:
+        stage = Stage(make_watch())
+        began = time.perf_counter()
+        stage.begin(nap)
+        await settle()
+        reader = stage.watch._waits
+        reader.look(WaitTurn(reader), 100.0, idle=True)
+        (watched,) = stage.watch._loops.values()
+        (row,) = watched.waits.readings().values()
+        await stage.end()
+        assert 0.0 < row.seconds <= time.perf_counter() - began
+
+    run_on(loop, main())
+
+
+def test_a_choice_of_many_stands_for_all(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On average: 60 requests wait for a lock, which one has, and 24 tasks are looked at."""
+    monkeypatch.setattr(module, "random", random.Random(7))
+    monkeypatch.setattr(module, "references_of", lambda loops: tasks_of(*loops))
+
+    async def use() -> None:
+        async with lock:
+            await asyncio.sleep(30.0)
+
+    lock: asyncio.Lock
+
+    async def main() -> None:
+        nonlocal lock
+        lock = asyncio.Lock()
+        stage = Stage(make_watch())
+        for _ in range(61):
+            stage.begin(use)
+        await settle()
+        reader = stage.watch._waits
+        turn = WaitTurn(reader)
+        for _ in range(200):
+            reader.look(turn, 0.1)
+            await asyncio.sleep(0)  # else these looks would hold the loop
+        (watched,) = stage.watch._loops.values()
+        rows = {r.resource: r for r in watched.waits.readings().values()}
+        await stage.end()
+        assert rows["lock"].seconds == pytest.approx(60 * 200 * 0.1, rel=0.1)
+        assert rows["timer"].seconds == pytest.approx(200 * 0.1, rel=0.6)
+        assert rows["lock"].looks < 200 * module.TASKS
+        assert rows["lock"].most_waiting <= 61 * 1.2
+        assert len(rows["lock"].holders) == 1
+
+    run_on(loop, main())
+
+
+def test_waits_before_the_route_is_known_are_counted_for_it(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A middleware of the app waits before the router has said which route it is."""
+
+    monkeypatch.setattr(module, "TASKS", 10_000)
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await gate.wait()
+        scope["path_template"] = "/late"
+        await app(scope, receive, send)
+
+    async def handler() -> None:
+        pass
+
+    gate: asyncio.Event
+
+    async def main() -> None:
+        nonlocal gate
+        gate = asyncio.Event()
+        stage = Stage(make_watch())
+        stage.front.app = late
+        task = asyncio.create_task(visit(stage.front, "/x", handler=handler))
+        await settle()
+        reader = stage.watch._waits
+        turn = WaitTurn(reader)
+        (watched,) = stage.watch._loops.values()
+        reader.look(turn, 1.0)
+        assert watched.waits.readings() == {}
+        gate.set()
+        await task
+        reader.look(turn, 1.0)
+        (row,) = watched.waits.readings().values()
+        assert (row.route, row.resource, row.seconds) == ("/late", "event", 1.0)
+
+    run_on(loop, main())
+
+
+def test_an_error_in_a_look_is_logged_and_the_next_one_is_taken(
+    make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[float] = []
+
+    def broken(self: WaitReader, turn: WaitTurn, weight: float, idle: bool) -> int:
+        calls.append(weight)
+        raise ValueError("a test")
+
+    async def main() -> None:
+        watch.start()
+        await until(lambda: len(calls) > 2)
+
+    monkeypatch.setattr(WaitReader, "look", broken)
+    watch = make_watch()
+    asyncio.run(main())
+    assert len([r for r in caplog.records if "wait_reader" in r.getMessage()]) <= 1
+
+
+def test_its_time_counts_as_our_own(loop: str, make_watch: MakeWatch) -> None:
+    async def main() -> None:
+        watch.start()
+        await until(lambda: watch._waits.seconds() > 0.0)
+        before = watch._waits.seconds()
+        assert watch.snapshot().self_seconds >= before
+        assert watch._own_cost.of_stalls() >= before
+
+    watch = make_watch()
+    run_on(loop, main())
+    assert time.thread_time() > 0.0
