@@ -28,11 +28,15 @@ OF_REQUEST = Struct("=dddddddII")
 class Recorder:
     """The latest steps, polls and ended requests of one loop; only the loop's thread writes."""
 
+    count: int  # steps and polls so far; the ring has the latest
+    requests_count: int  # requests that have ended so far
+    line: Sized | None  # the loop's queue of ready handles
+
     def __init__(self) -> None:
         self._entries = bytearray(ENTRIES * IN_LINE.size)
         self._requests = bytearray(ENDED * OF_REQUEST.size)
-        self.count = self.requests_count = 0  # so far; the rings have the latest
-        self.line: Sized | None = None  # the loop's queue of ready handles
+        self.count = self.requests_count = 0
+        self.line = None
         self._left = self._pushed = self._position = 0
         self._names: dict[Any, int] = {}
         self._things: list[Any] = []
