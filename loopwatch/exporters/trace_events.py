@@ -20,6 +20,7 @@ from itertools import count
 from typing import Any
 
 from loopwatch.core.breath import breathe
+from loopwatch.core.causes import label
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.core.recording import RecordedRequest, RecordedStep, RecordedWait, Recording
 from loopwatch.core.version import __version__
@@ -141,7 +142,7 @@ class TraceEvents:
     def _pauses(self, recording: Recording) -> Iterator[str]:
         for pause in recording.pauses:
             tid = recording.native_id + 2 * APART
-            yield self._slice(tid, "pause", "garbage collection", pause.started, pause.ended)
+            yield self._slice(tid, "pause", label("gc"), pause.started, pause.ended)
 
     # ------------------------------------------------------------------ requests
 
