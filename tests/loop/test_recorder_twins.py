@@ -61,7 +61,7 @@ def test_both_record_the_same_steps_of_a_program() -> None:
     assert ran["compiled"] == ran["python"]
     names = [name for _, _, name, _ in ran["python"]]
     assert "builtins.list.append" in names
-    assert ["callback", "soon", "__main__.later", "__main__.plain"] in ran["python"]
+    assert ["callback", "soon", "<string>.later", "<string>.plain"] in ran["python"]
 
 
 def test_an_entry_has_the_size_that_c_gives_it() -> None:

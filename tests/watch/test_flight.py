@@ -21,7 +21,7 @@ from tests.conftest import MakeWatch, block_for, run_on
 
 def recorded(loop: str, watch: Watch, main: Callable[[], Any]) -> Recording:
     """Run a coroutine under a watch, and return its recording as it was at the end."""
-    found = []
+    found: list[Recording] = []
 
     async def whole() -> None:
         watch.start()

@@ -90,7 +90,7 @@ def test_a_processs_own_ports_are_not_asked(
         ("http://127.0.0.1:1", "must answer, and does not"),
         ("999999999", "PID must be a running process, got 999999999"),
         ("0", "PID must be a running process, got 0"),
-        ("-4", "see loopwatch trace --help"),
+        ("-4", "or the number of a process, got '-4'"),
     ],
 )
 def test_where_there_is_no_trace(
