@@ -30,7 +30,7 @@ STEPS = 100_000  # steps and polls in one trace: the latest
 REQUESTS = 1_000  # tracks of requests in one trace
 ARROWS = 10_000  # arrows in one trace
 APART = 10_000_000  # no process and no thread of the system has so high a number
-GAP = {"uvloop": "callbacks of the loop", "asyncio": "loopwatch"}  # what ran between two steps
+GAP = {"uvloop": "callbacks of the loop"}  # what ran between two steps
 PATIENCE = 0.01  # s by which a stall may seem to have begun before a recording
 SHORT = 1e-6  # s
 
