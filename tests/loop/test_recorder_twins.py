@@ -2,7 +2,7 @@
 
 import json
 import struct
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from loopwatch.loop.python_recorder import ENTRIES, IN_LINE, NAMES, OF_REQUEST, 
 from tests.conftest import run_script
 
 PROGRAM = """
-    import asyncio, json, sys, threading, time
+    import asyncio, functools, json, sys, threading, time
     if sys.argv[1] == "python":
         sys.modules["loopwatch._speedups"] = None
     from tests.conftest import private_watch
@@ -31,12 +31,22 @@ PROGRAM = """
     def later():
         pass
 
+    class Called:
+        def __call__(self):
+            pass
+
+    class Lines(list):
+        pass
+
     async def main():
         watch.start()
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         loop.call_soon(plain)
         loop.call_soon([].append, 1)
+        loop.call_soon(Lines().append, 1)
+        loop.call_soon(Called())
+        loop.call_soon(functools.partial(int))
         timer = loop.call_later(60, plain)
         await asyncio.gather(child(1), child(2))
         timer.cancel()
@@ -105,7 +115,8 @@ def test_names_have_a_bound() -> None:
     recorder = python_recorder.Recorder()
     state = SimpleNamespace(turns=0)
     for n in range(NAMES + 5):
-        recorder.step(state, type(f"Kind{n}", (), {})(), None, None, 0.0, 1.0)
+        callback = FunctionType((lambda: None).__code__.replace(co_name=f"f{n}"), {})
+        recorder.step(state, callback, None, None, 0.0, 1.0)
     assert len(recorder.things) == NAMES - 1
     *_, last = TIMED.iter_unpack(recorder.entries(0, NAMES + 5))
     assert last[6] == NAMES - 1

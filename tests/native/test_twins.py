@@ -248,7 +248,7 @@ def constants() -> dict[str, float]:
     found = {}
     for path in sorted(NATIVE.glob("*.[ch]")):
         for name, value in re.findall(
-            r"^#define (\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
+            r"^#define (?!__)(\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
         ):
             found[f"{path.name} {name}"] = float(value)
     return found

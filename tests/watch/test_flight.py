@@ -235,20 +235,27 @@ def test_no_object_of_the_app_is_kept(loop: str, make_watch: MakeWatch) -> None:
         def __call__(self) -> None:
             """Do nothing."""
 
-    kept: list[Any] = []
+    class Lines(list[int]):
+        """A class of the app's, of which a method of C's is called."""
+
+    kept: list[Any] = [weakref.ref(Callback), weakref.ref(Lines)]
 
     async def main() -> None:
-        callback = Callback()
+        nonlocal Callback, Lines
+        callback, lines = Callback(), Lines()
         kept.append(weakref.ref(callback))
         asyncio.get_running_loop().call_soon(callback)
+        asyncio.get_running_loop().call_soon(lines.append, 1)
+        del Callback, Lines
         task = asyncio.create_task(asyncio.sleep(0))
         kept.append(weakref.ref(task))
         await task
 
     found = recorded(loop, make_watch(), main)
     gc.collect()
-    assert [reference() for reference in kept] == [None, None]
-    assert named(found, "Callback")
+    assert [reference() for reference in kept] == [None] * 4
+    assert named(found, "Callback.__call__")
+    assert named(found, "builtins.list.append")
 
 
 def test_the_ring_keeps_the_latest_and_says_that_more_was_asked_for(
