@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from loopwatch import LoopWatchMiddleware, Watch, page
 
-watch = Watch(registry=None, otel=False, log=False)
+watch = Watch(registry=None, otel=False, log=False, flight_recorder=True)
 app = FastAPI()
 
 

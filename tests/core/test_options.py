@@ -205,7 +205,7 @@ def test_leading_zeros_of_a_port_mean_nothing() -> None:
     assert given["metrics_port"] == 9464
 
 
-@pytest.mark.parametrize("value", [None, 1, 0.5, b"/tmp", ["/tmp"]])
+@pytest.mark.parametrize("value", [1, 0.5, b"/tmp", ["/tmp"]])
 def test_a_flight_recorder_is_a_switch_or_a_folder(value: Any) -> None:
     with pytest.raises(
         TypeError, match="flight_recorder must be True, False or a folder"

@@ -19,7 +19,7 @@ PROGRAM = """
     from tests.conftest import private_watch
     from loopwatch.loop.step_timing import COMPILED
     assert COMPILED == (sys.argv[1] == "compiled")
-    watch = private_watch(slow_callback_duration=10.0)
+    watch = private_watch(slow_callback_duration=10.0, flight_recorder=True)
 
     async def child(n):
         await asyncio.sleep(0)

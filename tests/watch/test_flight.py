@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +14,23 @@ import pytest
 
 from loopwatch import LoopWatchMiddleware, Watch
 from loopwatch.core.recording import RecordedStep, Recording
+from loopwatch.core.speedups import speedups
 from loopwatch.loop.python_recorder import ENTRIES
 from loopwatch.watch.flight import SPAN
 from tests.asgi import Receive, Send, answer, visit
-from tests.conftest import MakeWatch, block_for, run_on
+from tests.conftest import MakeWatch, block_for, private_watch, run_on
+
+
+@pytest.fixture
+def make_watch(make_watch: MakeWatch) -> MakeWatch:
+    """Makes watches that record, with or without the compiled part."""
+    return partial(make_watch, flight_recorder=True)
+
+
+@pytest.fixture(autouse=True)
+def _compiled(request: pytest.FixtureRequest) -> None:
+    if speedups is None and "uvloop" in request.node.name:
+        pytest.skip("in Python, polls of uvloop under 1 ms and who schedules are not known")
 
 
 def recorded(loop: str, watch: Watch, main: Callable[[], Any]) -> Recording:
@@ -287,6 +301,10 @@ def test_fewer_seconds_may_be_asked_for(loop: str, make_watch: MakeWatch) -> Non
     run_on(loop, main())
     assert found[0].until - found[0].since == pytest.approx(0.1)
     assert 0.3 <= found[1].until - found[1].since < SPAN
+
+
+def test_by_default_it_is_on_where_the_compiled_part_is() -> None:
+    assert private_watch().records == (speedups is not None)
 
 
 @pytest.mark.parametrize("wrong", [0, -1.0, float("nan")])

@@ -22,7 +22,7 @@ from tests.ports import free_port
 @pytest.fixture
 def port(make_watch: MakeWatch) -> Iterator[int]:
     """The admin port of a watch that has recorded a loop."""
-    watch, found = make_watch(), list[int]()
+    watch, found = make_watch(flight_recorder=True), list[int]()
     with watch:
         asyncio.run(asyncio.sleep(0.02))
         there = threading.Event()
