@@ -23,6 +23,8 @@ class Request:
     waits: Any
     routed: Any
     steps: int
+    @property
+    def serial(self) -> int: ...
     door: Any
     outer: Any
     row: Any
@@ -43,6 +45,8 @@ class RowNumbers:
     door: Any
     method: str
     steps: Any
+    recorder: Any
+    number: int
     @property
     def finished(self) -> int: ...
     @property
@@ -77,6 +81,7 @@ class LoopStateNumbers:
     eager: bool
     closed: bool
     entered: Any
+    recorder: Any
     long_tick: Any
     span: Any
     @property
@@ -95,6 +100,20 @@ class LoopStateNumbers:
     def count_tick(self, took: float, /) -> None: ...
     def fall_behind(self, took: float, /) -> None: ...
     def take_notes(self) -> list[tuple[Any, Any, Any, float]]: ...
+
+class Recorder:
+    @property
+    def count(self) -> int: ...
+    @property
+    def requests_count(self) -> int: ...
+    @property
+    def line(self) -> Any: ...
+    @property
+    def things(self) -> tuple[Any, ...]: ...
+    def add_step(self, started: float, ended: float, request: Any, /) -> None: ...
+    def entries(self, first: int, last: int, /) -> bytes: ...
+    def ended(self, first: int, last: int, /) -> bytes: ...
+    def follow(self, line: Any, /) -> None: ...
 
 class LibuvPoll:
     def __init__(

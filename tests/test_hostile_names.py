@@ -30,7 +30,7 @@ HOSTILE = {
 }
 PLACES = ("function", "file", "route", "label")
 TEXTS = ("flamegraph.folded", "metrics", "openmetrics", "log")
-JSON = ("snapshot.json", "stalls.json", "tails.json", "profile.speedscope.json")
+JSON = ("snapshot.json", "stalls.json", "tails.json", "profile.speedscope.json", "trace.json")
 
 
 parsed: Any = parser.text_string_to_metric_families

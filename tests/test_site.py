@@ -31,6 +31,7 @@ START = 29  # lines of the README that say what it is, what it costs and how to 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 ABOUT = {  # commands by the page that documents their options
     "run-and-top.md": ("run", "top"),
+    "flight-recorder.md": ("trace",),
     "diagnosis.md": ("diagnose",),
     "dashboards.md": ("grafana",),
 }

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from loopwatch.core.safe_text import safe
 from loopwatch.core.service_links import is_service_link
+from loopwatch.core.speedups import speedups
 
 PREFIX = "LOOPWATCH_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -89,11 +90,12 @@ def flag(name: str, value: Any) -> bool:
 
 
 def flight_recorder(value: Any) -> tuple[bool, Path | None]:
-    """Return whether there is a flight recorder, and the folder that it writes traces into; raises
-    TypeError if it is neither a switch nor a path, ValueError if there is no such folder."""
+    """Return whether there is a flight recorder, and the folder that it writes traces into. None:
+    there is one where the compiled part is, as the Python version costs much. Raises TypeError if
+    it is neither a switch nor a path, ValueError if there is no such folder."""
     hint = "give flight_recorder as True, as False, or as the path of a folder for its traces"
-    if isinstance(value, bool):
-        return value, None
+    if value is None or isinstance(value, bool):
+        return speedups is not None if value is None else value, None
     if not isinstance(value, str | os.PathLike) or isinstance(value, bytes):
         raise TypeError(f"flight_recorder must be True, False or a folder, got {value!r}; {hint}")
     folder = Path(value)

@@ -29,7 +29,9 @@ class RecordedStep(NamedTuple):
     loop itself, such as a transport's, which nobody can tell apart; else loopwatch's own work."""
     wake: Wake
     """What put it in line: `soon` a step, by `call_soon`; `timer`; `io` a socket that the poll
-    found ready; `thread` another thread, by `call_soon_threadsafe`; empty if not known."""
+    found ready; `thread` another thread, by `call_soon_threadsafe`, while the loop was in its poll;
+    empty if not known. The end of uvloop's poll is known to some µs only: what another thread has
+    put in line just then may seem to come from the gap that follows."""
     request: int  # serial number of the request that owns it; 0: none
     task: int  # the same number for all steps of one task; 0: none, or the request's own
     name: str  # the coroutine's or the callback's; empty for `request` and `gap`

@@ -20,6 +20,7 @@ from itertools import count
 from typing import Any
 
 from loopwatch.core.breath import breathe
+from loopwatch.core.causes import label
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.core.recording import RecordedRequest, RecordedStep, RecordedWait, Recording
 from loopwatch.core.version import __version__
@@ -29,7 +30,7 @@ STEPS = 100_000  # steps and polls in one trace: the latest
 REQUESTS = 1_000  # tracks of requests in one trace
 ARROWS = 10_000  # arrows in one trace
 APART = 10_000_000  # no process and no thread of the system has so high a number
-GAP = {"uvloop": "callbacks of the loop", "asyncio": "loopwatch"}  # what ran between two steps
+GAP = {"uvloop": "callbacks of the loop"}  # what ran between two steps
 PATIENCE = 0.01  # s by which a stall may seem to have begun before a recording
 SHORT = 1e-6  # s
 
@@ -141,7 +142,7 @@ class TraceEvents:
     def _pauses(self, recording: Recording) -> Iterator[str]:
         for pause in recording.pauses:
             tid = recording.native_id + 2 * APART
-            yield self._slice(tid, "gc", "garbage collection", pause.started, pause.ended)
+            yield self._slice(tid, "pause", label("gc"), pause.started, pause.ended)
 
     # ------------------------------------------------------------------ requests
 
@@ -157,51 +158,44 @@ class TraceEvents:
                 steps[step.request].append(step)
         for serial, request in shown.items():
             spans = parts(request, steps[serial], waits[serial], kept.since, recording.until)
-            yield from self._track(recording, request, [*spans], waits[serial])
+            yield from self._track(recording, request, [*spans])
+            yield from self._arrows(recording, request, waits[serial], kept.since)
             breathe()
         self.left_out["arrows"] += sum(len(w) for s, w in waits.items() if s not in shown)
 
     def _track(
-        self,
-        recording: Recording,
-        request: RecordedRequest,
-        spans: list[Span],
-        waits: Sequence[RecordedWait],
+        self, recording: Recording, request: RecordedRequest, spans: list[Span]
     ) -> Iterator[str]:
         apart, tid, name = self._pid + APART, request.serial, title(request)
-        if not spans:
-            return
         yield named("thread_name", apart, tid, f"{name} #{tid}")
         args = {"request": tid, "latency_ms": round(1e3 * request.latency, 3)}
         args |= running_total(request) if request.finished else {"in_flight": True}
-        began, ended = spans[0].started, spans[-1].ended
-        yield self._slice(tid, "request", name, began, ended, args, apart)
+        end = request.ended or recording.until
+        yield self._slice(tid, "request", name, request.arrived, end, args, apart)
         for span in spans:
             yield self._slice(tid, "part", span.name, span.started, span.ended, {}, apart)
-        for wait in waits:
-            yield from self._arrow(recording, wait, request, (began, ended))
 
-    def _arrow(
+    def _arrows(
         self,
         recording: Recording,
-        wait: RecordedWait,
         request: RecordedRequest,
-        within: tuple[float, float],
+        waits: Sequence[RecordedWait],
+        since: float,
     ) -> Iterator[str]:
-        """Draw an arrow from a step to a request that waited for it: to the middle of the wait."""
-        began = request.arrived if wait.queued else wait.ended - wait.seconds
-        ended = min(wait.ended, request.started if wait.queued else wait.ended)
-        at = min(max((max(began, wait.started) + ended) / 2, within[0]), within[1])
-        number = next(self._ids)
-        if wait.started < recording.since or number > ARROWS:
-            self.left_out["arrows"] += 1
-            return
-        start = min(wait.started + SHORT, at)
-        flow = '{{"ph":"{}","cat":"victim","name":"waited","id":{},"pid":{},"tid":{},"ts":{}{}}}'
-        pid, tid = self._pid, recording.native_id
-        yield flow.format("s", number, pid, tid, self._moment(start), "")
-        tail = self._moment(at), ',"bp":"e"'
-        yield flow.format("f", number, pid + APART, wait.request, *tail)
+        """Draw arrows from steps to a request that waited for them: to the middle of its wait."""
+        for wait in waits:
+            number = next(self._ids)
+            if wait.started < since or number > ARROWS:
+                self.left_out["arrows"] += 1
+                continue
+            at = middle(wait, request, recording.until)
+            flow = (
+                '{{"ph":"{}","cat":"victim","name":"waited","id":{},"pid":{},"tid":{},"ts":{}{}}}'
+            )
+            start = self._moment(min(wait.started + SHORT, at))
+            yield flow.format("s", number, self._pid, recording.native_id, start, "")
+            end = self._moment(at), ',"bp":"e"'
+            yield flow.format("f", number, self._pid + APART, request.serial, *end)
 
     # ------------------------------------------------------------------ the format
 
@@ -251,6 +245,15 @@ def chosen(recording: Recording, since: float) -> dict[int, RecordedRequest]:
     told = {wait.request for wait in recording.waits} | {wait.culprit for wait in recording.waits}
     ranked = sorted(present, key=lambda r: (r.serial not in told, -r.latency))
     return {r.serial: r for r in sorted(ranked[:REQUESTS], key=lambda r: r.arrived)}
+
+
+def middle(wait: RecordedWait, request: RecordedRequest, until: float) -> float:
+    """Return the middle of a wait, within the time of the request that waited."""
+    began, ended = wait.ended - wait.seconds, wait.ended
+    if wait.queued:
+        began, ended = request.arrived, min(ended, request.started)
+    at = (max(began, wait.started) + ended) / 2
+    return min(max(at, request.arrived), request.ended or until)
 
 
 def title(request: RecordedRequest) -> str:

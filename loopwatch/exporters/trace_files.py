@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -97,7 +96,7 @@ class TraceFiles:
         begin_to_pause()
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         target = self._folder / NAME.format(moment, os.getpid())
-        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        beside = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
         try:
             beside.write_bytes(source.trace())
             beside.replace(target)

@@ -7,9 +7,10 @@ exact than in C. A request's own steps are those of the server's task, found by 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sized
 from struct import Struct
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType
 from typing import Any
 
 from loopwatch.core.names import coroutine_code
@@ -20,6 +21,8 @@ ENDED = 32768  # requests that have ended
 NAMES = 1024  # kinds of callbacks that are told apart, with the two first ones
 REQUEST_STEP, TASK_STEP, CALLBACK_STEP, POLL = range(4)  # the kinds of entries
 
+IMMUTABLE = 1 << 8  # flag of a type that cannot be changed: of C's
+
 IN_LINE = Struct("=ddIIdIIHBBHH")  # with the handle's place in the loop's queue
 TIMED = Struct("=ddddIIHBBHH")  # with the time at which it was scheduled
 OF_REQUEST = Struct("=dddddddII")
@@ -28,11 +31,15 @@ OF_REQUEST = Struct("=dddddddII")
 class Recorder:
     """The latest steps, polls and ended requests of one loop; only the loop's thread writes."""
 
+    count: int  # steps and polls so far; the ring has the latest
+    requests_count: int  # requests that have ended so far
+    line: Sized | None  # the loop's queue of ready handles
+
     def __init__(self) -> None:
         self._entries = bytearray(ENTRIES * IN_LINE.size)
         self._requests = bytearray(ENDED * OF_REQUEST.size)
-        self.count = self.requests_count = 0  # so far; the rings have the latest
-        self.line: Sized | None = None  # the loop's queue of ready handles
+        self.count = self.requests_count = 0
+        self.line = None
         self._left = self._pushed = self._position = 0
         self._names: dict[Any, int] = {}
         self._things: list[Any] = []
@@ -43,8 +50,9 @@ class Recorder:
         return tuple(self._things)
 
     def follow(self, line: Any) -> None:
-        """Follow the loop's own queue of ready handles from now on."""
-        self.line, self._left = line, len(line)
+        """Follow the loop's own queue of ready handles from now on, if it is one."""
+        if type(line) is deque:
+            self.line, self._left = line, len(line)
 
     def place(self) -> None:
         """Note the place of a handle that was taken from the queue, and whose step begins."""
@@ -122,8 +130,9 @@ class Recorder:
         if task is None:
             return CALLBACK_STEP, 0, self._name(*of_callback(callback))
         coroutine = task.get_coro()
-        code = coroutine_code(coroutine) or type(coroutine)
-        return TASK_STEP, id(task) >> 4 & MOST, self._name(id(code), code)
+        code = coroutine_code(coroutine)
+        known = of_type(type(coroutine)) if code is None else (id(code), code)
+        return TASK_STEP, id(task) >> 4 & MOST, self._name(*known)
 
     def _name(self, key: Any, thing: Any) -> int:
         """Return a name from 1 on; the last one is that of all others. The thing is kept, so that
@@ -157,6 +166,24 @@ def of_callback(callback: Any) -> tuple[Any, Any]:
         return id(function.__code__), function.__code__
     if kind is BuiltinFunctionType:
         owner = type(callback.__self__)
-        if owner.__name__ not in {"module", "NoneType"}:
+        if owner not in (ModuleType, NoneType):
+            owner = kept_type(owner)
             return (id(owner), callback.__name__), (owner, callback.__name__)
-    return id(kind), kind
+    return of_type(kind)
+
+
+def of_type(kind: Any) -> tuple[int, Any]:
+    """Return the same of an object that is called or awaited, by its type. No class of the app's is
+    kept, but the code of its `__call__`, or a type of C's that it derives from."""
+    kept = kept_type(kind)
+    if kept is not kind and type(kind) is type:
+        call = getattr(kind, "__call__", None)  # noqa: B004
+        if type(call) is FunctionType:
+            kept = call.__code__
+    return id(kept), kept
+
+
+def kept_type(kind: Any) -> Any:
+    while not kind.__flags__ & IMMUTABLE and kind.__base__ is not None:
+        kind = kind.__base__
+    return kind

@@ -1,8 +1,8 @@
 /* What a flight recorder notes of one step: who ran, for whom, and from where it came.
 
    The name of what ran is found by the address of its code object or type, which the recorder keeps
-   so that the address stays its own. The text is made when somebody reads it. Only types that we
-   know are asked, so no code of the app runs here. */
+   so that the address stays its own. A class of the app's is not kept, but the code of its
+   `__call__`, or a type of C's that it derives from. The text is made when somebody reads it. */
 
 #include "recorder.h"
 
@@ -30,6 +30,33 @@ task_of(PyObject *callback)
     return task != NULL && PyObject_TypeCheck(task, wired.task_type) ? task : NULL;
 }
 
+/* Returns a type that may be kept, borrowed: no class of the app's. */
+static PyObject *
+kept_type(PyTypeObject *type)
+{
+    while (!PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE) && type->tp_base != NULL) {
+        type = type->tp_base;
+    }
+    return (PyObject *)type;
+}
+
+/* Returns the name of an object that is called or awaited, by its type. */
+static uint16_t
+name_of_type(Recorder *recorder, PyTypeObject *type)
+{
+    PyObject *kept = kept_type(type), *call = NULL;
+    if (kept != (PyObject *)type && Py_TYPE(type) == &PyType_Type) {
+        call = PyObject_GetAttr((PyObject *)type, str___call__);
+        PyErr_Clear();
+    }
+    if (call != NULL && PyFunction_Check(call)) {
+        kept = PyFunction_GET_CODE(call);
+    }
+    uint16_t name = name_of_thing(recorder, kept, kept, NULL);
+    Py_XDECREF(call);
+    return name;
+}
+
 /* Returns the name of a task's coroutine. */
 static uint16_t
 name_of_task(Recorder *recorder, PyObject *task)
@@ -44,8 +71,7 @@ name_of_task(Recorder *recorder, PyObject *task)
         Py_XDECREF(code);
     }
     else {
-        PyObject *type = (PyObject *)Py_TYPE(coroutine != NULL ? coroutine : task);
-        name = name_of_thing(recorder, type, type, NULL);
+        name = name_of_type(recorder, Py_TYPE(coroutine != NULL ? coroutine : task));
     }
     Py_XDECREF(coroutine);
     PyErr_Clear();
@@ -61,16 +87,14 @@ name_of_callback(Recorder *recorder, PyObject *callback)
         PyObject *code = PyFunction_GET_CODE(function);
         return name_of_thing(recorder, code, code, NULL);
     }
-    PyObject *type = (PyObject *)Py_TYPE(callback);
     if (PyCFunction_CheckExact(callback)) {
         PyMethodDef *method = ((PyCFunctionObject *)callback)->m_ml;
         PyObject *self = PyCFunction_GET_SELF(callback);
-        if (self == NULL || PyModule_Check(self)) {
-            return name_of_thing(recorder, type, type, NULL);
+        if (self != NULL && !PyModule_Check(self)) {
+            return name_of_thing(recorder, method, kept_type(Py_TYPE(self)), method->ml_name);
         }
-        return name_of_thing(recorder, method, (PyObject *)Py_TYPE(self), method->ml_name);
     }
-    return name_of_thing(recorder, type, type, NULL);
+    return name_of_type(recorder, Py_TYPE(callback));
 }
 
 /* Returns when a handle of asyncio is due, s of its loop's clock; 0.0 if it is no timer. */

@@ -269,7 +269,7 @@ class Attaching:
         for loop, watched in self._loops.items():
             watched.abandon()
             LOOPS.pop(loop, None)
-        self._loops = {}
+        self._loops, self._flown = {}, None
 
     def _attend(self) -> float | None:
         """What the watchdog does at each look: nothing that may take long."""

@@ -139,11 +139,15 @@ class Flight:
 
 
 def name_of(thing: Any) -> str:
-    if isinstance(thing, CodeType):
-        return code_name(thing)
-    if isinstance(thing, tuple):
-        return f"{callable_name(thing[0])}.{thing[1]}"
-    return callable_name(thing)
+    """Return the name of a code object, a type, or a function of a type's."""
+    try:
+        if isinstance(thing, CodeType):
+            return code_name(thing)
+        if isinstance(thing, tuple):
+            return f"{callable_name(thing[0])}.{thing[1]}"
+        return callable_name(thing)
+    except Exception:
+        return OTHER
 
 
 def latest(

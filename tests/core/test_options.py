@@ -1,6 +1,7 @@
 """Options: a wrong one is refused at once, in words that say what must hold and what to do."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,3 +203,32 @@ def test_a_share_may_come_from_the_environment() -> None:
 def test_leading_zeros_of_a_port_mean_nothing() -> None:
     given = from_environment(VARIABLES, {"LOOPWATCH_METRICS_PORT": "0009464"})
     assert given["metrics_port"] == 9464
+
+
+@pytest.mark.parametrize("value", [1, 0.5, b"/tmp", ["/tmp"]])
+def test_a_flight_recorder_is_a_switch_or_a_folder(value: Any) -> None:
+    with pytest.raises(
+        TypeError, match="flight_recorder must be True, False or a folder"
+    ) as caught:
+        private_watch(flight_recorder=value)
+    assert f"got {value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "missing", "file.txt"])
+def test_the_folder_of_a_flight_recorder_must_be_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.txt").write_text("")
+    path = str(tmp_path / name) if name else name
+    with pytest.raises(ValueError, match="must be a folder that is there") as caught:
+        private_watch(flight_recorder=path)
+    assert f"got {path!r}" in str(caught.value)
+
+
+def test_a_variable_sets_the_flight_recorder(tmp_path: Path) -> None:
+    def read(text: str) -> Any:
+        return from_environment(VARIABLES, {"LOOPWATCH_FLIGHT_RECORDER": text})
+
+    assert read("0") == {"flight_recorder": False}
+    assert read("On") == {"flight_recorder": True}
+    assert read(str(tmp_path)) == {"flight_recorder": str(tmp_path)}
+    with pytest.raises(ValueError, match=r"must be one of .* or the path of a folder.*got 'maybe'"):
+        read("maybe")

@@ -16,7 +16,7 @@ import pytest
 from loopwatch.core import recent, request
 from loopwatch.core import speedups as twin
 from loopwatch.core.histogram import SECONDS_EDGES
-from loopwatch.loop import libuv, step_timing
+from loopwatch.loop import libuv, python_recorder, step_timing
 from loopwatch.watchdog import clocks, kernel, other_threads, sampler
 from tests.conftest import run_script
 
@@ -58,6 +58,7 @@ PAIRS = {
             "notes": "`take_notes`; in Python every long step goes to the busy tick at once",
             "noted": "how many of them",
             "version": "for readers without the GIL",
+            "served": "whether the request's own exchange was resumed: spares a look at the task",
         },
     ),
     "Request": Pair(
@@ -103,6 +104,17 @@ PAIRS = {
         alone_in_python={"serve": "abstract: the subclass has it for both"},
     ),
     "Scheduled": Pair("scheduled.c", "", "loopwatch.loop.python_scheduled:Scheduled"),
+    "Recorder": Pair(
+        "recorder.c",
+        "",
+        "loopwatch.loop.python_recorder:Recorder",
+        alone_in_python={
+            "place": "C does it inline, in recorder.h",
+            "step": "C has record_step",
+            "poll": "C has record_poll",
+            "add_request": "C has record_request",
+        },
+    ),
     "Response": Pair("response.c", "", "loopwatch.loop.response:Answer"),
 }
 TYPES_ALONE = {"Watcher": "the compiled sleep: without it the watchdog waits for a lock"}
@@ -136,6 +148,9 @@ CONSTANTS = {  # in C, and what Python has for it
     "native.h RECENT": recent.RECENT,
     "native.h PARTS": recent.PARTS,
     "native.h MANY": request.MANY,
+    "recorder.h ENTRIES": python_recorder.ENTRIES,
+    "recorder.h ENDED": python_recorder.ENDED,
+    "recorder.h NAMES": python_recorder.NAMES,
     "watcher.c SHORTEST": sampler.SHORTEST,
     "watcher.c STUCK": clocks.WAITED,
     "watcher.c QUIET": other_threads.QUIET,
@@ -147,6 +162,7 @@ AT_LEAST = {  # room in C for what Python gives
 CONSTANTS_ALONE = {
     "native.h NOTES": "in Python every long step goes to the busy tick at once",
     "spares.h SPARES": "Python allocates",
+    "recorder.h SLOTS": "Python has a dict",
     "timed_soon.c FEW": "Python's own calls",
     "look_up.c TEXT": "as there is no such function in Python",
     "libuv_handles.c LARGEST": "the handles of C",
@@ -232,7 +248,7 @@ def constants() -> dict[str, float]:
     found = {}
     for path in sorted(NATIVE.glob("*.[ch]")):
         for name, value in re.findall(
-            r"^#define (\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
+            r"^#define (?!__)(\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
         ):
             found[f"{path.name} {name}"] = float(value)
     return found

@@ -26,6 +26,7 @@ HELP = {
     "trust_request_start": "use the header X-Request-Start, which a proxy must set",
     "log": "write stalls to the log (default: on)",
     "otel": "send spans and metrics to OpenTelemetry (default: on)",
+    "flight_recorder": "1, 0, or a folder for traces of stalls and slow requests (default: on)",
     "metrics_port": "another port for /metrics: the first free one from this one on",
     "metrics_host": "where that port listens (default: 127.0.0.1)",
     "app_packages": "installed packages that are your own code, separated by commas",

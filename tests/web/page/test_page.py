@@ -28,6 +28,7 @@ PATHS = (
     "/tails.json",
     "/flamegraph.folded",
     "/profile.speedscope.json",
+    "/trace.json",
 )
 
 
