@@ -42,10 +42,8 @@ def test_requests_that_wait_for_two_places(loop: str, tmp_path: Path) -> None:
     assert 1 <= len(first["holders"]) <= 2
     assert {h["site"]["line"] for h in first["holders"]} == {line("await asyncio.sleep(HELD)")}
     assert first["at_once"] > 3
-    number = line("async with POOL:")
-    assert f"GET /query waits for async with POOL at limits.py:{number}: " in said.replace(
-        "POOL:", "POOL", 1
-    )
+    at = f"async with POOL at limits.py:{line('async with POOL:')}"
+    assert f"GET /query waits for {at}: " in said
     html = (tmp_path / "report.html").read_text()
     assert "What requests wait for" in html
     assert "async with POOL" in html
