@@ -33,12 +33,13 @@ def diagnosed(path: str, rate: float, loop: str, folder: Path) -> tuple[str, dic
 def test_requests_that_wait_for_two_places(loop: str, tmp_path: Path) -> None:
     """20 a second get through, 30 a second come: the line grows to some 50."""
     said, told = diagnosed("/query", 30, loop, tmp_path)
-    verdict, [first, *_] = told["verdict"], told["waits"]
+    verdict, [first, *others] = told["verdict"], told["waits"]
     assert verdict["kind"] == "concurrency", said
     assert (first["route"], first["method"], first["resource"]) == ("/query", "GET", "semaphore")
     assert first["place"]["line"] == line("async with POOL:")
-    assert first["of_waiting"] > 0.6
-    assert first["of_p99"] > 0.6
+    # a machine that is busy leaves looks out, of every place alike
+    assert first["seconds"] > 3 * sum(other["seconds"] for other in others)
+    assert first["of_waiting"] >= first["of_p99"] > 0.3
     assert 1 <= len(first["holders"]) <= 2
     assert {h["site"]["line"] for h in first["holders"]} == {line("await asyncio.sleep(HELD)")}
     assert first["at_once"] > 3
