@@ -28,6 +28,9 @@ def definition_line(code: CodeType, module: str | None) -> int:
     return spot.line
 
 
+BLOCK = re.compile(r"async\s+(with|for)\b")
+
+
 def call_text(spot: Spot) -> str:
     """Return the source text of the instruction being run (PEP 657), on one line."""
     positions = next(
@@ -43,7 +46,22 @@ def call_text(spot: Spot) -> str:
     text = " ".join(" ".join(lines).split())
     if "(" not in text:  # no call: an operator, a name; the whole line says more
         text = source_line(spot, first).strip()
-    return text[:CODE_LENGTH]
+    return header(text)[:CODE_LENGTH]
+
+
+def header(text: str) -> str:
+    """Return `async with pool` of a whole block: its body is not what is run or awaited there."""
+    depth, quote = 0, ""
+    for place, character in enumerate(text) if BLOCK.match(text) else ():
+        if quote or character in "\"'":
+            quote = character if not quote else "" if character == quote else quote
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == ":" and not depth:
+            return text[:place].rstrip()
+    return text
 
 
 def source_line(spot: Spot, number: int) -> str:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from loopwatch.ledger.loop_time_table import LINES
 
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.exporters.metrics import GC_PAUSE, METRICS
@@ -14,6 +15,7 @@ from loopwatch.ledger.label_table import LABELS
 from loopwatch.ledger.request_table import ROUTES
 from loopwatch.ledger.stall_table import ROWS, SITES
 from loopwatch.ledger.step_table import COROUTINES
+from loopwatch.ledger.wait_table import ROWS as WAITS
 
 from ..conftest import CHECKOUT
 
@@ -45,13 +47,15 @@ def test_bounds_are_those_of_the_code() -> None:
         "coroutine_seconds": (LABELS + 1) * PER_HISTOGRAM,
         "stall_seconds": (ROWS + 1) * PER_HISTOGRAM,
         "lost_request_seconds_total": ROWS + 1,
+        "wait_seconds_total": WAITS + 1,
+        "loop_busy_seconds_total": LINES + 1,
         "allowed_stall_seconds": (SITES + 1) * PER_HISTOGRAM,
     }
     for name, bound in bounds.items():
         (row,) = re.findall(rf"^\| `loopwatch_{name}` \|.*$", TEXT, flags=re.M)
         assert f"{bound:,} |" in row, name
     rest = 75
-    assert abs(sum(bounds.values()) + rest - 32_400) < 50
+    assert abs(sum(bounds.values()) + rest - 33_950) < 50
     assert f"{len(GC_PAUSE.edges) + 3} series, for each of 3 generations" in TEXT
 
 
@@ -63,7 +67,7 @@ def test_dropped_metrics_exist() -> None:
         for suffix in (("_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",))
     ]
     patterns = re.findall(r"regex: (loopwatch_[^;\n]+)", EXAMPLES[0])
-    assert len(patterns) == 4
+    assert len(patterns) == 5
     for pattern in patterns:
         assert any(re.fullmatch(pattern, name) for name in names), pattern
     edges = re.findall(r"bucket;(\S+)", EXAMPLES[0])[0]

@@ -42,7 +42,8 @@ def wait(number: int, one: WaitReport) -> RenderableType:
 def held(holder: Holder) -> str:
     whose = routed(holder.route) if holder.route is not None else holder.task
     since = f", for {ms(holder.seconds)}" if holder.seconds is not None else ""
-    return f"held by {whose} at {site_place(holder.site)} {site_call(holder.site)}{since}"
+    what = f" ({holder.resource})" if holder.resource else ""
+    return f"held by {whose} at {site_place(holder.site)} {site_call(holder.site)}{what}{since}"
 
 
 def loop_rows(lines: tuple[LoopLine, ...]) -> Iterator[RenderableType]:

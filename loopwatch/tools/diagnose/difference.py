@@ -126,6 +126,7 @@ def waits_less(row: WaitReading, earlier: WaitReading) -> WaitReading | None:
     left = replace(
         row,
         seconds=max(0.0, row.seconds - earlier.seconds),
+        unstarted=max(0.0, row.unstarted - earlier.unstarted),
         looks=row.looks - earlier.looks,
         most_waiting=row.most_waiting if row.most_waiting > earlier.most_waiting else row.waiting,
     )

@@ -27,7 +27,7 @@ class WaitReport:
     at_once: float  # requests that waited there, on average over the load
     most: int  # at one look
     looks: int  # how often a request was seen there
-    holders: tuple[Holder, ...]  # when most waited; of a lock, a semaphore or a pool
+    holders: tuple[Holder, ...]  # at the reading with most; of a lock, a semaphore or a pool
     advice: str
     source: tuple[SourceLine, ...]  # around the line; empty if the file must not be read
     what_if: str = ""  # a sentence on latency with more places; empty: not predicted

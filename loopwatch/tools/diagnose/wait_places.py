@@ -51,7 +51,7 @@ def wait_report(
         most=max(row.most_waiting, crowd.waiting),
         looks=row.looks,
         holders=crowd.holders or row.holders,
-        advice=getattr(row, "advice", ""),
+        advice=row.advice,
         source=source(row.place) if measured.source_readable else (),
     )
 
@@ -68,14 +68,21 @@ def waited(change: Snapshot) -> Mapping[str, float]:
 
 
 def crowded(measured: Measurement) -> Moments:
-    """Return the reading of each place in which most waited there."""
+    """Return the reading of each place in which most waited, of those with most known holders.
+
+    Between one holder and the next a look finds fewer, and so does one that is over budget.
+    """
     found: dict[object, WaitReading] = {}
     for reading in measured.readings[1:]:
         for row in reading.snapshot.waits:
             known = found.get(wait_key(row))
-            if known is None or row.waiting > known.waiting:
+            if known is None or crowd_of(row) > crowd_of(known):
                 found[wait_key(row)] = row
     return found
+
+
+def crowd_of(row: WaitReading) -> tuple[bool, int, int]:
+    return row.waiting > 0, len(row.holders), row.waiting
 
 
 def of_p99(routes: Sequence[RouteReport], of_waiting: float) -> float | None:

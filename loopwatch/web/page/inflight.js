@@ -31,11 +31,11 @@ function updateInflight(node, r) {
     show(node.bars[i], part.value(r) > 0);
   });
   fill(node.cells[3], ...r.place === null ? [el("span", "soft", "–")] : siteNodes(r.place, r.call));
-  fill(node.cells[4], ...r.resource ? [el("span", "tag", r.resource)] : []);
+  fill(node.cells[4], ...r.resource ? [el("span", "tag", r.resource)] : [], ...r.peer ? [" ", el("code", "soft", r.peer)] : []);
 }
 
-function inflightWords({ method, route, place: at, call, resource }) {
-  return `${method} ${route} ${at ? `${at.code} ${at.function} ${at.file}:${at.line}` : ""} ${call} ${resource}`;
+function inflightWords({ method, route, place: at, call, resource, peer }) {
+  return `${method} ${route} ${at ? `${at.code} ${at.function} ${at.file}:${at.line}` : ""} ${call} ${resource} ${peer}`;
 }
 
 function showInflight() {

@@ -51,7 +51,7 @@ function waitedByRoute({ requests, waits }) {
 
 function holderNodes(holders) {
   const rows = holders.slice(0, HOLDERS).map(h => {
-    const since = h.seconds === null ? "" : ` for ${time(h.seconds)}`;
+    const since = `${h.resource ? ` (${h.resource})` : ""}${h.seconds === null ? "" : ` for ${time(h.seconds)}`}`;
     const node = el("span", "holder", el("code", "", h.route === null ? shortName(h.task) : named(h.route, "no route")), " at ", place(h.site), since);
     node.title = `${h.task}\n${h.site.code}`;
     return node;

@@ -74,6 +74,15 @@ FACTS: dict[str, Callable[[Row], Told]] = {
     "sum by (route) (loopwatch_threadpool_wait_seconds_total{$me})": partial(
         parts, part="threadpool"
     ),
+    "sum by (place) (loopwatch_wait_seconds_total{$me})": lambda s: added(
+        (row["place"]["function"], row["seconds"]) for row in s["waits"]
+    ),
+    "sum by (resource) (loopwatch_wait_seconds_total{$me})": lambda s: added(
+        (row["resource"], row["seconds"]) for row in s["waits"]
+    ),
+    "sum by (site) (loopwatch_loop_busy_seconds_total{$me})": lambda s: added(
+        (row["site"]["function"], row["seconds"]) for row in s["loop_time"]
+    ),
     "sum by (coroutine) (loopwatch_step_seconds_count{$me})": lambda s: counted(s["steps"]),
     "sum by (coroutine) (loopwatch_step_seconds_sum{$me})": lambda s: summed(s["steps"]),
     "sum by (coroutine) (loopwatch_coroutine_seconds_sum{$me})": lambda s: summed(s["timed"]),

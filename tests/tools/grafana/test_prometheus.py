@@ -112,7 +112,7 @@ def test_every_loss_can_be_seen_from_its_first(seen: Scene) -> None:
     told = seen.prometheus.query("sum by (reason) (loopwatch_dropped_total)")
     text = next(path for path in RUNBOOKS if "Dropping" in path.name).read_text(encoding="utf-8")
     cells = "".join(row.split("|")[1] for row in text.splitlines() if row.startswith("| `"))
-    explained = {*re.findall(r"`(\w+)`", cells), "log", "request_start", "samples"}
+    explained = {*re.findall(r"`(\w+)`", cells), "log", "request_start", "samples", "looks"}
     assert {sample.labels["reason"] for sample in told} == explained
 
 
