@@ -9,6 +9,7 @@ from types import CodeType
 
 from loopwatch.core.evidence import Spot
 from loopwatch.core.names import module_globals, module_of
+from loopwatch.core.source_statement import statement
 
 CODE_LENGTH = 200  # characters of source text kept
 DECORATORS = 64  # lines from a function's first one in which its `def` is looked for
@@ -38,14 +39,14 @@ def call_text(spot: Spot) -> str:
     )
     first, last, start, end = positions
     if first is None or last is None:
-        return source_line(spot, spot.line).strip()[:CODE_LENGTH]
+        return statement(source_line(spot, spot.line))[:CODE_LENGTH]
     lines = [source_line(spot, n) for n in range(first, last + 1)]
     if start is not None and end is not None and all(lines):
         lines[-1] = _columns(lines[-1], 0, end)
         lines[0] = _columns(lines[0], start, None)
-    text = " ".join(" ".join(lines).split())
+    text = " ".join(statement("".join(lines)).split())
     if "(" not in text:  # no call: an operator, a name; the whole line says more
-        text = source_line(spot, first).strip()
+        text = statement(source_line(spot, first))
     return header(text)[:CODE_LENGTH]
 
 

@@ -360,6 +360,16 @@ def test_a_call_of_many_lines_is_put_on_one() -> None:
     assert call_text(spot) == 'the_call( "one", "two", )'
 
 
+def test_comments_are_no_part_of_the_text() -> None:
+    # fmt: off
+    spot = the_call(  # slow
+        "one",  # two
+        "#3",
+    )  # and over
+    # fmt: on
+    assert call_text(spot) == 'the_call( "one", "#3", )'
+
+
 def test_characters_are_not_bytes() -> None:
     spot = "ä€𝄞" and the_call("ä€𝄞", 1)
     assert isinstance(spot, Spot)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from loopwatch.core.evidence import OutsideFrame, Spot
+from loopwatch.core.source_statement import statement
 from loopwatch.explain.outside_stack import NO_INSTRUCTION, stand_in
 from loopwatch.explain.site import ROUTERS
 from loopwatch.tools.attach.process_tree import ProcessTree
@@ -45,9 +46,9 @@ class Files:
         return Spot(code, NO_INSTRUCTION, frame.line, module)
 
     def text(self, file: str, line: int) -> str:
-        """Return a line of source, stripped; an empty text where there is none."""
+        """Return the code of a line; an empty text where there is none."""
         lines = self._lines(file)
-        return lines[line - 1].strip()[:LENGTH] if 0 < line <= len(lines) else ""
+        return statement(lines[line - 1])[:LENGTH] if 0 < line <= len(lines) else ""
 
     def is_async(self, file: str, line: int) -> bool:
         """Return whether a line is in the body of an `async def`."""

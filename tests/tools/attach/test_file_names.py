@@ -48,7 +48,9 @@ def test_a_module_is_named_by_its_packages(tmp_path: Path, files: Files) -> None
 
 def test_source_text_and_coroutines_by_line(tmp_path: Path, files: Files) -> None:
     path = tmp_path / "app.py"
-    path.write_text("async def a():\n    def b():\n        work()\n    await b()\n\nwork()\n")
+    path.write_text(
+        "async def a():\n    def b():\n        work()  # slow\n    await b()\n\nwork()\n"
+    )
     assert files.text(str(path), 3) == "work()"
     assert files.text(str(path), 99) == files.text("/nowhere.py", 1) == ""
     assert [files.is_async(str(path), line) for line in (3, 4, 6)] == [False, True, False]
