@@ -34,7 +34,15 @@ def known_tasks() -> list[Reference] | None:
     if type(weak) is not WeakSet or type(references) is not set:
         return None
     eager = getattr(tasks, "_eager_tasks", ())
-    return [*references, *map(ref, list(eager))]
+    return [*references, *map(reference_to, list(eager))]
+
+
+def reference_to(task: Any) -> Reference:
+    """Return a weak reference that can be in a set also once its task has gone: it remembers the
+    hash that it was asked for before."""
+    reference = ref(task)
+    hash(reference)
+    return reference
 
 
 def each_task(loop: Any) -> Iterator[Any]:
@@ -58,5 +66,5 @@ def references_of(loops: list[Any]) -> list[Reference]:
     """Return references to the tasks of some loops, and perhaps of others."""
     known = known_tasks()
     if known is None:
-        known = [ref(task) for loop in loops for task in asyncio.all_tasks(loop)]
+        known = [reference_to(task) for loop in loops for task in asyncio.all_tasks(loop)]
     return known

@@ -1,6 +1,7 @@
 """Tasks are found without keeping any of them."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -52,6 +53,19 @@ def test_tasks_written_in_python_are_found_beside_those_of_c(loop: str) -> None:
         await asyncio.gather(*both)
 
     run_on(loop, main())
+
+
+def test_references_can_be_compared_once_their_tasks_have_gone(loop: str) -> None:
+    async def main() -> list[module.Reference]:
+        waiting = [asyncio.create_task(asyncio.sleep(0.05)) for _ in range(5)]
+        found = module.references_of([asyncio.get_running_loop()])
+        await asyncio.gather(*waiting)
+        return found
+
+    found = run_on(loop, main())
+    gc.collect()
+    assert [reference() for reference in found] == [None] * len(found)
+    assert len({*found}) == len(found) >= 6
 
 
 def test_where_tasks_are_kept_otherwise_asyncio_is_asked(
