@@ -21,7 +21,7 @@ COLUMNS = {  # the rooms by the middle of their boxes, px
     375: ("ledger",),
     500: ("_speedups", "core", "routing", "watch", "web", "web.page", "__init__"),
     625: ("explain", "startup", "tools.findings"),
-    750: ("tools.diagnose", "tools.cli", "__main__"),
+    750: ("replay", "tools.diagnose", "tools.cli", "__main__"),
     875: ("exporters",),
     935: ("tools.grafana",),
 }

@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "loopwatch"
 FLOORS = (
     ("_speedups",),
     ("core",),
-    ("routing",),
+    ("routing", "replay"),
     ("loop", "ledger", "explain", "exporters"),
     ("watchdog",),
     ("waits",),

@@ -179,6 +179,7 @@ class WhatIf:
     requests: int
     now: Quantiles
     then: Quantiles
+    reason: str = ""  # why `then` is only an estimate, though loops are recorded
 
 
 @dataclass(frozen=True, slots=True)

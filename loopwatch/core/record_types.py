@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from loopwatch.core.causes import Cause
+from loopwatch.core.foreseeing import foreseen
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.plain import BULKY, plain
 from loopwatch.core.recent import Recent, RecentRequest, WhatIf
@@ -266,6 +267,8 @@ class Snapshot:
     lag: Histogram  # of all loops, closed ones included
     self_seconds: float  # CPU time of loopwatch's own thread, and of making snapshots
     dropped: Mapping[str, int]  # what was left out, by reason
+    predicting: Any = field(default=None, repr=False, compare=False, metadata={BULKY: True})
+    """A `core.foreseeing.Predicting`; None: nothing is recorded."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data, one key per field; single requests are left out."""
@@ -278,10 +281,11 @@ class Snapshot:
 
     def without(self, site: str) -> tuple[WhatIf, ...]:
         """Return each route's latency in its latest requests, as it was and as it would be if
-        `site` (as in `Site.function`) had not stalled. `loopwatch.core.recent` explains how.
+        `site` (as in `Site.function`) did its work in a thread: by replay of the latest 30 s, or
+        else an estimate, as `loopwatch.core.foreseeing` explains.
         """
         found = (row.recent.what_if(row.route, row.method, site) for row in self.requests)
-        return tuple(what_if for what_if in found if what_if is not None)
+        return foreseen(found, self.predicting, site)
 
 
 class Instrument(Protocol):

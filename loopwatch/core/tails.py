@@ -64,6 +64,16 @@ class Without:
     site: str | None  # None: without the stalls of all sites
     then: Quantiles
     latencies: tuple[float, ...]  # s, at the quantiles `AT`
+    reason: str = ""  # why it is only an estimate, though loops are recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MorePlaces:
+    """What latency would be if a semaphore, lock or pool had more places."""
+
+    places: int  # that it has
+    then_places: int
+    then: Quantiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,7 @@ class RouteTails:
     slowest: Tail
     typical: Tail
     without: tuple[Without, ...]  # one per site waited for most; then all sites, if there are any
+    more_places: MorePlaces | None = None  # None: its requests do not wait for places, or not known
 
     def is_of(self, count: int) -> bool:
         """Return whether its latencies are at so many quantiles."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,17 +14,16 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from loopwatch.core import options
 from loopwatch.core.cpu_budget import SHARE, CpuBudget
+from loopwatch.core.foreseeing import Latest
 from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.leaving import at_exit
 from loopwatch.core.record_types import Instrument, RequestInFlight, Snapshot, Stall
-from loopwatch.core.recording import Recording
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
-from loopwatch.exporters.trace_events import TraceEvents
 from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
@@ -32,10 +32,10 @@ from loopwatch.ledger.totals import Totals
 from loopwatch.loop.adoption import adopt_loops, stop_adopting
 from loopwatch.waits.oldest_requests import oldest_requests
 from loopwatch.waits.wait_reader import WaitReader
-from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
-from loopwatch.watch.flight import SPAN
+from loopwatch.watch.attaching import TURN, WATCHDOG
 from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
+from loopwatch.watch.recorded_loops import RecordedLoops
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
 from loopwatch.watchdog.gc_pauses import GcPauses
@@ -43,7 +43,7 @@ from loopwatch.watchdog.gc_pauses import GcPauses
 MOST_IN_FLIGHT = 1000  # requests that may be asked for at once
 
 
-class Watch(Attaching):
+class Watch(RecordedLoops):
     """Watches event loops and records what holds them.
 
     `with Watch() as watch: asyncio.run(main())` watches every loop that begins to run meanwhile;
@@ -230,19 +230,6 @@ class Watch(Attaching):
         self._reporter.explain(self._loops.values())
         return self._reporter.table.profile
 
-    def recordings(self, seconds: float = SPAN) -> tuple[Recording, ...]:
-        """Return the last `seconds` of each watched loop as its flight recorder has them, on any
-        thread; of none, the last seconds of the loop that was watched last. Empty if nothing is
-        recorded. Raises TypeError if `seconds` is no number, ValueError if it is not above 0."""
-        span = min(SPAN, options.seconds("seconds", seconds))
-        return tuple(flight.reading(span) for flight in self._flights())
-
-    def trace(self, seconds: float = SPAN) -> bytes:
-        """Return the last `seconds` (30 at most) of all watched loops as Chrome trace events, which
-        Perfetto opens: JSON, up to some 20 MB. Any thread may ask; it takes up to a second or two.
-        Raises as `recordings` does."""
-        return b"".join(TraceEvents(self.recordings(seconds), self.stalls).written())
-
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
         single requests are not copied, and `recent_requests` and `without` know of none."""
@@ -263,7 +250,8 @@ class Watch(Attaching):
             dropped.update(lost)
         table, now = self._reporter.table, self.in_progress
         told = self._told_waits
-        return take(loops, past, table, now, self._pauses, own, dropped, recent, told)
+        found = take(loops, past, table, now, self._pauses, own, dropped, recent, told)
+        return replace(found, predicting=Latest(self.replay)) if recent and self.records else found
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""

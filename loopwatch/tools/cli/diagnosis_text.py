@@ -126,10 +126,13 @@ def figures(one: Culprit, outside: bool) -> str:
 
 
 def predicted(one: Culprit) -> Iterator[str]:
-    worth = [p for p in one.predictions if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
+    told = [p for p in one.predictions if not p.reason]
+    worth = [p for p in told if p.now.p99 - p.then.p99 > WORTH * p.now.p99]
     for p in sorted(worth, key=lambda p: p.then.p99 - p.now.p99)[:2]:
         route = f"{p.method} {routed(p.route)}"
         yield f"without it, p99 of {route}: {ms(p.now.p99)} -> {ms(p.then.p99)}"
+    if one.predictions and not told:
+        yield f"latency without it is not predicted: {one.predictions[0].reason}"
 
 
 def route_table(report: Report) -> Table:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from loopwatch.core.record_types import NONE, BlameReading, Site, SiteReading, Stall
 from loopwatch.tools.diagnose.measurement import Measurement
-from loopwatch.tools.diagnose.report_records import Culprit, CulpritLine, Prediction, VictimRoute
+from loopwatch.tools.diagnose.estimate_records import Prediction
+from loopwatch.tools.diagnose.report_records import Culprit, CulpritLine, VictimRoute
 from loopwatch.tools.diagnose.source import source
 from loopwatch.tools.diagnose.watching import TailsReading
 from loopwatch.tools.findings.finding import responsible
@@ -100,7 +101,12 @@ def predictions(site: str, tails: TailsReading | None) -> tuple[Prediction, ...]
         return ()
     return tuple(
         Prediction(
-            route=row.route, method=row.method, requests=row.requests, now=row.now, then=one.then
+            route=row.route,
+            method=row.method,
+            requests=row.requests,
+            now=row.now,
+            then=one.then,
+            reason=one.reason,
         )
         for row in tails.routes
         for one in row.without

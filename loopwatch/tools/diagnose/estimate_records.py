@@ -1,12 +1,14 @@
 """The parts of a report that are estimates: where requests waited, and which lines the loop ran.
 
-They come from looks at suspended requests and from samples of the busy loop, not from a count.
+They come from looks at suspended requests and from samples of the busy loop, not from a count; and
+predictions, which come from replays.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Holder, Site
 from loopwatch.tools.diagnose.source import SourceLine
 
@@ -46,3 +48,15 @@ class LoopLine:
     samples: int
     step: float | None  # s of the steps that took most of its coroutine's time; None: not known
     source: tuple[SourceLine, ...]  # around the line; empty if the file must not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Latency of a route's latest requests, now and predicted without a site's stalls."""
+
+    route: str
+    method: str
+    requests: int
+    now: Quantiles
+    then: Quantiles
+    reason: str = ""  # why `then` is only an estimate, which is not to be relied on

@@ -94,7 +94,7 @@ def p99s(culprit: Culprit | None, route: RouteReport) -> tuple[float | None, flo
     If fewer than 1 % of the requests met a stall, it is beyond the p99.
     """
     for one in culprit.predictions if culprit is not None else ():
-        if (one.route, one.method) == (route.route, route.method):
+        if (one.route, one.method) == (route.route, route.method) and not one.reason:
             now, then = one.now.p99, one.then.p99
             return (now, then) if now - then >= WORTH * now > 0 else (None, None)
     return None, None

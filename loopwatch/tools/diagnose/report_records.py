@@ -11,8 +11,8 @@ from typing import Literal
 
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
-from loopwatch.core.tails import Parts, Tail
-from loopwatch.tools.diagnose.estimate_records import LoopLine, WaitReport
+from loopwatch.core.tails import MorePlaces, Parts, Tail
+from loopwatch.tools.diagnose.estimate_records import LoopLine, Prediction, WaitReport
 from loopwatch.tools.diagnose.source import SourceLine as SourceLine
 
 SCHEMA = 1  # grows when a field changes its meaning or is removed, not for a new field
@@ -115,6 +115,7 @@ class RouteReport:
     loop_cost: float  # s of the loop a request, background tasks included
     ceiling: float | None  # most requests/s of it that a process can serve: 1 / loop_cost
     lost: float  # s that its requests waited for stalls, summed
+    more_places: MorePlaces | None = None  # what a larger semaphore, lock or pool would do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,17 +137,6 @@ class VictimRoute:
     route: str
     count: int  # pairs of request and stall
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """Latency of a route's latest requests, now and predicted without a site's stalls."""
-
-    route: str
-    method: str
-    requests: int
-    now: Quantiles
-    then: Quantiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from loopwatch.core.tails import AT, Parts, RouteTails
 from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.report_records import Distribution, RouteReport
 from loopwatch.tools.diagnose.samples import Sample
+from loopwatch.tools.diagnose.wording import ms
 
 MOST = 50
 ENOUGH = 0.5  # of a route's requests
@@ -57,6 +58,18 @@ def route_report(
         loop_cost=row.loop_cost if row is not None else 0.0,
         ceiling=1 / row.loop_cost if row is not None and row.loop_cost > 0 else None,
         lost=lost,
+        more_places=tail.more_places if tail is not None else None,
+    )
+
+
+def with_more_places(route: RouteReport) -> str:
+    """Return what a larger semaphore, lock or pool would do to a route, as a sentence."""
+    more = route.more_places
+    if more is None or route.server is None:
+        return ""
+    now, then = ms(route.server.p99), ms(more.then.p99)
+    return (
+        f"With {more.then_places} places instead of {more.places}, p99 would be {then}, not {now}."
     )
 
 

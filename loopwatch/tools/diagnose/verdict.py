@@ -41,6 +41,7 @@ from loopwatch.tools.diagnose.full_verdict import (
 )
 from loopwatch.tools.diagnose.held_verdict import blocked, felt_most, unfelt, worst_held
 from loopwatch.tools.diagnose.report_records import Kind, Load, RouteReport, Throughput, Verdict
+from loopwatch.tools.diagnose.routes import with_more_places
 from loopwatch.tools.diagnose.waits_verdict import each_other, waited, waits_most
 from loopwatch.tools.diagnose.wording import (
     ms,
@@ -247,7 +248,7 @@ def in_line(found: Findings) -> Verdict | None:
         f"{at_once} at a time get through, {through.served:.1f} a second. A semaphore, a lock or a "
         "pool of connections in the app does that, or a service behind it that takes no more: "
         "look at what the route awaits, these numbers do not tell which"
-        f"{idle_text(found.throughput, '. The')}.",
+        f"{idle_text(found.throughput, '. The')}. {with_more_places(route)}".rstrip(),
         route=route.route,
         method=route.method,
         share=share,

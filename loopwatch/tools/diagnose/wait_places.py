@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from loopwatch.core.record_types import Snapshot, WaitReading
 from loopwatch.tools.diagnose.difference import wait_key
 from loopwatch.tools.diagnose.estimate_records import WaitReport
 from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.report_records import RouteReport
+from loopwatch.tools.diagnose.routes import with_more_places
 from loopwatch.tools.diagnose.source import source
 
 MOST = 20  # in a report
+SHARED = ("lock", "semaphore", "queue", "pool")  # resources of which there could be more
 Moments = Mapping[object, WaitReading]
 
 
@@ -20,10 +23,23 @@ def wait_places(measured: Measurement, routes: Sequence[RouteReport]) -> tuple[W
     """Return where requests waited: most request-seconds first."""
     rows = sorted(measured.change.waits, key=lambda row: -row.seconds)[:MOST]
     whole, crowds = waited(measured.change), crowded(measured)
-    return tuple(
+    found = (
         wait_report(measured, row, crowds.get(wait_key(row), row), whole[row.route], routes)
         for row in rows
     )
+    return tuple(with_what_ifs(found, routes))
+
+
+def with_what_ifs(
+    waits: Iterable[WaitReport], routes: Sequence[RouteReport]
+) -> Iterator[WaitReport]:
+    """Return places with what more of them would do. A replay knows by their handovers that
+    requests of a route share some; they are those for which most of them wait."""
+    foreseen = {(r.route, r.method): text for r in routes if (text := with_more_places(r))}
+    for wait in waits:
+        name = wait.route, wait.method or ""
+        told = foreseen.pop(name, "") if wait.resource in SHARED else ""
+        yield replace(wait, what_if=told) if told else wait
 
 
 def wait_report(

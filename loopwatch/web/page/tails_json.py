@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 import platform
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
+from loopwatch.core.guard import log_once
 from loopwatch.core.plain import plain
-from loopwatch.core.record_types import RequestReading, Snapshot
+from loopwatch.core.record_types import NONE, RequestReading, Snapshot
 from loopwatch.core.request import clock, unix_time
 from loopwatch.core.tails import AT, RouteTails, route_tails
 from loopwatch.watch.watch import Watch
@@ -28,7 +31,26 @@ BEGAN = clock()  # almost no request arrived before
 
 def tails_body(watch: Watch, since: float = 0.0) -> Body:
     """Return what the requests that arrived after `since` (Unix time, s) tell."""
-    return Body(dumped(tails(watch.snapshot(), since)).encode(), JSON)
+    snapshot = watch.snapshot()
+    return Body(
+        dumped(tails(snapshot, since, partial(predicted, watch, snapshot, since))).encode(), JSON
+    )
+
+
+def predicted(
+    watch: Watch, snapshot: Snapshot, since: float, found: list[RouteTails]
+) -> list[RouteTails]:
+    """Return tails with what a replay predicts, if loops are recorded, and there is a question."""
+    if not watch.records or not found:
+        return found
+    from loopwatch.web.page.replayed_tails import replayed
+
+    sites = {stall.site.function for stall in snapshot.stalls} - {NONE}
+    try:
+        return replayed(found, watch.replay(since), sorted(sites))
+    except Exception:
+        log_once("replay")
+        return found
 
 
 def since(scope: Any) -> float:
@@ -45,15 +67,20 @@ def since(scope: Any) -> float:
     return round(value // STEP * STEP, 1) if value > unix_time(BEGAN) else 0.0
 
 
-def tails(snapshot: Snapshot, since: float) -> dict[str, Any]:
+def tails(
+    snapshot: Snapshot,
+    since: float,
+    better: Callable[[list[RouteTails]], list[RouteTails]] = lambda found: found,
+) -> dict[str, Any]:
     """Return the `RouteTails` of each route, and the quantiles of its latencies as `at`."""
-    found = (row_tails(row, since) for row in chosen(snapshot))
+    rows = (row_tails(row, since) for row in chosen(snapshot))
+    found = better([tails for tails in rows if tails is not None])
     return {
         "taken_at": snapshot.taken_at,
         "since": since,
         "python": platform.python_version(),
         "at": AT,
-        "routes": [plain(tails) for tails in found if tails is not None],
+        "routes": [plain(tails) for tails in found],
     }
 
 
