@@ -34,6 +34,7 @@ from loopwatch.waits.oldest_requests import oldest_requests
 from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.attaching import TURN, WATCHDOG, Attaching
 from loopwatch.watch.flight import SPAN
+from loopwatch.watch.loop_time import LoopTime
 from loopwatch.watch.liveness import Liveness, liveness
 from loopwatch.watch.own_cost import OwnCost
 from loopwatch.watch.reporter import Reporter
@@ -130,10 +131,12 @@ class Watch(Attaching):
         reporter = self._reporter
         self._told_waits = ToldWaits()
         self._waits = WaitReader(lambda: self._loops, self.site_rules)
-        meters = reporter.delivery, reporter.elsewhere, self._waits.seconds
+        self._loop_time = LoopTime(self.site_rules)
+        of_others = self._waits.seconds, self._loop_time.seconds
+        meters = reporter.delivery, reporter.elsewhere, *of_others
         self._own_cost = OwnCost(WATCHDOG, *meters)
         budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
-        reporter.budget = self._waits.budget = budget
+        reporter.budget = self._waits.budget = self._loop_time.budget = budget
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -255,14 +258,15 @@ class Watch(Attaching):
             watched.charging.soon()
         self._reporter.explain(loops)
         self._reporter.settle()
+        self._loop_time.collect(loops)
         own = self._own_cost.seconds()
         dropped = Counter(log=0, samples=self._own_cost.lost_samples())
-        waits = {"looks": self._waits.skipped}
-        for lost in (self._reporter.dropped(), self._exporters.dropped(), waits):
-            dropped.update(lost)
-        table, now = self._reporter.table, self.in_progress
+        lost = self._reporter.dropped(), self._exporters.dropped(), self._loop_time.dropped()
+        for some in (*lost, {"looks": self._waits.skipped}):
+            dropped.update(some)
+        table, times, now = self._reporter.table, self._loop_time.readings(), self.in_progress
         told = self._told_waits
-        return take(loops, past, table, now, self._pauses, own, dropped, recent, told)
+        return take(loops, past, table, times, now, self._pauses, own, dropped, recent, told)
 
     def _begin(self) -> None:
         """Start what does not depend on a loop, once."""

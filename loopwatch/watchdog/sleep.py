@@ -65,6 +65,9 @@ class Nap(Settling):
     def close(self) -> None:
         """Release everything; on the thread that slept, or in a forked child."""
 
+    def take_missed(self) -> None:
+        """Do nothing: samplers take samples of the loop's time by themselves."""
+
     def until(
         self,
         due: float,
@@ -108,6 +111,10 @@ class Sleep(Settling):
         """Release everything; on the thread that slept, or in a forked child."""
         self.watcher.close()
         self._samplers, self._seen, self._unseen = None, [], []
+
+    def take_missed(self) -> None:
+        """Take samples of the loops' time for the moments in which the sleep waited for the GIL."""
+        self.watcher.take_missed()
 
     def until(
         self,

@@ -17,7 +17,8 @@ from loopwatch.core import recent, request
 from loopwatch.core import speedups as twin
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.loop import libuv, step_timing
-from loopwatch.watchdog import clocks, kernel, other_threads, sampler
+from loopwatch.loop import probe as loop_probe
+from loopwatch.watchdog import clocks, kernel, other_threads, sampler, stack_sample, time_samples
 from tests.conftest import run_script
 
 from .made import a_state, answered, speedups
@@ -58,6 +59,9 @@ PAIRS = {
             "notes": "`take_notes`; in Python every long step goes to the busy tick at once",
             "noted": "how many of them",
             "version": "for readers without the GIL",
+            "asked": "in Python the watchdog takes samples of the loop's time as it gets the GIL",
+            "asked_at": "the same",
+            "samples": "`take_samples`",
         },
     ),
     "Request": Pair(
@@ -129,13 +133,16 @@ FUNCTIONS_ALONE = {
     "wire_request": "the wiring",
     "wire_steps": "the wiring",
 }
-KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool"}
+KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool", "T_ULONG": "int"}
 
 CONSTANTS = {  # in C, and what Python has for it
     "native.h ABI": twin.ABI,
     "native.h RECENT": recent.RECENT,
     "native.h PARTS": recent.PARTS,
     "native.h MANY": request.MANY,
+    "native.h MOMENTS": loop_probe.MOMENTS,
+    "native.h DEPTH": stack_sample.DEPTH,
+    "moments.c MEAN": time_samples.MEAN,
     "watcher.c SHORTEST": sampler.SHORTEST,
     "watcher.c STUCK": clocks.WAITED,
     "watcher.c QUIET": other_threads.QUIET,
