@@ -15,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.evidence import Spot
@@ -40,6 +42,15 @@ NOT_KNOWN = TimePlace(Site(OTHER, exact=False), "", ())
 RawSample = tuple[int, float, Request | None, int, list[Any]]
 
 
+@dataclass(slots=True)
+class Counted:
+    """What one loop had told when its samples were last counted."""
+
+    busy: float = 0.0  # s
+    lost: int = 0  # moments
+    cost: float = 0.0  # s
+
+
 class LoopTime:
     """The samples of one watch; any thread may collect, one at a time."""
 
@@ -49,6 +60,7 @@ class LoopTime:
         self.lost = 0  # moments
         self.budget = budget or CpuBudget()
         self._rules = rules
+        self._counted: WeakKeyDictionary[WatchedLoop, Counted] = WeakKeyDictionary()
         self._lock = threading.RLock()  # a signal handler may read a snapshot within
 
     def seconds(self) -> float:
@@ -72,25 +84,22 @@ class LoopTime:
                 self._collect(watched)
 
     def _collect(self, watched: WatchedLoop) -> None:
-        state, before = watched.state, watched.sampled_busy
-        noted = watched.probe.moments  # by the watchdog itself
-        samples: list[RawSample] = [*state.take_samples()]
-        samples += [noted.popleft() for _ in range(len(noted))]
-        lost, watched.lost_moments = state.lost_samples - watched.lost_moments, state.lost_samples
-        cost, watched.sampling_cost = state.sampling - watched.sampling_cost, state.sampling
-        self._cost += cost
-        self.lost += lost
+        state, last = watched.state, self._counted.setdefault(watched, Counted())
+        samples, lost = taken(watched), state.lost_samples - last.lost
         busy, _ = watched.times(clock())
-        wanted = self.budget.has_plenty() and not watched.probe.rests()
+        since = MEAN if busy is None else max(0.0, busy - last.busy)
         moments = lost + sum(sample[0] for sample in samples)
+        wanted = self.budget.has_plenty() and not watched.probe.rests()
         if moments or not (wanted and state.sampled):
-            watched.sampled_busy = busy or 0.0
+            last.busy = busy or 0.0
+        self._cost += state.sampling - last.cost
+        self.lost += lost
+        last.lost, last.cost = state.lost_samples, state.sampling
         state.sampled = wanted
         if moments:
-            share = MEAN if busy is None else max(0.0, busy - before) / moments
+            share = since if busy is None else since / moments
             self._add(watched, samples, share)
-            if lost:
-                self.table.add(None, *NOT_KNOWN, share * lost, lost)
+            self.table.add(None, *NOT_KNOWN, share * lost, lost) if lost else None
 
     def _add(self, watched: WatchedLoop, samples: list[RawSample], share: float) -> None:
         for count, at, request, where, spots in samples:
@@ -109,6 +118,12 @@ class LoopTime:
             return the_loop(watched.loop)
         exact = where != STEP_ENDED
         return time_place(spots, asked.endpoint, exact, self._rules) or the_loop(watched.loop)
+
+
+def taken(watched: WatchedLoop) -> list[RawSample]:
+    """Return a loop's samples since the last call."""
+    noted = watched.probe.moments  # by the watchdog itself
+    return [*watched.state.take_samples(), *(noted.popleft() for _ in range(len(noted)))]
 
 
 def above(spots: tuple[Spot, ...], floor: Iterable[Any]) -> tuple[Spot, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from loopwatch.watch.delivery import Delivery
-from loopwatch.watch.loop_time import LoopTime
 from loopwatch.watchdog.watchdog import Watchdog
 
 

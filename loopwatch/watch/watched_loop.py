@@ -70,8 +70,6 @@ class WatchedLoop:
         self._debug = DebugMode(self.probe) if debug else None
         self._trust_request_start = trust_request_start
         self.nonsense = 0  # X-Request-Start headers that were ignored
-        self.sampled_busy = 0.0  # s busy until which samples of its time are counted
-        self.lost_moments, self.sampling_cost = 0, 0.0  # as of then
         self.late, self.rows = self._arrive, self.requests.rows
         self.start_response = self._start_response if server_timing else None
         self.fronts: WeakSet[Any] = WeakSet()  # middlewares that remember us
