@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from loopwatch.core.record_types import NONE, OTHER, Frame, LoopTimeReading, Site
 from loopwatch.ledger.counts import Table
+from loopwatch.ledger.profile import StackRow, folded, speedscope
 
 LINES = 512  # of route x site's line x call
 LINE_SITES = 64  # different functions, as in other metrics
@@ -67,6 +71,20 @@ class LoopTimeTable:
 
     def stacks(self) -> tuple[TimeStack, ...]:
         return tuple(self._stacks)
+
+    def folded(self) -> str:
+        """Return a line for each different stack below its route: whole ms of busy loop."""
+        return folded(self._routed())
+
+    def speedscope(self) -> dict[str, Any]:
+        """Return a profile in speedscope's file format: s of busy loop, by route."""
+        return speedscope(self._routed(), "event loop busy")
+
+    def _routed(self) -> Iterator[StackRow]:
+        for stack in self.stacks():
+            row = StackRow((Frame(stack.route, "", 0), *stack.frames))
+            row.seconds = stack.seconds
+            yield row
 
 
 class LineRow:

@@ -13,8 +13,6 @@
 #ifndef _WIN32
 #include <math.h>
 
-#define MEAN 0.05 /* s between two moments */
-
 /* Returns a random number from 0 to 1 (xorshift64*). */
 static double
 random_part(Watcher *self)
@@ -37,7 +35,7 @@ interval(Watcher *self)
             length++;
         }
         if (length & 1) {
-            return MEAN * (whole + first);
+            return self->mean * (whole + first);
         }
     }
 }

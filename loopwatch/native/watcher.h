@@ -74,6 +74,7 @@ typedef struct Watcher {
     double stops;            /* s after `keep_alive` at which it expires */
     PyThreadState *state;
     double had;              /* when `wait` got the GIL at its end */
+    double mean;             /* s between two random moments */
     double moment;           /* the next random one; NEVER: all loops wait */
     uint64_t seed;
     char wants;              /* a sample was asked for that only we can take */

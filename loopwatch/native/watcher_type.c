@@ -215,13 +215,14 @@ watcher_dealloc(Watcher *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Watcher(patience): Python looks after a wake that is later than this, s */
+/* Watcher(patience, mean): Python looks after a wake that is later than `patience`; `mean` between two
+   samples of a busy loop's time, s: without it there are none */
 static PyObject *
 watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    double patience;
+    double patience, mean = NEVER;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "d:Watcher", &patience)) {
+    if (!PyArg_ParseTuple(args, "d|d:Watcher", &patience, &mean)) {
         return NULL;
     }
     Watcher *self = (Watcher *)type->tp_alloc(type, 0);
@@ -230,6 +231,7 @@ watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     }
     self->bell[0] = self->bell[1] = self->timer = self->schedule = -1;
     self->patience = patience;
+    self->mean = mean;
     self->period = 1.0;
     self->asked = self->moving = self->rang = self->moment = NEVER;
     if (join_watchers(self) < 0) {

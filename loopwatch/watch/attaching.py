@@ -25,8 +25,8 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.loop.replaced import PassingOn, replace, running
 from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.flight import Flight
-from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.loop_time import LoopTime
+from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.green_threads import refuse_green_threads
 from loopwatch.watchdog.watchdog import Watchdog

@@ -76,6 +76,11 @@ class LoopTime:
         """Return samples without a place in the table, and without one until they were counted."""
         return {"loop_time": self.table.overflow + self.lost}
 
+    def collected(self, loops: Iterable[WatchedLoop]) -> LoopTimeTable:
+        """Return the table with all samples up to now."""
+        self.collect(loops)
+        return self.table
+
     @guarded
     def collect(self, loops: Iterable[WatchedLoop]) -> None:
         """Count the samples that the loops have; say whether more of them are wanted."""

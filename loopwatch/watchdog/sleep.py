@@ -17,6 +17,7 @@ from loopwatch.watchdog.clocks import LATE
 from loopwatch.watchdog.collector import COLLECTOR
 from loopwatch.watchdog.process_reading import ProcessReader
 from loopwatch.watchdog.sampler import SHORTEST, Sampler
+from loopwatch.watchdog.time_samples import MEAN
 
 if TYPE_CHECKING:
     from loopwatch.watchdog.keep_alive import KeepAlive
@@ -90,7 +91,7 @@ class Sleep(Settling):
     """The compiled sleep."""
 
     def __init__(self) -> None:
-        self.watcher: Any = speedups.Watcher(LATE)  # type: ignore[union-attr]
+        self.watcher: Any = speedups.Watcher(LATE, MEAN)  # type: ignore[union-attr]
         self._ended = False
         self._samplers: tuple[Sampler, ...] | None = None  # as of the last sleep
         self._seen: list[Sampler] = []  # those whose loops it sees

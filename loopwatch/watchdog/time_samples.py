@@ -3,8 +3,8 @@
 That is without the compiled part, and on loops of other makes; else see `native/loop_samples.c`.
 The moments are as random, but a look needs the GIL. Python code gives it up after 5 ms, C code that
 keeps it once it is over, and other C code at once; so a sample shows what gave it up, up to 5 ms
-late. What has ended by then is not seen at all. Measured with the known mix: up to 20 points too few
-for pure Python in short steps, in favour of C code that lets the GIL go.
+late. What has ended by then is not seen at all: with the known mix, pure Python has too little, and
+C code that lets the GIL go too much.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from loopwatch.core.request import REQUEST
 from loopwatch.loop.probe import MOMENTS, Held, Probe
 from loopwatch.watchdog.stack_sample import running_owner, sample_step
 
-MEAN = 0.05  # s between two moments, as in native/moments.c
+MEAN = 0.05  # s between two moments
 IN_STEP = 1  # as in native/loop_samples.c
 
 

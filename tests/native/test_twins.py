@@ -18,7 +18,7 @@ from loopwatch.core import speedups as twin
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.loop import libuv, step_timing
 from loopwatch.loop import probe as loop_probe
-from loopwatch.watchdog import clocks, kernel, other_threads, sampler, stack_sample, time_samples
+from loopwatch.watchdog import clocks, kernel, other_threads, sampler, stack_sample
 from tests.conftest import run_script
 
 from .made import a_state, answered, speedups
@@ -142,7 +142,6 @@ CONSTANTS = {  # in C, and what Python has for it
     "native.h MANY": request.MANY,
     "native.h MOMENTS": loop_probe.MOMENTS,
     "native.h DEPTH": stack_sample.DEPTH,
-    "moments.c MEAN": time_samples.MEAN,
     "watcher.c SHORTEST": sampler.SHORTEST,
     "watcher.c STUCK": clocks.WAITED,
     "watcher.c QUIET": other_threads.QUIET,
