@@ -65,7 +65,7 @@ def time_place(spots: Spots, endpoint: Any, exact: bool, rules: SiteRules) -> Ti
 
 
 def begun(spots: Spots) -> Spots:
-    """Return a stack without functions that have just been entered, unless there is nothing else."""
+    """Return a stack without functions that have just been entered, if there is anything else."""
     first = next((n for n, spot in enumerate(spots) if not entered(spot.code, spot.instruction)), 0)
     return spots[first:]
 

@@ -1,8 +1,8 @@
 """The loop's busy time in pprof's format, which Pyroscope, Parca and `go tool pprof` read.
 
 The messages are those of pprof's `profile.proto`, declared here and built by `protobuf` when they
-are first wanted: no generated code to keep in step with it. Values are moments seen, and nanoseconds
-of busy loop; the label `route` says for which requests.
+are first wanted: no generated code to keep in step with it. Values are moments seen, and
+nanoseconds of busy loop; the label `route` says for which requests.
 """
 
 from __future__ import annotations
@@ -129,7 +129,11 @@ class ProfileWriter:
 def message_class(name: str) -> Any:
     """Return the class of a message; raises ImportError if protobuf is missing."""
     try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+        from google.protobuf import (  # type: ignore[import-untyped, unused-ignore]
+            descriptor_pb2,
+            descriptor_pool,
+            message_factory,
+        )
     except ImportError as error:
         raise ImportError(MISSING) from error
     file = descriptor_pb2.FileDescriptorProto(
