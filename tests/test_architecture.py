@@ -37,6 +37,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HALLS = ("web", "tools")  # a package within one of them is a room
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra
+    "exporters.pprof": "google",
     "frameworks.grpc": "grpc",
     "startup.instrumentor": "opentelemetry.instrumentation",
     "tools.cli.serving": "uvicorn",

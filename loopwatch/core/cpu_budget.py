@@ -20,6 +20,7 @@ SPAN = 10.0  # s over which the share holds
 SAVED = 2.0  # s of the share that can be saved up, and that can be owed
 REFILL = (SPAN - SAVED) / SPAN  # of the share
 LONG = 1.0  # s of a hold
+PLENTY = 0.5  # of what can be saved up
 
 Clock = Callable[[], float]
 
@@ -50,6 +51,11 @@ class CpuBudget:
             return False
         self._lent[purpose] = now
         return True
+
+    def has_plenty(self) -> bool:
+        """Return whether there is enough left for what is the first to yield: half of what can be
+        saved up."""
+        return self.left() > PLENTY * self._most
 
     def closed_for(self) -> float:
         """Return s until something may be spent again, 0.0 if that is now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,13 @@ def count(name: str, value: Any, most: int) -> int:
     if not 1 <= value <= most:
         raise ValueError(f"{name} must be from 1 to {most}, got {value!r}")
     return value
+
+
+def one_of(name: str, value: Any, names: Sequence[str]) -> str:
+    """Return one of a few names; raises ValueError for anything else."""
+    if value not in names:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, names))}, got {value!r}")
+    return str(value)
 
 
 def registry(value: Any) -> CollectorRegistry | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 9
+ABI = 10
 
 
 def load() -> ModuleType | None:

@@ -1,4 +1,4 @@
-"""The profile: all stalls by stack, for tools that draw flame graphs.
+"""The profile: all stalls by stack, and any stacks in the formats of tools that draw flame graphs.
 
 The weight of a stack is the seconds for which it held the loop. A stall without a stack sample is
 under its site's function. Up to 1,024 different stacks have their own weights; the rest share one.
@@ -7,7 +7,8 @@ under its site's function. Up to 1,024 different stacks have their own weights; 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from loopwatch.core.record_types import OTHER, Frame, Stall
 from loopwatch.core.safe_text import safe
@@ -51,42 +52,12 @@ class Profile:
             self._by_identity[id(stall.stack)] = stall.stack, row
 
     def folded(self) -> str:
-        """Return a line for each different stack, `frame;frame;frame 150`, outermost first.
-
-        The weight is whole milliseconds of held loop, 1 at least.
-        """
-        weights: defaultdict[str, float] = defaultdict(float)
-        for row in self._rows:
-            weights[";".join(escaped(frame.function) for frame in row.frames)] += row.seconds
-        lines = (f"{names} {max(1, round(s * 1000))}\n" for names, s in sorted(weights.items()))
-        return "".join(lines)
+        """Return a line for each different stack: whole milliseconds of held loop."""
+        return folded(self._rows)
 
     def speedscope(self) -> dict[str, Any]:
-        """Return a profile in speedscope's file format: one sample a stack, in seconds."""
-        index: dict[Frame, int] = {}
-        samples: list[list[int]] = []
-        weights: list[float] = []
-        for row in self._rows:
-            samples.append([index.setdefault(frame, len(index)) for frame in row.frames])
-            weights.append(row.seconds)
-        return {
-            "$schema": SCHEMA,
-            "exporter": f"loopwatch {__version__}",
-            "name": "event loop held",
-            "activeProfileIndex": 0,
-            "shared": {"frames": [entry(frame) for frame in index]},
-            "profiles": [
-                {
-                    "type": "sampled",
-                    "name": "event loop held",
-                    "unit": "seconds",
-                    "startValue": 0,
-                    "endValue": sum(weights),
-                    "samples": samples,
-                    "weights": weights,
-                }
-            ],
-        }
+        """Return a profile in speedscope's file format: seconds of held loop."""
+        return speedscope(self._rows, "event loop held")
 
 
 class StackRow:
@@ -97,6 +68,54 @@ class StackRow:
     def __init__(self, frames: tuple[Frame, ...]) -> None:
         self.frames = frames
         self.seconds = 0.0
+
+
+class Weighted(Protocol):
+    """A stack, outermost frame first, and its seconds."""
+
+    @property
+    def frames(self) -> tuple[Frame, ...]: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+def folded(rows: Iterable[Weighted]) -> str:
+    """Return a line for each different stack, `frame;frame;frame 150`, outermost first.
+
+    The weight is whole milliseconds, 1 at least.
+    """
+    weights: defaultdict[str, float] = defaultdict(float)
+    for row in rows:
+        weights[";".join(escaped(frame.function) for frame in row.frames)] += row.seconds
+    lines = (f"{names} {max(1, round(s * 1000))}\n" for names, s in sorted(weights.items()))
+    return "".join(lines)
+
+
+def speedscope(rows: Iterable[Weighted], name: str) -> dict[str, Any]:
+    """Return a profile in speedscope's file format: one sample a stack, in seconds."""
+    index: dict[Frame, int] = {}
+    samples: list[list[int]] = []
+    weights: list[float] = []
+    for row in rows:
+        samples.append([index.setdefault(frame, len(index)) for frame in row.frames])
+        weights.append(row.seconds)
+    profile = {
+        "type": "sampled",
+        "name": name,
+        "unit": "seconds",
+        "startValue": 0,
+        "endValue": sum(weights),
+        "samples": samples,
+        "weights": weights,
+    }
+    return {
+        "$schema": SCHEMA,
+        "exporter": f"loopwatch {__version__}",
+        "name": name,
+        "activeProfileIndex": 0,
+        "shared": {"frames": [entry(frame) for frame in index]},
+        "profiles": [profile],
+    }
 
 
 def stack(stall: Stall) -> tuple[Frame, ...]:

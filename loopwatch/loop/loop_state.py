@@ -43,31 +43,11 @@ if TYPE_CHECKING or speedups is None:
         """The numbers that are read and written at every step."""
 
         __slots__ = (
-            *(
-                "ask",
-                "behind",
-                "busy_since",
-                "closed",
-                "driven",
-                "eager",
-                "entered",
-                "idle",
-                "idle_before",
-                "limit",
-            ),
-            *("long_tick", "mark", "other_seconds", "other_steps", "poll", "polling", "ready"),
-            *(
-                "recorder",
-                "running",
-                "soons",
-                "span",
-                "threshold",
-                "tick",
-                "tick_counts",
-                "tick_squares",
-                "tick_sums",
-            ),
-            "turns",
+            *("ask", "behind", "busy_since", "closed", "driven", "eager", "entered", "idle"),
+            *("idle_before", "limit", "long_tick", "mark", "other_seconds", "other_steps"),
+            *("poll", "polling", "ready", "recorder", "running", "soons", "span", "threshold"),
+            *("tick", "tick_counts", "tick_squares", "tick_sums"),
+            *("lost_samples", "main", "sampled", "sampling", "thread_id", "turns"),
         )
 
         mark: float  # when the step in progress began; between steps, when the last one ended
@@ -97,11 +77,18 @@ if TYPE_CHECKING or speedups is None:
         tick_counts: list[int]  # ticks by bucket of their duration
         tick_sums: list[float]
         tick_squares: list[float]
+        thread_id: int
+        main: bool  # it runs on the main thread
+        sampled: bool  # samples of where its time goes are wanted
+        sampling: float  # s that taking these has cost its thread
+        lost_samples: int  # moments for whose sample there was no room
 
         def __init__(self) -> None:
             self.ask = self.idle = self.behind = self.busy_since = self.idle_before = 0.0
             self.other_steps, self.other_seconds = 0, 0.0
-            self.turns = self.ready = 0
+            self.turns = self.ready = self.thread_id = self.lost_samples = 0
+            self.main = self.sampled = False
+            self.sampling = 0.0
             self.polling = self.eager = self.closed = False
             self.recorder = self.entered = self.running = self.span = self.poll = self.soons = (
                 self.driven
@@ -142,6 +129,10 @@ if TYPE_CHECKING or speedups is None:
             """Return this tick's long steps that only the C code has noted: none here."""
             return []
 
+        def take_samples(self) -> list[tuple[int, float, Any, int, list[Any]]]:
+            """Return samples of where the loop's time went: in Python the watchdog takes them."""
+            return []
+
 else:
     LoopStateNumbers = speedups.LoopStateNumbers
 
@@ -161,7 +152,7 @@ class LoopState(LoopStateNumbers):
             "long_step",
             "loop",
         ),
-        *("many_steps", "native_id", "pending", "samples", "task_row", "thread_id", "thread_name"),
+        *("many_steps", "native_id", "pending", "samples", "task_row", "thread_name"),
         "unseen",
     )
 
@@ -199,6 +190,7 @@ class LoopState(LoopStateNumbers):
         thread = threading.current_thread()
         self.thread_id, self.thread_name = thread.ident or 0, thread.name
         self.native_id = thread.native_id or 0
+        self.main = thread is threading.main_thread()
         self.cpu_clock = cpu_clock()
 
     def end_long_tick(self, took: float) -> None:

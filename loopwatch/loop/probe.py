@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType
@@ -13,6 +14,7 @@ from loopwatch.loop.replaced import PassingOn, Replaced, ReplacedInClass, replac
 from loopwatch.loop.slow_steps import judge_so_far
 
 LAYERS = ("requests", "watchdog", "gc")
+MOMENTS = 64  # samples of the loop's time that the watchdog has taken, kept until they are counted
 
 
 class Held(NamedTuple):
@@ -34,6 +36,7 @@ class Probe:
         self.loop = state.loop
         self.floor: frozenset[CodeType] = frozenset()  # stack samples end at this code
         self.holding: Held | None = None  # for the threshold or longer, at the watchdog's last look
+        self.moments: deque[Any] = deque(maxlen=MOMENTS)  # samples that the watchdog took
         self._closed: Callable[[], None] | None = None
         self.entered: Callable[[], None] = self.enter  # called before each run but the first
         self._replaced: list[Replaced | ReplacedInClass] = []
@@ -69,6 +72,7 @@ class Probe:
         state.installed += now - state.mark
         state.mark = state.tick = now
         self._turns_at_entry = state.turns
+        state.sampled = True
 
     def cut(self) -> None:
         """The watch is about to end: if it ends within a step, judge what that has taken so far."""

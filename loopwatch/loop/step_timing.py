@@ -27,6 +27,7 @@ from loopwatch.loop import slow_steps as long_steps
 from loopwatch.loop.busy_ticks import OLD
 from loopwatch.loop.loop_state import BEHIND, BUSY_TICK
 from loopwatch.loop.response import answering as python_answering
+from loopwatch.loop.suspended_step import suspended
 from loopwatch.loop.victim_search import WAITED
 
 COMPILED = speedups is not None
@@ -48,6 +49,7 @@ if speedups is not None:
             long_steps.share_step,
             long_steps.end_gap,
             long_steps.take_many_steps,
+            suspended,
         ),
     )
     timed_run, timed_select = speedups.timed_run, speedups.timed_select

@@ -119,6 +119,7 @@ forget_parent(void)
     }
     watchers = NULL;
     posted = 0;
+    forget_call();
     ringing = spare;
     spare = NULL;
     guard_polls_anew();
@@ -154,6 +155,12 @@ join_watchers(Watcher *self)
     watchers = self;
     PyThread_release_lock(ringing);
     return 0;
+}
+
+Watcher *
+first_watcher(void)
+{
+    return watchers;
 }
 
 /* Removes a watcher's bell, so that it is not rung any more. */

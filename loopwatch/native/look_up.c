@@ -164,18 +164,12 @@ spot(PyFrameObject *frame)
                          PyFrame_GetLineNumber(frame), module);
 }
 
-/* stand(thread, most): where a thread stands, as `most` tuples at most, innermost first. */
+/* Returns where a thread stands, as `most` tuples at most, innermost first. */
 PyObject *
-stand(PyObject *module, PyObject *args)
+spots_of(PyThreadState *thread, Py_ssize_t most)
 {
-    (void)module;
-    unsigned long id;
-    Py_ssize_t most;
-    if (!PyArg_ParseTuple(args, "kn:stand", &id, &most)) {
-        return NULL;
-    }
     PyObject *spots = PyList_New(0);
-    PyFrameObject *frame = spots != NULL ? frame_of(id, 0) : NULL;
+    PyFrameObject *frame = spots != NULL && thread != NULL ? PyThreadState_GetFrame(thread) : NULL;
     while (frame != NULL && PyList_GET_SIZE(spots) < most) {
         PyObject *found = spot(frame);
         if (found == NULL || PyList_Append(spots, found) < 0) {
@@ -188,6 +182,16 @@ stand(PyObject *module, PyObject *args)
     }
     Py_XDECREF(frame);
     return spots;
+}
+
+/* stand(thread, most): `spots_of` a thread by its id */
+PyObject *
+stand(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long id;
+    Py_ssize_t most;
+    return PyArg_ParseTuple(args, "kn:stand", &id, &most) ? spots_of(thread_of(id), most) : NULL;
 }
 
 static int

@@ -10,6 +10,7 @@ state_traverse(LoopState *self, visitproc visit, void *arg)
     Py_VISIT(self->long_tick);
     Py_VISIT(self->span);
     Py_VISIT(self->recorder);
+    Py_VISIT(self->samples);
     for (int n = 0; n < self->noted; n++) {
         Py_VISIT(self->notes[n].code);
         Py_VISIT(self->notes[n].endpoint);
@@ -27,6 +28,7 @@ state_clear(LoopState *self)
     Py_CLEAR(self->ended);
     Py_CLEAR(self->long_tick);
     Py_CLEAR(self->span);
+    Py_CLEAR(self->samples);
     forget_notes(self);
     return 0;
 }
@@ -191,6 +193,11 @@ static PyMemberDef state_members[] = {
     {"idle_before", T_DOUBLE, offsetof(LoopState, idle_before), 0, NULL},
     {"turns", T_PYSSIZET, offsetof(LoopState, turns), 0, NULL},
     {"ready", T_PYSSIZET, offsetof(LoopState, ready), 0, NULL},
+    {"lost_samples", T_PYSSIZET, offsetof(LoopState, lost_samples), 0, NULL},
+    {"sampling", T_DOUBLE, offsetof(LoopState, sampling), 0, NULL},
+    {"thread_id", T_ULONG, offsetof(LoopState, thread_id), 0, NULL},
+    {"main", T_BOOL, offsetof(LoopState, main), 0, NULL},
+    {"sampled", T_BOOL, offsetof(LoopState, sampled), 0, NULL},
     {"polling", T_BOOL, offsetof(LoopState, polling), 0, NULL},
     {"eager", T_BOOL, offsetof(LoopState, eager), 0, NULL},
     {"closed", T_BOOL, offsetof(LoopState, closed), 0, NULL},
@@ -216,6 +223,7 @@ static PyMethodDef state_methods[] = {
     {"count_tick", (PyCFunction)state_count_tick, METH_O, NULL},
     {"fall_behind", (PyCFunction)state_fall_behind, METH_O, NULL},
     {"take_notes", (PyCFunction)state_take_notes, METH_NOARGS, NULL},
+    {"take_samples", (PyCFunction)state_take_samples, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -31,22 +31,22 @@ wire_request(PyObject *module, PyObject *args)
 }
 
 /* wire_steps(busy_tick, old, least, waited, Task, Handle, run, report, ways): `ways` are the
-   functions (end_long_step, end_other_step, share_step, end_gap, many_steps) */
+   functions (end_long_step, end_other_step, share_step, end_gap, many_steps, suspended) */
 static PyObject *
 wire_steps(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *task, *handle, *run, *report, *ways[5];
+    PyObject *task, *handle, *run, *report, *ways[6];
     Py_ssize_t busy_tick;
     double old, least, waited;
-    if (!PyArg_ParseTuple(args, "ndddO!O!OO(OOOOO):wire_steps", &busy_tick, &old, &least, &waited,
+    if (!PyArg_ParseTuple(args, "ndddO!O!OO(OOOOOO):wire_steps", &busy_tick, &old, &least, &waited,
                           &PyType_Type, &task, &PyType_Type, &handle, &run, &report, &ways[0],
-                          &ways[1], &ways[2], &ways[3], &ways[4])) {
+                          &ways[1], &ways[2], &ways[3], &ways[4], &ways[5])) {
         return NULL;
     }
     PyObject **slots[] = {&wired.end_long_step, &wired.end_other_step, &wired.share_step,
-                          &wired.end_gap, &wired.many_steps};
-    for (int n = 0; n < 5; n++) {
+                          &wired.end_gap, &wired.many_steps, &wired.suspended};
+    for (int n = 0; n < 6; n++) {
         put(slots[n], ways[n]);
     }
     wired.busy_tick = busy_tick;

@@ -20,6 +20,7 @@
    glance.c             watchdog/clocks.py         what it reads of the loops meanwhile
    recorder.c           loop/python_recorder.py    the flight recorder of one loop
    recorded_step.c      the same                   what it notes of one step
+   moments.c, loop_samples.c                       samples of where the loop's time goes
 
    tests/native/test_twins.py compares names and constants, tests/ledger/test_finish_twins.py the end of
    a request field by field.
@@ -67,13 +68,15 @@
 #define __atomic_thread_fence(order) ((void)0)
 #endif
 
-#define ABI 9 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 10 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
 #define PARTS 5     /* numbers of each: when it arrived; its latency, queued, running, stalled */
 #define MANY 256    /* long steps kept in a request before its row takes them */
 #define NOTES 32    /* long steps of a young tick that are remembered until it ends */
+#define MOMENTS 64  /* of where the loop's time goes, kept until Python takes them */
+#define DEPTH 128   /* frames of such a sample */
 
 /* ---------------------------------------------------------------- the clock */
 
@@ -139,6 +142,13 @@ typedef struct {
     Note notes[NOTES];
     int noted;
     unsigned int version; /* odd while a poll's end is being written without the GIL */
+    Py_ssize_t asked;     /* random moments whose sample has not been taken yet; loop_samples.c */
+    double asked_at;      /* when the first of them was */
+    double sampling;      /* s that samples have taken of its thread's time */
+    PyObject *samples;    /* a list, until Python takes it; or NULL */
+    Py_ssize_t lost_samples; /* moments without room for their sample */
+    unsigned long thread_id;
+    char main, sampled; /* it runs on the main thread; samples are wanted */
 } LoopState;
 
 /* Where a loop is. */
@@ -205,6 +215,7 @@ typedef struct {
     PyObject *share_step;      /* (loop state, handle, request or None, took) */
     PyObject *end_gap;         /* (loop state, took) */
     PyObject *many_steps;      /* (loop state, request) */
+    PyObject *suspended;       /* (handle) -> where its task's coroutines are suspended */
     PyObject *running_loop;    /* asyncio._get_running_loop */
     PyObject *awaiting;        /* (awaitable) -> coroutine */
     PyObject *nothing;         /* () */
@@ -266,6 +277,9 @@ PyObject *read_at_once(PyObject *module, PyObject *descriptor); /* kernel_file.c
 PyObject *look_up(PyObject *module, PyObject *args);      /* look_up.c */
 PyObject *look_up_from(PyObject *module, PyObject *args); /* look_up.c */
 PyObject *stand(PyObject *module, PyObject *args);        /* look_up.c */
+PyObject *spots_of(PyThreadState *thread, Py_ssize_t most); /* look_up.c */
+void take_ended(LoopState *state, PyObject *handle, PyObject *request, double began);
+PyObject *state_take_samples(LoopState *state, PyObject *unused); /* loop_samples.c */
 
 void note_libuv_time(LibuvPoll *poll);                    /* libuv_poll.c */
 void abandon_poll(LibuvPoll *poll);                       /* libuv_handles.c */

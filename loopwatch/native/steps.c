@@ -176,6 +176,9 @@ end_step(LoopState *state, PyObject *handle, PyObject *request, double began, do
     double took = now - began, limit = state->limit;
     PyObject *owner = request != NULL ? request : Py_None;
     state->mark = now;
+    if (state->asked != 0) {
+        take_ended(state, handle, request, began);
+    }
     if (state->entered != NULL) {
         if (state->entered != Py_None && state->entered != request) {
             return slow_way(wired.share_step, (PyObject *)state, handle, owner, took);

@@ -49,7 +49,7 @@
 
 /* ---------------------------------------------------------------- the GIL */
 
-static void
+void
 beat(Watcher *self, double due)
 {
 #ifdef __linux__
@@ -198,6 +198,7 @@ plan(Watcher *self, double wish, int *deep)
 {
     double now = self->now, next = now + self->period;
     int quiet = is_quiet(self);
+    plan_moment(self, quiet);
     *deep = quiet && self->armed && (!self->main || __atomic_load_n(&posted, __ATOMIC_ACQUIRE));
     if (*deep) {
         next = now + LULL;
@@ -210,6 +211,7 @@ plan(Watcher *self, double wish, int *deep)
         disarm(self);
     }
     sooner(&next, self->moving + OFTEN, now);
+    sooner(&next, self->moment, now);
     for (Py_ssize_t n = 0; n < self->count; n++) {
         const Loop *loop = &self->loops[n];
         if (!loop->is.waits) {
@@ -272,11 +274,16 @@ void
 sleep_while_quiet(Watcher *self, double wish)
 {
     glance(self, read_system_clock());
+    skip_moments(self, self->now);
     while (!needed(self, wish)) {
         int deep;
         double next = plan(self, wish, &deep);
         int woken = sleep_until(self, &next, deep);
         glance(self, next);
+        ask_at_moment(self);
+        if (self->wants) {
+            take_own_samples(self);
+        }
         if (woken && deep) {
             note_events(self);
         }

@@ -8,6 +8,7 @@
 
 #ifndef _WIN32
 #include <poll.h>
+#include <stdint.h>
 
 #define FILES 8     /* `cpu.stat` of groups, at most */
 #define UNKNOWN -1.0
@@ -72,6 +73,11 @@ typedef struct Watcher {
     int timer;               /* expires if that beat does not come; -1: there is no keep-alive */
     double stops;            /* s after `keep_alive` at which it expires */
     PyThreadState *state;
+    double had;              /* when `wait` got the GIL at its end */
+    double mean;             /* s between two random moments */
+    double moment;           /* the next random one; NEVER: all loops wait */
+    uint64_t seed;
+    char wants;              /* a sample was asked for that only we can take */
 } Watcher;
 
 int join_watchers(Watcher *watcher); /* bell.c: 0, or -1 with an exception set */
@@ -90,8 +96,23 @@ void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t
 PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */
 PyObject *watcher_before(Watcher *watcher, PyObject *state);
 
+Watcher *first_watcher(void); /* bell.c; needs the GIL */
+
+void plan_moment(Watcher *watcher, int quiet); /* moments.c */
+void ask_at_moment(Watcher *watcher);
+void skip_moments(Watcher *watcher, double now);
+void take_missed(Watcher *watcher, double now);
+void take_own_samples(Watcher *watcher);
+
+void note_moment(LoopState *state, double at); /* loop_samples.c */
+int ask_for_sample(LoopState *state, double now);
+void take_noted(Watcher *watcher);
+void forget_call(void);
+int post_call(int (*call)(void *), int main); /* pending_call.c */
+
 void disarm(Watcher *watcher); /* watcher.c */
 double take_gil(Watcher *watcher);
+void beat(Watcher *watcher, double due);
 void sleep_while_quiet(Watcher *watcher, double wish);
 
 #endif

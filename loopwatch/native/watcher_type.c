@@ -82,6 +82,7 @@ watcher_wait(Watcher *self, PyObject *moment)
     asked = self->wait_began < asked ? self->wait_began : asked;
     self->waiting = 0;
     __atomic_store_n(&self->rung, 0, __ATOMIC_RELEASE);
+    self->had = read_system_clock();
     int collects = PyGC_Disable();
     PyObject *moved = places(self, has_moved), *asking = places(self, asks), *told = NULL;
     for (Py_ssize_t n = 0; n < self->count; n++) {
@@ -99,6 +100,16 @@ watcher_wait(Watcher *self, PyObject *moment)
         PyGC_Enable();
     }
     return told;
+}
+
+/* take_missed(): take samples for the moments that passed while `wait` waited for the GIL. Not before
+   the stack samples, which no collection may precede: this makes objects. */
+static PyObject *
+watcher_take_missed(Watcher *self, PyObject *unused)
+{
+    (void)unused;
+    take_missed(self, self->had);
+    Py_RETURN_NONE;
 }
 
 /* read_from(schedstat of the thread that waits, descriptors of `cpu.stat`) */
@@ -204,13 +215,14 @@ watcher_dealloc(Watcher *self)
     Py_TYPE(self)->tp_free(self);
 }
 
-/* Watcher(patience): Python looks after a wake that is later than this, s */
+/* Watcher(patience, mean): Python looks after a wake that is later than `patience`; `mean` between two
+   samples of a busy loop's time, s: without it there are none */
 static PyObject *
 watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    double patience;
+    double patience, mean = NEVER;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "d:Watcher", &patience)) {
+    if (!PyArg_ParseTuple(args, "d|d:Watcher", &patience, &mean)) {
         return NULL;
     }
     Watcher *self = (Watcher *)type->tp_alloc(type, 0);
@@ -219,8 +231,9 @@ watcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     }
     self->bell[0] = self->bell[1] = self->timer = self->schedule = -1;
     self->patience = patience;
+    self->mean = mean;
     self->period = 1.0;
-    self->asked = self->moving = self->rang = NEVER;
+    self->asked = self->moving = self->rang = self->moment = NEVER;
     if (join_watchers(self) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -240,6 +253,7 @@ static PyMethodDef watcher_methods[] = {
     {"set_keep_alive", (PyCFunction)watcher_set_keep_alive, METH_VARARGS, "Say when the GIL is asked for."},
     {"read_from", (PyCFunction)watcher_read_from, METH_VARARGS, "Take the files to read."},
     {"ring", (PyCFunction)watcher_ring, METH_NOARGS, "Have `wait` return; any thread."},
+    {"take_missed", (PyCFunction)watcher_take_missed, METH_NOARGS, "Take samples of moments missed."},
     {"wait", (PyCFunction)watcher_wait, METH_O, "Sleep until Python is needed."},
     {"watch", (PyCFunction)watcher_watch, METH_VARARGS, "Take the loops to look after."},
     {NULL, NULL, 0, NULL},

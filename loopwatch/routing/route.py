@@ -23,6 +23,9 @@ class Place(NamedTuple):
     endpoint: Any = None
 
 
+NOWHERE = Place()
+
+
 def place(request: Request) -> Place:
     """Return what a request was asked for, whether it has ended or not."""
     scope = request.scope

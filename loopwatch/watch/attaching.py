@@ -25,6 +25,7 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.loop.replaced import PassingOn, replace, running
 from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.flight import Flight
+from loopwatch.watch.loop_time import LoopTime
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.green_threads import refuse_green_threads
@@ -102,6 +103,7 @@ class Attaching:
     _reporter: Reporter
     _past: Totals
     _waits: WaitReader
+    _loop_time: LoopTime
 
     def __init__(self) -> None:
         self._loops: dict[Any, WatchedLoop] = {}
@@ -197,6 +199,7 @@ class Attaching:
             watched.probe.cut()
             WATCHDOG.remove(watched.probe)
             watched.probe.glance()
+            self._loop_time.collect([watched])
             self._reporter.explain([watched])
             self._forget(loop, watched)
         if not self._loops:
@@ -240,6 +243,7 @@ class Attaching:
             if watched.probe.rests() and thread in (None, watched.state.thread_id):
                 settled = WATCHDOG.remove(watched.probe, wait=False)
                 self._reporter.collect([watched])
+                self._loop_time.collect([watched])
                 self._forget(loop, watched)
                 self._reporter.delivery.ring()
                 self._resting.add(Resting(loop, self._adopt))
@@ -276,4 +280,5 @@ class Attaching:
         loops = self._loops.values()
         for watched in loops:
             watched.threads.glance()
+        self._loop_time.collect(loops)
         return self._reporter.attend(loops, clock(), self._exporters.due_in())

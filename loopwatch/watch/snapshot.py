@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 
-from loopwatch.core.record_types import Snapshot, Stall, ThreadPoolReading
+from loopwatch.core.record_types import LoopTimeReading, Snapshot, Stall, ThreadPoolReading
 from loopwatch.core.safe_text import label
 from loopwatch.core.version import __version__
 from loopwatch.explain.wait_advice import advised
@@ -24,6 +24,7 @@ def take(
     loops: Collection[WatchedLoop],
     past: Totals,
     table: StallTable,
+    loop_time: tuple[LoopTimeReading, ...],
     in_progress: tuple[Stall, ...],
     pauses: PauseTable,
     self_seconds: float,
@@ -45,6 +46,7 @@ def take(
         allowed=table.allowed.readings(),
         blames=table.blames.readings(),
         waits=advised(told_waits.of(totals.waits, totals.requests.values())),
+        loop_time=loop_time,
         gc_pauses=pauses.readings(),
         threadpool=threads(loops),
         stalls=table.recent(),

@@ -24,7 +24,9 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
+from loopwatch.exporters.pprof import pprof
 from loopwatch.exporters.trace_files import TraceFiles
+from loopwatch.ledger.loop_time_table import LoopTimeTable
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
 from loopwatch.ledger.told_waits import ToldWaits
@@ -34,7 +36,9 @@ from loopwatch.waits.oldest_requests import oldest_requests
 from loopwatch.waits.wait_reader import WaitReader
 from loopwatch.watch.attaching import TURN, WATCHDOG
 from loopwatch.watch.liveness import Liveness, liveness
+from loopwatch.watch.loop_time import LoopTime
 from loopwatch.watch.own_cost import OwnCost
+from loopwatch.watch.profiles import chosen
 from loopwatch.watch.recorded_loops import RecordedLoops
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
@@ -131,10 +135,11 @@ class Watch(RecordedLoops):
         reporter = self._reporter
         self._told_waits = ToldWaits()
         self._waits = WaitReader(lambda: self._loops, self.site_rules)
-        meters = reporter.delivery, reporter.elsewhere, self._waits.seconds
-        self._own_cost = OwnCost(WATCHDOG, *meters)
+        self._loop_time = LoopTime(self.site_rules)
+        others = self._waits.seconds, self._loop_time.seconds
+        self._own_cost = OwnCost(WATCHDOG, reporter.delivery, reporter.elsewhere, *others)
         budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
-        reporter.budget = self._waits.budget = budget
+        reporter.budget = self._waits.budget = self._loop_time.budget = budget
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Watch:
@@ -218,17 +223,20 @@ class Watch(RecordedLoops):
         """Whether a supervisor should let the process live; on any thread."""
         return liveness(self._loops.values(), self.in_progress, self.live_after)
 
-    def flamegraph_folded(self) -> str:
-        """Return all stalls so far, a line a stack, `frame;frame 150`: whole ms of held loop."""
-        return self._profile().folded()
+    def flamegraph_folded(self, of: str = "stalls") -> str:
+        """Return stalls, or `of` "loop_time" busy time, a line a stack: `frame;frame 150` ms."""
+        return self._profile(of).folded()
 
-    def speedscope(self) -> dict[str, Any]:
-        """Return all stalls so far in speedscope's file format, JSON-ready: s of held loop."""
-        return self._profile().speedscope()
+    def speedscope(self, of: str = "stalls") -> dict[str, Any]:
+        """Return the same in speedscope's file format, JSON-ready, in s; ValueError as above."""
+        return self._profile(of).speedscope()
 
-    def _profile(self) -> Profile:
-        self._reporter.explain(self._loops.values())
-        return self._reporter.table.profile
+    def pprof(self) -> bytes:
+        """Return the loop's busy time for pprof, gzipped; ImportError without that extra."""
+        return pprof(self._loop_time.collected(self._loops.values()).stacks())
+
+    def _profile(self, of: str) -> Profile | LoopTimeTable:
+        return chosen(of, self._reporter, self._loop_time, self._loops.values())
 
     def snapshot(self, *, recent: bool = True) -> Snapshot:
         """Return a frozen reading as of now, from any thread; without `recent`, up to 10 MB of
@@ -238,19 +246,18 @@ class Watch(RecordedLoops):
 
     def _snapshot(self, recent: bool) -> Snapshot:
         watching, past = self._loops, self._past  # no call between these: they agree
-        loops = list(watching.values())
-        for watched in loops:
+        for watched in (loops := list(watching.values())):
             watched.charging.soon()
         self._reporter.explain(loops)
         self._reporter.settle()
+        self._loop_time.collect(loops)
         own = self._own_cost.seconds()
-        dropped = Counter(log=0, samples=self._own_cost.lost_samples())
-        waits = {"looks": self._waits.skipped}
-        for lost in (self._reporter.dropped(), self._exporters.dropped(), waits):
-            dropped.update(lost)
-        table, now = self._reporter.table, self.in_progress
-        told = self._told_waits
-        found = take(loops, past, table, now, self._pauses, own, dropped, recent, told)
+        dropped = Counter(log=0, samples=self._own_cost.lost_samples(), looks=self._waits.skipped)
+        for part in (self._reporter, self._exporters, self._loop_time):
+            dropped.update(part.dropped())
+        table, times, now = self._reporter.table, self._loop_time.readings(), self.in_progress
+        given = self._pauses, own, dropped, recent, self._told_waits
+        found = take(loops, past, table, times, now, *given)
         return replace(found, predicting=Latest(self.replay)) if recent and self.records else found
 
     def _begin(self) -> None:

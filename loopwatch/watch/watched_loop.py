@@ -123,6 +123,7 @@ class WatchedLoop:
             blind,
         )
         self.state.begin()
+        self.state.sampled = True
 
     def uninstall(self) -> None:
         if self._debug is not None:

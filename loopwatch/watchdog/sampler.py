@@ -20,6 +20,7 @@ from loopwatch.watchdog.clocks import LONGEST, Clocks
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
 from loopwatch.watchdog.stack_sample import running_owner, sample_step
+from loopwatch.watchdog.time_samples import TimeSamples
 
 EARLY = 0.5  # of the threshold at which the first stack sample is due
 PERIOD = 0.8  # of the threshold between two wakes, so that a step between them is seen in time
@@ -58,6 +59,7 @@ class Sampler:
         self.due = clock() + self.period
         self._lively_until = self.due + LIVELY
         self._pause = self.period  # s until it is looked at again while it is lively
+        self._time = None if self.seen_asleep else TimeSamples(probe, self.due)
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
         self._next_age = 0.0  # s of the step at which the next stack sample is due
@@ -76,6 +78,8 @@ class Sampler:
         """
         probe = self.probe
         self._held = held = probe.held(now) if probe.loop.is_running() else None
+        if self._time is not None:
+            self._time.take(now, held)
         is_stall = held is not None and now - held.since >= probe.state.threshold
         probe.holding = held if is_stall else None
         if not self._same_step():
@@ -195,6 +199,8 @@ class Sampler:
             self.due = math.inf
         elif held is not None:
             self.due = min(self.due, held.since + self._next_age)
+        if self._time is not None and (moment := self._time.next_due(held)) is not None:
+            self.due = min(self.due, moment)
 
     def _may_be_interrupted(self) -> bool:
         """Return whether a signal handler may hold the loop in its poll, which only looks show."""

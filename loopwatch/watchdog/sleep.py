@@ -17,6 +17,7 @@ from loopwatch.watchdog.clocks import LATE
 from loopwatch.watchdog.collector import COLLECTOR
 from loopwatch.watchdog.process_reading import ProcessReader
 from loopwatch.watchdog.sampler import SHORTEST, Sampler
+from loopwatch.watchdog.time_samples import MEAN
 
 if TYPE_CHECKING:
     from loopwatch.watchdog.keep_alive import KeepAlive
@@ -65,6 +66,9 @@ class Nap(Settling):
     def close(self) -> None:
         """Release everything; on the thread that slept, or in a forked child."""
 
+    def take_missed(self) -> None:
+        """Do nothing: samplers take samples of the loop's time by themselves."""
+
     def until(
         self,
         due: float,
@@ -87,7 +91,7 @@ class Sleep(Settling):
     """The compiled sleep."""
 
     def __init__(self) -> None:
-        self.watcher: Any = speedups.Watcher(LATE)  # type: ignore[union-attr]
+        self.watcher: Any = speedups.Watcher(LATE, MEAN)  # type: ignore[union-attr]
         self._ended = False
         self._samplers: tuple[Sampler, ...] | None = None  # as of the last sleep
         self._seen: list[Sampler] = []  # those whose loops it sees
@@ -108,6 +112,10 @@ class Sleep(Settling):
         """Release everything; on the thread that slept, or in a forked child."""
         self.watcher.close()
         self._samplers, self._seen, self._unseen = None, [], []
+
+    def take_missed(self) -> None:
+        """Take samples of the loops' time for the moments in which the sleep waited for the GIL."""
+        self.watcher.take_missed()
 
     def until(
         self,

@@ -192,10 +192,12 @@ class Watchdog:
         wake = sleep.until(due, self._samplers, reader, self.outside_samples.keep_alive)
         if wake is None:
             return None
-        reader.due = due = self._look(wake, reader, threads)
+        reader.due = due = self._look(wake, sleep, reader, threads)
         return due
 
-    def _look(self, wake: Wake, reader: ProcessReader, threads: OtherThreads) -> float:
+    def _look(
+        self, wake: Wake, sleep: Sleep | Nap, reader: ProcessReader, threads: OtherThreads
+    ) -> float:
         """Look at the loops of a wake; return when to look next at the latest (clock, s).
 
         The order matters: samplers file what has ended, then `attend` collects it, and only then
@@ -205,6 +207,7 @@ class Watchdog:
         reader.woken = wake.due, wake.waited
         for sampler in wake.samplers:
             sampler.sample_stack(now, late, threads)
+        sleep.take_missed()
         COLLECTOR.let_go()
         self.outside_samples.wake(now)
         reading = reader.look(wake.due, wake.waited)

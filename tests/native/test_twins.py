@@ -17,7 +17,8 @@ from loopwatch.core import recent, request
 from loopwatch.core import speedups as twin
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.loop import libuv, python_recorder, step_timing
-from loopwatch.watchdog import clocks, kernel, other_threads, sampler
+from loopwatch.loop import probe as loop_probe
+from loopwatch.watchdog import clocks, kernel, other_threads, sampler, stack_sample
 from tests.conftest import run_script
 
 from .made import a_state, answered, speedups
@@ -59,6 +60,9 @@ PAIRS = {
             "noted": "how many of them",
             "version": "for readers without the GIL",
             "served": "whether the request's own exchange was resumed: spares a look at the task",
+            "asked": "in Python the watchdog takes samples of the loop's time as it gets the GIL",
+            "asked_at": "the same",
+            "samples": "`take_samples`",
         },
     ),
     "Request": Pair(
@@ -141,7 +145,7 @@ FUNCTIONS_ALONE = {
     "wire_request": "the wiring",
     "wire_steps": "the wiring",
 }
-KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool"}
+KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool", "T_ULONG": "int"}
 
 CONSTANTS = {  # in C, and what Python has for it
     "native.h ABI": twin.ABI,
@@ -151,6 +155,8 @@ CONSTANTS = {  # in C, and what Python has for it
     "recorder.h ENTRIES": python_recorder.ENTRIES,
     "recorder.h ENDED": python_recorder.ENDED,
     "recorder.h NAMES": python_recorder.NAMES,
+    "native.h MOMENTS": loop_probe.MOMENTS,
+    "native.h DEPTH": stack_sample.DEPTH,
     "watcher.c SHORTEST": sampler.SHORTEST,
     "watcher.c STUCK": clocks.WAITED,
     "watcher.c QUIET": other_threads.QUIET,

@@ -134,7 +134,7 @@ def test_a_loop_that_wakes_often_costs_no_look_each(loop: str, make_watch: MakeW
 
     readings, count = run_on(loop, main())
     assert 2 <= readings <= 16  # two a look
-    assert count <= 2 * 30
+    assert count <= 2 * 50  # and at the random moments of samples of its time
 
 
 class Blocking(asyncio.Protocol):

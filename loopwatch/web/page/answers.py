@@ -47,11 +47,15 @@ class Answers:
     def stalls(self) -> Body:
         return Body(json_object({"stalls": self._array(self._watch.stalls)}), JSON)
 
-    def folded(self) -> Body:
-        return Body(self._watch.flamegraph_folded().encode(), "text/plain; charset=utf-8")
+    def folded(self, of: str) -> Body:
+        return Body(self._watch.flamegraph_folded(of).encode(), "text/plain; charset=utf-8")
 
-    def speedscope(self) -> Body:
-        return Body(dumped(self._watch.speedscope()).encode(), JSON)
+    def speedscope(self, of: str) -> Body:
+        return Body(dumped(self._watch.speedscope(of)).encode(), JSON)
+
+    def pprof(self) -> Body:
+        """Return the loop's busy time; raises ImportError without the extra for it."""
+        return Body(self._watch.pprof(), "application/octet-stream")
 
     def trace(self, seconds: float) -> Body:
         """Return the last seconds of all loops as Chrome trace events."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from loopwatch.watch.watch import Watch
 from loopwatch.web.answering import Answer, Answering, App, Body, Question, Scope, text_answer
 from loopwatch.web.page.answers import Answers
 from loopwatch.web.page.html_page import DOCUMENT, POLICY
+from loopwatch.web.page.profile_choice import profile_of
 from loopwatch.web.page.tails_json import since, tails_body
 from loopwatch.web.page.trace_seconds import trace_seconds
 
@@ -49,10 +51,16 @@ class Page(Answering):
             "requests.json": answers.requests,
             "flamegraph.folded": answers.folded,
             "profile.speedscope.json": answers.speedscope,
+            "profile.pb.gz": answers.pprof,
             "tails.json": partial(tails_body, watch),
             "trace.json": answers.trace,
         }
-        self._asked = {"tails.json": since, "trace.json": trace_seconds}
+        self._asked: dict[str, Callable[[Scope], Any]] = {
+            "flamegraph.folded": profile_of,
+            "profile.speedscope.json": profile_of,
+            "tails.json": since,
+            "trace.json": trace_seconds,
+        }
 
     def find(self, scope: Scope) -> Answer | Question | None:
         path = relative_path(scope)
@@ -69,11 +77,19 @@ class Page(Answering):
         except ValueError as error:
             return text_answer(400, str(error))
         keep = name not in LARGE
-        return Question((name, *asked), lambda: Answer(200, maker(*asked), keep=keep))
+        return Question((name, *asked), lambda: made(lambda: maker(*asked), keep))
 
     def missing(self) -> Answer:
         names = " ".join(name or "/" for name in self._makers)
         return text_answer(404, f"not found; there is: {names}")
+
+
+def made(make: Callable[[], Body], keep: bool) -> Answer:
+    """Return what was asked for; 501 where a package for it is missing."""
+    try:
+        return Answer(200, make(), keep=keep)
+    except ImportError as error:
+        return text_answer(501, str(error))
 
 
 def relative_path(scope: Scope) -> str:

@@ -1,0 +1,54 @@
+"""Where the coroutines of a step that has just ended are suspended.
+
+For samples of the loop's time: a moment was in a step so short that it ended before the interpreter
+came to a place at which its stack could be read. The lines on which it stopped are the best that is
+known of it then. The step is over, so its coroutines can be read by the loop's thread; nothing of
+them is kept but code and numbers.
+"""
+
+from __future__ import annotations
+
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from typing import Any
+
+from loopwatch.core.evidence import Spot
+from loopwatch.core.memo import CodeMemo
+from loopwatch.core.names import module_of
+from loopwatch.loop.busy_ticks import handle_code, running_task
+
+DEPTH = 64  # coroutines followed
+MODULES = 256  # of code, remembered
+
+FRAMES = {CoroutineType: "cr_frame", GeneratorType: "gi_frame", AsyncGeneratorType: "ag_frame"}
+AWAITED = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
+
+module_of_code = CodeMemo(lambda code: module_of(code.co_filename), MODULES)
+
+
+def suspended(handle: Any) -> list[Spot]:
+    """Return where the step of a handle has ended, innermost first: at its `def` if all is over."""
+    try:
+        task = running_task(handle)
+        found = chain(task.get_coro()) if task is not None else []
+        return found[::-1] or definition(handle_code(handle))
+    except Exception:  # objects of the app: whatever they do must not reach it
+        return []
+
+
+def chain(link: Any) -> list[Spot]:
+    """Return where a coroutine and those that it awaits are suspended, outermost first."""
+    spots: list[Spot] = []
+    while type(link) in FRAMES and len(spots) < DEPTH:
+        frame = getattr(link, FRAMES[type(link)])
+        if frame is None:
+            break
+        module = frame.f_globals.get("__name__") or "?"
+        spots.append(Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module))
+        link = getattr(link, AWAITED[type(link)])
+    return spots
+
+
+def definition(code: Any) -> list[Spot]:
+    if not isinstance(code, CodeType):
+        return []
+    return [Spot(code, 0, code.co_firstlineno, module_of_code(code))]
