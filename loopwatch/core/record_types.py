@@ -172,10 +172,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitReading:
-    """What requests of one route waited for at one line, while nobody held the loop.
-
-    An estimate: the suspended requests are looked at some 10 times a second.
-    """
+    """What requests of one route waited for at one line: an estimate, from 10 looks a second."""
 
     route: str
     place: Site  # the innermost line of the user's own code in the await chain

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from loopwatch.ledger.loop_time_table import LINES
 
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.exporters.metrics import GC_PAUSE, METRICS
 from loopwatch.ledger.label_table import LABELS
+from loopwatch.ledger.loop_time_table import LINES
 from loopwatch.ledger.request_table import ROUTES
 from loopwatch.ledger.stall_table import ROWS, SITES
 from loopwatch.ledger.step_table import COROUTINES

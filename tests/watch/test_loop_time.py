@@ -94,6 +94,7 @@ def test_lost_samples_keep_their_share() -> None:
 
 
 def test_nothing_is_counted_while_the_budget_has_little_left() -> None:
+    plenty = False
     budget = SimpleNamespace(has_plenty=lambda: plenty)
     loop, told = MadeLoop(), LoopTime()
     told.budget = budget  # type: ignore[assignment]

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from loopwatch.core.record_types import NONE, BlameReading, Site, SiteReading, Stall
-from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.estimate_records import Prediction
+from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.report_records import Culprit, CulpritLine, VictimRoute
 from loopwatch.tools.diagnose.source import source
 from loopwatch.tools.diagnose.watching import TailsReading

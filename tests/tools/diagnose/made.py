@@ -15,6 +15,7 @@ from loopwatch.core.record_types import (
     ThreadPoolReading,
 )
 from loopwatch.core.tails import Parts, Tail, TailBlame
+from loopwatch.tools.diagnose.estimate_records import Prediction
 from loopwatch.tools.diagnose.findings import Findings
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.plan import Plan, Shot
@@ -23,7 +24,6 @@ from loopwatch.tools.diagnose.report_records import (
     Culprit,
     Generator,
     Load,
-    Prediction,
     Report,
     RouteReport,
     Target,

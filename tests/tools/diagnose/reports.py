@@ -8,6 +8,7 @@ from loopwatch import Frame, Site
 from loopwatch.core.recent import Quantiles
 from loopwatch.core.record_types import NONE, Contributor
 from loopwatch.core.tails import AT, Parts, Tail, TailBlame
+from loopwatch.tools.diagnose.estimate_records import Prediction
 from loopwatch.tools.diagnose.report_records import (
     BusyRoute,
     Culprit,
@@ -19,7 +20,6 @@ from loopwatch.tools.diagnose.report_records import (
     Load,
     Moment,
     PlannedRequest,
-    Prediction,
     Report,
     RouteReport,
     SourceLine,

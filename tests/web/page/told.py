@@ -18,6 +18,7 @@ from loopwatch.core.record_types import (
     SiteReading,
     WaitReading,
 )
+from loopwatch.ledger.loop_time_table import LoopTimeTable
 from loopwatch.ledger.profile import Profile
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><b>&amp;'\u202e\x00\ud800"
@@ -38,13 +39,9 @@ class ToldWatch(Watch):
     def requests_in_flight(self, limit: int = 100) -> tuple[RequestInFlight, ...]:
         return self.in_flight[:limit]
 
-    def flamegraph_folded(self) -> str:
-        return self._profile().folded()
-
-    def speedscope(self) -> dict[str, Any]:
-        return self._profile().speedscope()
-
-    def _profile(self) -> Profile:
+    def _profile(self, of: str) -> Profile | LoopTimeTable:
+        if of != "stalls":
+            return super()._profile(of)
         profile = Profile()
         for one in self.told:
             profile.add(one)
