@@ -82,7 +82,7 @@ if __name__ == "__main__":
             count, took, latest = asyncio.run(beside(parse))
         waited = "as long as that" if latest > took / 2 else "next to nothing"
         print(f"{parse.__name__}: {count} words; the neighbour waited {waited}")
-        for stall in watch.stalls:
+        for stall in (each for each in watch.stalls if each.duration > took / 2):
             print(f"    {stall.site.function} held the loop: {stall.site.code}")
 
 # Expected output:
