@@ -24,7 +24,6 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
-from loopwatch.exporters.pprof import pprof
 from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.loop_time_table import LoopTimeTable
 from loopwatch.ledger.pause_table import PauseTable
@@ -233,7 +232,7 @@ class Watch(RecordedLoops):
 
     def pprof(self) -> bytes:
         """Return the loop's busy time for pprof, gzipped; ImportError without that extra."""
-        return pprof(self._loop_time.collected(self._loops.values()).stacks())
+        return self._loop_time.pprof(self._loops.values())
 
     def _profile(self, of: str) -> Profile | LoopTimeTable:
         return chosen(of, self._reporter, self._loop_time, self._loops.values())

@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from loopwatch import LoopWatchMiddleware, page
+from loopwatch.core.record_types import Site
+from loopwatch.exporters.pprof import message_class
 from loopwatch.web.page import html_page as document
 from loopwatch.web.page.html_page import HTML
 from tests.conftest import MakeWatch, block_for, run_on, run_script
@@ -29,6 +31,7 @@ PATHS = (
     "/flamegraph.folded",
     "/profile.speedscope.json",
     "/trace.json",
+    "/profile.pb.gz",
 )
 
 
@@ -87,6 +90,26 @@ def test_stalls_and_profiles() -> None:
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert text.text == "server.serve;shop.bad 500\n"
     assert ask(app, "/profile.speedscope.json").json()["profiles"][0]["weights"] == [0.5]
+
+
+def test_profiles_of_the_loop_s_time_have_the_same_addresses() -> None:
+    watch = ToldWatch(stall())
+    given = Site("shop.f", "/app/shop.py", 7), "json.loads", (), 0.25, 5
+    watch._loop_time.table.add("/import", *given)
+    app, query = page(watch), b"of=loop_time"
+    assert ask(app, "/flamegraph.folded", query_string=query).text == "/import;shop.f 250\n"
+    (profile,) = ask(app, "/profile.speedscope.json", query_string=query).json()["profiles"]
+    assert profile["weights"] == [0.25]
+    assert ask(app, "/profile.pb.gz").content.startswith(b"\x1f\x8b")
+    refused = ask(app, "/flamegraph.folded", query_string=b"of=memory")
+    assert (refused.status_code, "stalls or loop_time" in refused.text) == (400, True)
+
+
+def test_without_protobuf_the_answer_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    message_class.cache_clear()
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    answer = ask(page(ToldWatch()), "/profile.pb.gz")
+    assert (answer.status_code, "loopwatch[pprof]" in answer.text) == (501, True)
 
 
 def test_not_a_number_is_never_written() -> None:
