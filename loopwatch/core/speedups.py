@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 10
+ABI = 11
 
 
 def load() -> ModuleType | None:

@@ -68,7 +68,7 @@ class StepTable:
     def __init__(self) -> None:
         self.none = StepRow(NONE)
         self._rows: Table[str, StepRow] = Table(COROUTINES, lambda: StepRow(OTHER))
-        self._by_code: dict[int, tuple[Any, StepRow]] = {}  # at most 4 * COROUTINES
+        self.by_code: dict[int, tuple[Any, StepRow]] = {}  # at most 4 * COROUTINES
 
     @property
     def overflow(self) -> int:
@@ -85,12 +85,12 @@ class StepTable:
         """Return the row of a task's coroutine; found by code object, named once."""
         coroutine = task.get_coro()
         code = coroutine_code(coroutine)
-        known = self._by_code.get(id(code))  # hashing a code object is slow
+        known = self.by_code.get(id(code))  # hashing a code object is slow
         if known is not None and known[0] is code:
             return known[1]
         row = self.of_label(coroutine_name(coroutine) or NONE)
-        if code is not None and len(self._by_code) < 4 * COROUTINES:
-            self._by_code[id(code)] = code, row
+        if code is not None and len(self.by_code) < 4 * COROUTINES:
+            self.by_code[id(code)] = code, row
         return row
 
     def readings(self, other_steps: int, other_seconds: float) -> dict[str, Histogram]:

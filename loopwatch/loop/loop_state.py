@@ -47,7 +47,7 @@ if TYPE_CHECKING or speedups is None:
             *("idle_before", "limit", "long_tick", "mark", "other_seconds", "other_steps"),
             *("poll", "polling", "ready", "recorder", "running", "soons", "span", "threshold"),
             *("tick", "tick_counts", "tick_squares", "tick_sums"),
-            *("lost_samples", "main", "sampled", "sampling", "thread_id", "turns"),
+            *("known_rows", "lost_samples", "main", "sampled", "sampling", "thread_id", "turns"),
         )
 
         mark: float  # when the step in progress began; between steps, when the last one ended
@@ -81,6 +81,7 @@ if TYPE_CHECKING or speedups is None:
         main: bool  # it runs on the main thread
         sampled: bool  # samples of where its time goes are wanted
         sampling: float  # s that taking these has cost its thread
+        known_rows: dict[int, tuple[Any, Any]] | None  # id of a coroutine's code: that, its row
         lost_samples: int  # moments for whose sample there was no room
 
         def __init__(self) -> None:
@@ -90,6 +91,7 @@ if TYPE_CHECKING or speedups is None:
             self.main = self.sampled = False
             self.sampling = 0.0
             self.polling = self.eager = self.closed = False
+            self.known_rows = None
             self.recorder = self.entered = self.running = self.span = self.poll = self.soons = (
                 self.driven
             ) = None
@@ -163,8 +165,10 @@ class LoopState(LoopStateNumbers):
         long_step: Callable[[Any, float], None],
         many_steps: Callable[[Request], None],
         task_row: Callable[[Any], Any],
+        known_rows: dict[int, tuple[Any, Any]] | None = None,
     ) -> None:
         super().__init__()
+        self.known_rows = known_rows
         self.loop = loop
         self.threshold = threshold
         self.long_step, self.many_steps, self.task_row = long_step, many_steps, task_row

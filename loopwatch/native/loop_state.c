@@ -11,6 +11,7 @@ state_traverse(LoopState *self, visitproc visit, void *arg)
     Py_VISIT(self->span);
     Py_VISIT(self->recorder);
     Py_VISIT(self->samples);
+    Py_VISIT(self->known_rows);
     for (int n = 0; n < self->noted; n++) {
         Py_VISIT(self->notes[n].code);
         Py_VISIT(self->notes[n].endpoint);
@@ -29,6 +30,7 @@ state_clear(LoopState *self)
     Py_CLEAR(self->long_tick);
     Py_CLEAR(self->span);
     Py_CLEAR(self->samples);
+    Py_CLEAR(self->known_rows);
     forget_notes(self);
     return 0;
 }
@@ -193,6 +195,7 @@ static PyMemberDef state_members[] = {
     {"idle_before", T_DOUBLE, offsetof(LoopState, idle_before), 0, NULL},
     {"turns", T_PYSSIZET, offsetof(LoopState, turns), 0, NULL},
     {"ready", T_PYSSIZET, offsetof(LoopState, ready), 0, NULL},
+    {"known_rows", T_OBJECT, offsetof(LoopState, known_rows), 0, NULL},
     {"lost_samples", T_PYSSIZET, offsetof(LoopState, lost_samples), 0, NULL},
     {"sampling", T_DOUBLE, offsetof(LoopState, sampling), 0, NULL},
     {"thread_id", T_ULONG, offsetof(LoopState, thread_id), 0, NULL},

@@ -68,7 +68,7 @@
 #define __atomic_thread_fence(order) ((void)0)
 #endif
 
-#define ABI 10 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 11 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -146,6 +146,7 @@ typedef struct {
     double asked_at;      /* when the first of them was */
     double sampling;      /* s that samples have taken of its thread's time */
     PyObject *samples;    /* a list, until Python takes it; or NULL */
+    PyObject *known_rows; /* the address of a coroutine's code -> (code, row); NULL: none is known */
     Py_ssize_t lost_samples; /* moments without room for their sample */
     unsigned long thread_id;
     char main, sampled; /* it runs on the main thread; samples are wanted */

@@ -129,6 +129,32 @@ note_step(LoopState *state, PyObject *handle, Request *request, double took)
 
 /* ---------------------------------------------------------------- a step */
 
+/* Counts a short step of a task for its coroutine, if Python has found the row of that before; says
+   whether it did. */
+static int
+add_to_known_row(LoopState *state, PyObject *callback, double took)
+{
+    PyObject *task = is_there(state->known_rows) ? stepped_task(callback) : NULL;
+    PyObject *coroutine = task != NULL ? PyObject_CallMethodNoArgs(task, str_get_coro) : NULL;
+    PyObject *code = coroutine != NULL ? code_of_coroutine(coroutine) : NULL;
+    PyObject *key = code != NULL ? PyLong_FromVoidPtr(code) : NULL;
+    PyObject *known = key != NULL ? PyDict_GetItemWithError(state->known_rows, key) : NULL;
+    int found = known != NULL && PyTuple_CheckExact(known) && PyTuple_GET_SIZE(known) == 2 &&
+                PyTuple_GET_ITEM(known, 0) == code &&
+                PyObject_TypeCheck(PyTuple_GET_ITEM(known, 1), &StepRowType);
+    if (found) {
+        StepRow *row = (StepRow *)PyTuple_GET_ITEM(known, 1);
+        row->steps += 1;
+        row->seconds += took;
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(code);
+    Py_XDECREF(coroutine);
+    Py_XDECREF(task);
+    PyErr_Clear();
+    return found;
+}
+
 /* Counts a short step that no request owns. */
 static int
 add_other(LoopState *state, PyObject *handle, double took)
@@ -137,12 +163,16 @@ add_other(LoopState *state, PyObject *handle, double took)
     if (callback == NULL) {
         return -1;
     }
-    int plain = PyMethod_Check(callback); /* a transport's, most likely, or a set's `discard` */
+    int plain = PyMethod_Check(callback) || PyFunction_Check(callback); /* a transport's, most likely */
     if (!plain && PyCFunction_CheckExact(callback)) {
         PyObject *bound = PyCFunction_GET_SELF(callback);
-        plain = bound == NULL || Py_TYPE(bound) != wired.task_type;
+        plain = bound == NULL || Py_TYPE(bound) != wired.task_type; /* such as a set's `discard` */
     }
+    int counted = !plain && add_to_known_row(state, callback, took);
     Py_DECREF(callback);
+    if (counted) {
+        return 0;
+    }
     if (!plain) {
         return slow_way(wired.end_other_step, (PyObject *)state, handle, NULL, took);
     }

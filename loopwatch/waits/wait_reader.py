@@ -11,7 +11,9 @@ core. It is `IDLE` if there was no request for a while. The first look after tha
 and a request that it sees has been there for its age at most, which is what it counts with. The
 thread pauses within a look, so that the loop has its turn. A look that came late is left out, since
 somebody has held the interpreter: who waited then was stalled. So is one while less than `RESERVE`
-of the CPU budget is left: stalls come first.
+of the CPU budget is left: stalls come first. The next look stands for the time that was left out as
+well, `OWED` at most: else a busy machine would tell of half of the waiting, and of one place less
+than of another. After more than `QUICK` it too counts a request with its age at most.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ CALM = 20  # looks without a request, in flight or ended, after which it is idle
 SHARE = 0.008  # of a core that looks may use
 TASKS = 24  # looked at, of all
 LATE = 0.05  # s after which a look is left out
+OWED = 1.0  # s without a look, at most, for which the next one stands
 RESERVE = 0.5  # of what the CPU budget can save up: with less, there are no looks
 UNROUTED = 1024  # waits of requests without a route so far, kept until they have one
 PATIENCE = 60.0  # s for which they are
@@ -135,6 +138,7 @@ class WaitTurn:
         self._interval = QUICK
         self._began = clock()  # of the interval
         self.idle = False
+        self._owed = 0.0  # s that no look has stood for
 
     def _run(self) -> None:
         while not self._rest(due := self._began + random.random() * self._interval):
@@ -145,17 +149,21 @@ class WaitTurn:
 
     def _look(self, late: bool) -> None:
         begin_to_pause()  # a short look needs no pause
-        weight = clock() - self._began if self.idle else self._interval
+        weight = self._owed + (clock() - self._began if self.idle else self._interval)
+        self._owed, owed = min(OWED, weight), self._owed
         try:
             if self._reader.may_look(late):
-                self.note(self._reader.look(self, weight, self.idle))
+                self._owed = 0.0
+                self.note(self._reader.look(self, weight, self.idle or owed > QUICK))
         except Exception:
             log_once("loopwatch.waits.wait_reader")
 
     def _end_interval(self, cost: float) -> None:
         """Begin the next interval, after a look that took `cost` s of CPU time."""
         now, cut = clock(), self.idle and not self._calm
-        self._began = now if cut else max(self._began + self._interval, now)
+        ended = self._began + self._interval
+        self._owed = min(OWED, self._owed + (0.0 if cut else max(0.0, now - ended)))
+        self._began = now if cut else max(ended, now)
         self._interval = self.next(cost)
 
     def _rest(self, until: float) -> bool:

@@ -60,9 +60,8 @@ class WatchedLoop:
         self.requests = RequestTable(self.steps, self._hooks.routed, is_lone)
         self.charging = Charging(loop, self.requests.charge)
         self.timed, self.waits = LabelTable(), WaitTable()
-        self.state = LoopState(
-            loop, threshold, self._long_step, self._many_steps, self.steps.of_task
-        )
+        by_task = self.steps.of_task, self.steps.by_code
+        self.state = LoopState(loop, threshold, self._long_step, self._many_steps, *by_task)
         self.probe = probe_for(self.state, self.estimated_ticks.add)
         self.clocks = Clocks(self.probe)
         self.threads = ThreadPool(loop, add_pooled)

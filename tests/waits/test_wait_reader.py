@@ -95,9 +95,32 @@ def test_an_idle_loop_is_looked_at_once_a_second(
     monkeypatch.setattr(WaitReader, "look", noted)
     watch = make_watch()
     run_on(loop, main())
-    assert [looks[n] for n in range(3)] == [(QUICK, False)] * 3
+    assert all(looks[n][0] >= QUICK for n in range(3))
     assert looks[3][1]
     assert looks[3][0] < IDLE + 1.0
+
+
+def test_a_look_stands_for_those_that_were_left_out_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for a second at most: whoever waits now may not have waited then."""
+    looks: list[tuple[float, bool]] = []
+
+    def noted(self: WaitReader, turn: WaitTurn, weight: float, idle: bool) -> int:
+        looks.append((weight, idle))
+        return 1
+
+    monkeypatch.setattr(WaitReader, "look", noted)
+    reader = WaitReader(dict, DEFAULT)
+    turn, now = WaitTurn(reader), 100.0
+    monkeypatch.setattr(module, "clock", lambda: now)
+    turn._began = now
+    for lates in (0, 2, 0, 50):
+        for late in [True] * lates + [False]:
+            now += QUICK
+            turn._look(late)
+            turn._end_interval(0.0)
+    assert [weight for weight, _ in looks] == pytest.approx([0.1, 0.3, 0.1, 1.1])
+    assert [by_age for _, by_age in looks] == [False, True, False, True]
+    assert reader.skipped == 52
 
 
 def test_requests_that_end_between_two_looks_are_requests(loop: str, make_watch: MakeWatch) -> None:
