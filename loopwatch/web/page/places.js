@@ -41,6 +41,11 @@ function siteNodes(site, call) {
   return [own, " ", place(site), ...call ? [" ", el("span", "by soft", "by ", el("code", "", call))] : []];
 }
 
+// Returns a sentence in which what stands between backticks is code.
+function quoted(text) {
+  return text.split("`").map((piece, i) => i % 2 ? el("code", "", piece) : piece);
+}
+
 // Returns what the requests of each route waited in all: those that have not ended are only in the looks.
 function waitedByRoute({ requests, waits }) {
   const ended = new Map(), seen = new Map();
@@ -66,7 +71,7 @@ function placeKey(w) {
 
 function updatePlace(node, { wait, share }) {
   const [line, route, what, part, waited, now, holders] = node.cells;
-  fill(line, ...siteNodes(wait.place, wait.call), ...wait.advice ? [el("span", "advice", wait.advice)] : []);
+  fill(line, ...siteNodes(wait.place, wait.call), ...wait.advice ? [el("span", "advice", ...quoted(wait.advice))] : []);
   fill(route, el("code", "", named(wait.route, "no route")));
   fill(what, el("span", "tag", wait.resource), ...wait.peer ? [" ", el("code", "soft", wait.peer)] : []);
   put(part, percent(share));

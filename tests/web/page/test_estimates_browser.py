@@ -40,7 +40,10 @@ def waiting_watch(**readings: Any) -> ToldWatch:
     return ToldWatch(
         requests=(request("/q", (0.5,) * 40, parts={"running": 1.0, "waiting": 24.0}),),
         **{
-            "waits": (wait(), wait(seconds=6.0, waiting=0, most_waiting=2, **peer)),
+            "waits": (
+                wait(advice="Hold `pool` for less."),
+                wait(seconds=6.0, waiting=0, most_waiting=2, **peer),
+            ),
             "loop_time": (loop_time(), loop_time("_NONE", call="json.loads", seconds=2.0)),
             "busy": 10.0,
             **readings,
@@ -53,6 +56,9 @@ def test_what_requests_wait_for(tab: Tab) -> None:
         see(tab, url)
         first, second = cells(tab, "places")
         line = "async with pool: shop/db.py:5 by asyncio.locks.Semaphore.acquire"
+        assert text(tab, "#places .advice") == "Hold pool for less."
+        assert text(tab, "#places .advice code") == "pool"
+        line += "Hold pool for less."
         assert first[:6] == [line, "/q", "semaphore", "75 %", "18.0 s", "17 (most 19)"]
         assert first[6] == "/q at shop/db.py:6 for 45 ms" * 2
         assert text(tab, "#verdict").replace("\u202f", " ") == (
