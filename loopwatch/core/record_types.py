@@ -265,7 +265,6 @@ class Snapshot:
     self_seconds: float  # CPU time of loopwatch's own thread, and of making snapshots
     dropped: Mapping[str, int]  # what was left out, by reason
     predicting: Any = field(default=None, repr=False, compare=False, metadata={BULKY: True})
-    """A `core.foreseeing.Predicting`; None: nothing is recorded."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data, one key per field; single requests are left out."""

@@ -30,6 +30,7 @@ class Node:
     later: list[tuple[float, int]] = field(default_factory=list)  # s after its end, step
     work: float = 0.0  # s that a thread takes over, between its beginning and its end
     timer: bool = False
+    result: bool = False  # of a thread, which puts it in line itself: before what a poll finds
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class LoopModel:
         self.nodes = nodes
         self.coming: list[tuple[float, int]] = []
         self.timers: list[tuple[float, int]] = []
+        self.results: list[tuple[float, int]] = []
         for when, node in roots:
             self.push(when, node)
         self.workers = workers or WaitingWorkers()
@@ -95,7 +97,8 @@ class LoopModel:
         """Wait until something is ready; return False if nothing ever is."""
         slept = not self.ready
         if slept:
-            until = min(heap[0][0] if heap else inf for heap in (self.coming, self.timers))
+            heaps = self.coming, self.timers, self.results
+            until = min(heap[0][0] if heap else inf for heap in heaps)
             now, done = self.workers.idle_until(self.now, until)
             if now == inf:
                 return False
@@ -105,6 +108,7 @@ class LoopModel:
         if slept:
             self.now, done = self.workers.take_turn(self.now)
             self.put_back(done)
+        self.take(self.results, self.now)
         self.take(self.coming, self.now)
         self.take(self.timers, self.now + self.early)
         return True
@@ -121,7 +125,9 @@ class LoopModel:
                 self.ready.append(node)
 
     def push(self, when: float, node: int) -> None:
-        heappush(self.timers if self.nodes[node].timer else self.coming, (when, node))
+        one = self.nodes[node]
+        heap = self.timers if one.timer else self.results if one.result else self.coming
+        heappush(heap, (when, node))
 
     def put_back(self, done: list[int]) -> None:
         for node in done:

@@ -13,7 +13,7 @@ from loopwatch.core.recording import Recording
 from loopwatch.replay.loop_model import LoopModel, Node, Place
 from loopwatch.replay.ready_times import settled
 from loopwatch.replay.shared_places import SharedPlaces, shared_places
-from loopwatch.replay.wake_ups import WakeUps, wake_ups
+from loopwatch.replay.wake_ups import WakeUps, is_result, wake_ups
 from loopwatch.replay.worker_model import WaitingWorkers, WorkingWorkers
 
 POLL_RUNS = ("uvloop",)
@@ -96,7 +96,8 @@ class Scenario:
             changed = slow.get(index)
             took = step.ended - step.started if changed is None else changed.rest
             work = changed.work if changed is not None else 0.0
-            found.append(Node(took, work=work, timer=step.wake == "timer"))
+            result = step.wake == "thread" or is_result(step)
+            found.append(Node(took, work=work, timer=step.wake == "timer", result=result))
         return found
 
     def link(self, nodes: list[Node]) -> Iterator[tuple[float, int]]:

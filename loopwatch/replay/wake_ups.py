@@ -26,6 +26,11 @@ from loopwatch.replay.new_connections import set_ups
 WAITED = 0.00005  # s of a poll from which the loop has slept in it
 REACH = 8  # steps that one wake-up leads to, searched for the task that waited
 
+RESULTS = (  # the callbacks with which anyio's and asyncio's worker threads tell their results
+    "WorkerThread._report_result",
+    "_chain_future.<locals>._set_state",
+)
+
 Owner = tuple[int, int, str]  # request, task, coroutine: a number of a task is used again
 
 
@@ -60,6 +65,12 @@ def owner(step: RecordedStep) -> Owner | None:
     return (step.request, step.task, step.name) if step.task else None
 
 
+def is_result(step: RecordedStep) -> bool:
+    """Return whether a worker thread has put a step in line. If it did so while another step ran,
+    the recorder takes it for that step's."""
+    return step.kind == "callback" and step.name.endswith(RESULTS)
+
+
 class Linking:
     """The search for what made steps ready."""
 
@@ -85,7 +96,7 @@ class Linking:
 
     def is_soon(self, index: int) -> bool:
         step = self.steps[index]
-        return step.wake == "soon" and 0 <= step.by < index
+        return step.wake == "soon" and 0 <= step.by < index and not is_result(step)
 
     def origin(self, index: int) -> int:
         """Return the step that a poll returned, and that led to another one at once."""
@@ -138,7 +149,7 @@ class Linking:
             moment = min(arrived, most)
             return None, WakeUp(-1, False, moment, moment)
         step = self.steps[index]
-        if step.wake == "thread" and step.made:
+        if (step.wake == "thread" or is_result(step)) and step.made:
             least = most = step.made
         elif due := step.due:
             least = most = least if least == most else min(due + self.late, most)

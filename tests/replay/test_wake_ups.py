@@ -108,6 +108,21 @@ def test_a_wait_with_bounds_takes_one_that_is_known_within_them() -> None:
     assert abs(settled(recording, wake_ups(recording))[4] - 0.1) < 1e-9
 
 
+def test_a_threads_result_is_not_of_the_step_that_ran_meanwhile() -> None:
+    """A worker thread put it in line while another request held the loop."""
+    result = step(2.0, 2.1, by=1)._replace(made=1.5, name="asyncio.WorkerThread._report_result")
+    steps = [
+        step(1.0, 1.1, "request", wake="", request=1),
+        step(1.1, 2.0, "request", wake="io", request=2),
+        result,
+        step(2.1, 2.2, "request", request=1, by=2),
+    ]
+    parent, soon, least, most = wake_ups(made(steps, [(0.5, 1.0), (1.1, 1.1), (2.0, 2.0)])).of[2]
+    assert (parent, soon) == (0, False)
+    assert abs(least - 0.4) < 1e-9
+    assert abs(most - 0.4) < 1e-9
+
+
 def test_a_timer_is_due_when_it_is_due() -> None:
     found = wake_ups(
         made(
