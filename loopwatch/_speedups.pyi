@@ -84,6 +84,7 @@ class LoopStateNumbers:
     main: bool
     sampled: bool
     sampling: float
+    known_rows: dict[int, tuple[Any, Any]] | None
     lost_samples: int
     entered: Any
     recorder: Any

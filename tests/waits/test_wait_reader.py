@@ -100,7 +100,9 @@ def test_an_idle_loop_is_looked_at_once_a_second(
     assert looks[3][0] < IDLE + 1.0
 
 
-def test_a_look_stands_for_those_that_were_left_out_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_stands_for_those_that_were_left_out_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """But for a second at most: whoever waits now may not have waited then."""
     looks: list[tuple[float, bool]] = []
 
