@@ -19,6 +19,7 @@ from loopwatch.core.frames import running_frame
 from loopwatch.core.guard import say
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import running_task
+from loopwatch.loop.first_step import end_first_step
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.loop.probe import LAYERS, Held, Probe
 from loopwatch.loop.replaced import Replaced
@@ -78,6 +79,7 @@ class AsyncioProbe(Probe):
         _patch()
         self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
         self.glance()
+        end_first_step(self.loop, ready)
 
     def uninstall(self) -> None:
         super().uninstall()

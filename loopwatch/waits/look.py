@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from loopwatch.core.record_types import NONE, Site
 from loopwatch.core.request import REQUEST, TASK, Request
 from loopwatch.core.stack import Stack
+from loopwatch.core.task_context import task_context
 from loopwatch.explain.site import SiteRules
 from loopwatch.explain.wait_place import WaitPlace, site_of_wait, wait_place, waiter_name
 from loopwatch.ledger.request_table import RequestTable, known_row
@@ -28,7 +29,6 @@ from loopwatch.waits.peer import peer_of
 from loopwatch.waits.serial_awaits import SerialAwaits
 from loopwatch.waits.suspension import FUTURE, Suspension, suspensions
 from loopwatch.waits.task_chain import Chain, chain_of
-from loopwatch.watchdog.stack_sample import task_context
 
 
 class Looked(Protocol):

@@ -8,7 +8,6 @@ alive. Only numbers and code objects are kept.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterable
 from contextvars import Context
 from types import CodeType, FrameType
@@ -18,6 +17,7 @@ from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import running_frame
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
+from loopwatch.core.task_context import task_context
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.watchdog.await_chain import awaiting
 from loopwatch.watchdog.gc_pauses import Listener
@@ -89,14 +89,6 @@ def running_owner(state: LoopState) -> tuple[Context | None, str | None]:
         return context, None
     name = callable_name(getattr(running, "_callback", running))
     return context or copied(getattr(running, "_context", None)), name
-
-
-def task_context(task: Any) -> Context | None:
-    """Return a task's context; before 3.12 only the garbage collector sees that of a C task."""
-    if hasattr(task, "get_context"):
-        context: Context = task.get_context()
-        return context
-    return next((x for x in gc.get_referents(task) if isinstance(x, Context)), None)
 
 
 def copied(context: Context | None) -> Context | None:

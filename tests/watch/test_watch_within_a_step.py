@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
-from loopwatch import Watch
+from loopwatch import LoopWatchMiddleware, Watch
+from tests.asgi import Receive, Send, answer, visit
 
 from ..conftest import MakeWatch, private_watch, run_on
 
@@ -71,3 +73,43 @@ def test_what_ran_before_the_watch_is_not(loop: str) -> None:
         return watch
 
     assert run_on(loop, main()).stalls == ()
+
+
+def test_steps_that_were_in_line_as_the_watch_began_are_told_apart(make_watch: MakeWatch) -> None:
+    """On asyncio; uvloop does not show its line, so there they are one."""
+
+    async def later() -> None:
+        hold()
+
+    async def main() -> Watch:
+        waiting = [asyncio.create_task(later()) for _ in range(2)]
+        watch = make_watch()
+        watch.start()
+        hold()
+        await asyncio.gather(*waiting)
+        watch.stop()
+        return watch
+
+    watch = asyncio.run(main())
+    own, others = f"{__name__}.{main.__qualname__}", f"{__name__}.{later.__qualname__}"
+    assert [stall.coroutine for stall in watch.stalls] == [own, others, others]
+    assert all(HOLD * 0.9 < stall.duration < HOLD * 1.9 for stall in watch.stalls)
+
+
+def test_requests_that_were_in_line_as_the_first_one_began_are_told_apart(
+    make_watch: MakeWatch,
+) -> None:
+    """Without a lifespan, the first request begins the watch."""
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        hold()
+        await answer(send)
+
+    async def main() -> None:
+        front = LoopWatchMiddleware(app, watch=watch)
+        await asyncio.gather(*(visit(front, f"/{n}", path_template=f"/{n}") for n in range(3)))
+
+    watch = make_watch()
+    asyncio.run(main())
+    assert [stall.route for stall in watch.stalls] == ["/0", "/1", "/2"]
+    assert all(HOLD * 0.9 < stall.duration < HOLD * 1.9 for stall in watch.stalls)
