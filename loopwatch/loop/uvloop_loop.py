@@ -45,6 +45,18 @@ class UvloopProbe(Probe):
         super().install(closed)
         self._scheduling.install()
         super().glance()
+        if self.loop.is_running() and not self.state.eager:
+            self._part_first_tick()
+
+    def _part_first_tick(self) -> None:
+        """Have requests end each other's steps, as eager ones do, until what is in line now has
+        run: it was scheduled before that was timed."""
+
+        def over() -> None:
+            self.state.eager = self.loop.get_task_factory() is not None
+
+        self.state.eager = True
+        self.loop.call_soon(over)
 
     def uninstall(self) -> None:
         self._scheduling.uninstall()

@@ -97,7 +97,7 @@ def test_steps_that_were_in_line_as_the_watch_began_are_told_apart(make_watch: M
 
 
 def test_requests_that_were_in_line_as_the_first_one_began_are_told_apart(
-    make_watch: MakeWatch,
+    loop: str, make_watch: MakeWatch
 ) -> None:
     """Without a lifespan, the first request begins the watch."""
 
@@ -110,6 +110,6 @@ def test_requests_that_were_in_line_as_the_first_one_began_are_told_apart(
         await asyncio.gather(*(visit(front, f"/{n}", path_template=f"/{n}") for n in range(3)))
 
     watch = make_watch()
-    asyncio.run(main())
+    run_on(loop, main())
     assert [stall.route for stall in watch.stalls] == ["/0", "/1", "/2"]
     assert all(HOLD * 0.9 < stall.duration < HOLD * 1.9 for stall in watch.stalls)
