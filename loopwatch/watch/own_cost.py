@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from loopwatch.watch.delivery import Delivery
+from loopwatch.watchdog.gc_pauses import OWN_COLLECTIONS
 from loopwatch.watchdog.watchdog import Watchdog
 
 
@@ -41,15 +42,20 @@ class OwnCost:
         self._others = others  # CPU seconds of other threads of the watch
         self._seconds_before = watchdog.seconds
         self._samples_before = watchdog.outside_samples.lost
+        self._collections_before = OWN_COLLECTIONS.seconds
         self._readings = 0.0  # s, of threads that asked for a snapshot
 
     def seconds(self) -> float:
         """Return all that was spent, snapshots included."""
         return self.of_stalls() + self._readings
 
+    def budgeted(self) -> float:
+        """Return what the CPU budget is about: `of_stalls`, but for collections of garbage."""
+        return self.of_stalls() - (OWN_COLLECTIONS.seconds - self._collections_before)
+
     def of_stalls(self) -> float:
         """Return what was spent on finding, explaining and delivering stalls, and by the other
-        threads: what is budgeted."""
+        threads."""
         watchdog = self._watchdog.seconds - self._seconds_before
         of_others = sum(seconds() for seconds in self._others)
         return watchdog + self._delivery.seconds + self._elsewhere.seconds + of_others

@@ -137,7 +137,7 @@ class Watch(RecordedLoops):
         self._loop_time = LoopTime(self.site_rules)
         others = self._waits.seconds, self._loop_time.seconds
         self._own_cost = OwnCost(WATCHDOG, reporter.delivery, reporter.elsewhere, *others)
-        budget = CpuBudget(self.cpu_budget, self._own_cost.of_stalls)
+        budget = CpuBudget(self.cpu_budget, self._own_cost.budgeted)
         reporter.budget = self._waits.budget = self._loop_time.budget = budget
 
     @classmethod

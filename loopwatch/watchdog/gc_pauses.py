@@ -7,11 +7,14 @@ twice, but `collecting` counts overlapping time once.
 from __future__ import annotations
 
 import gc
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
+from loopwatch.core.own_thread import running
 from loopwatch.loop.loop_state import clock
 
 LONG_PAUSE = 0.005  # s
@@ -33,6 +36,27 @@ def collecting(started: float, ended: float) -> float:
 def long_pauses() -> list[tuple[float, float]]:
     """Return the long collections remembered, on any thread: began and ended, clock, s."""
     return [*_long]
+
+
+class OwnCollections:
+    """CPU time of full collections on threads of ours. They go over the app's objects, and would be
+    another thread's if not ours: a large heap must not use up the budget of a watch."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        self._began = time.thread_time() if threading.get_ident() in running else None
+
+    def end(self) -> None:
+        """Count it once, however many watches tell of it."""
+        began, self._began = self._began, None
+        if began is not None:
+            self.seconds += time.thread_time() - began
+
+
+OWN_COLLECTIONS = OwnCollections()
 
 
 class GcPauses:
@@ -59,11 +83,13 @@ class GcPauses:
         if phase == "start":
             if info["generation"] == FULL:
                 self._before()
+                OWN_COLLECTIONS.begin()
             self._began = clock()
         elif self._began:
             now = clock()
             if now - self._began >= LONG_PAUSE:
                 _long.append((self._began, now))
+            OWN_COLLECTIONS.end()
             self._paused(info["generation"], now - self._began)
 
 

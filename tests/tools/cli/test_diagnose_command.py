@@ -163,8 +163,9 @@ def test_comparison_tells_who_is_gone_and_who_is_new(pair: Pair) -> None:
     before, after = map(str, pair.paths)
     done = loopwatch("diagnose", "--compare", before, after, "--fail-on", "stall>0.1")
     assert done.returncode == 0, done.stderr
-    [line] = [line for line in done.stdout.splitlines() if line.rstrip().endswith("gone")]
-    assert line.startswith(f"slow.py:{LINE}")
+    gone = [line for line in done.stdout.splitlines() if line.rstrip().endswith("gone")]
+    assert [line.startswith(f"slow.py:{LINE}") for line in gone].count(True) == 1
+    assert all(f"slow.py:{LINE}" in line for line in gone), gone  # and in the loop's time
     done = loopwatch("diagnose", "--compare", after, before, "--markdown", "-")
     assert f"| slow.py:{LINE} {CALL} | /bad |" in done.stdout
     assert "❌ new" in done.stdout
