@@ -282,7 +282,7 @@ def test_the_ring_keeps_the_latest_and_says_that_more_was_asked_for(
         [flight] = watch._flights()
         recorder, began = flight._recorder, time.perf_counter()
         for n in range(ENTRIES + more):
-            recorder.add_step(began + n * 1e-7, began + (n + 1) * 1e-7, None)
+            recorder.add_step(began + n * 1e-8, began + (n + 1) * 1e-8, None)
 
     found = recorded(loop, watch, main)
     assert found.cut

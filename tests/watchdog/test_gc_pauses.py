@@ -11,7 +11,7 @@ from loopwatch.watchdog.gc_pauses import OWN_COLLECTIONS, GcPauses
 def collected_on(kind: type[threading.Thread]) -> float:
     """Return the CPU seconds that a full collection took on a thread, as they were counted."""
     before = OWN_COLLECTIONS.seconds
-    thread = kind(gc.collect, "collects") if kind is OwnThread else kind(target=gc.collect)  # type: ignore[arg-type]
+    thread = kind(gc.collect, "collects") if kind is OwnThread else kind(target=gc.collect)
     thread.start()
     thread.join()
     return OWN_COLLECTIONS.seconds - before
