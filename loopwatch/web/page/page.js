@@ -75,8 +75,8 @@ async function read() {
   try {
     const answer = await fetch("snapshot.json", { signal: AbortSignal.timeout(PATIENCE) });
     if (answer.ok) render(await answer.json());
-    showStateAt(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
     if (answer.ok) await readInflight();
+    showStateAt(answer.ok ? "live" : "lost", answer.ok ? "live" : `status ${answer.status}; last`);
     if (answer.ok) readFlame(latest);
   } catch (error) {
     console.warn(error);

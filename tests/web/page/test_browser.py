@@ -1,5 +1,6 @@
 """The live page in a real browser."""
 
+import asyncio
 import dataclasses
 import json
 import socket
@@ -100,6 +101,21 @@ def test_hostile_names_are_shown_as_text(tab: Tab) -> None:
         assert not tab.run("Boolean(document.querySelector('img'))")
         assert tab.complaints == []
         assert all(address.startswith((url, "data:")) for address in tab.requested)
+
+
+def test_is_live_once_the_requests_in_flight_are_read(tab: Tab) -> None:
+    """Not before; and the words that an answer is awaited do not stay when it has come."""
+    shown = page(hostile_watch())
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith("requests.json"):
+            await asyncio.sleep(1.3)
+        await shown(scope, receive, send)
+
+    with served(late) as url:
+        see(tab, url)
+        assert tab.run("document.querySelectorAll('#inflight th').length") == 1
+        assert text(tab, "#state").startswith("live, ")
 
 
 def test_culprit_opens_by_keyboard_and_stays_open(tab: Tab) -> None:
