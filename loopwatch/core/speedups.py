@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 11
+ABI = 12
 
 
 def load() -> ModuleType | None:

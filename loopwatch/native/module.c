@@ -156,6 +156,9 @@ static PyMethodDef functions[] = {
     {"running_context", running_context, METH_O, NULL},
     {"running_frame", running_frame, METH_O, NULL},
     {"stand", stand, METH_VARARGS, NULL},
+#ifndef _WIN32
+    {"rest", rest, METH_VARARGS, NULL},
+#endif
     {"timed_run", timed_run, METH_VARARGS, NULL},
     {"timed_select", timed_select, METH_VARARGS, NULL},
     {"timed_soon", timed_soon, METH_VARARGS, NULL},

@@ -19,10 +19,12 @@ than of another. After more than `QUICK` it too counts a request with its age at
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.breath import begin_to_pause, breathe
@@ -37,6 +39,7 @@ from loopwatch.loop.loop_state import clock
 from loopwatch.waits.holders import Holders
 from loopwatch.waits.known_tasks import references_of
 from loopwatch.waits.look import Look, Looked
+from loopwatch.waits.rest import rest
 from loopwatch.waits.serial_awaits import SerialAwaits
 
 QUICK = 0.1  # s of an interval
@@ -76,7 +79,7 @@ class WaitReader:
         with self._lock:
             if self._turn is None:
                 turn = WaitTurn(self)
-                turn.thread.start()
+                turn.start()
                 self._turn = turn
 
     def end(self, wait: bool = True) -> None:
@@ -85,7 +88,7 @@ class WaitReader:
             turn, self._turn = self._turn, None
         if turn is None:
             return
-        turn.bell.release()
+        turn.ring()
         if wait and turn.thread is not threading.current_thread():
             turn.thread.join(FAREWELL)
         self._seconds += turn.seconds
@@ -117,6 +120,11 @@ class WaitReader:
         turn.keep(look)
         return look.requests
 
+    def states(self) -> tuple[Any, ...]:
+        """Return the states of the loops that run."""
+        probes = [looked.probe for looked in [*self._loops().values()]]
+        return tuple(probe.state for probe in probes if probe.loop.is_running())
+
     def ended(self) -> float:
         """Return what grows with each request that ends."""
         return sum(looked.requests.time() for looked in self._loops().values())
@@ -128,8 +136,6 @@ class WaitTurn:
     def __init__(self, reader: WaitReader) -> None:
         self._reader = reader
         self.thread = OwnThread(self._run, "loopwatch-waits")
-        self.bell = threading.Lock()  # released to end the thread
-        self.bell.acquire()
         self.seconds = 0.0  # CPU time
         self.serial, self.holders = SerialAwaits(), Holders()
         self._unrouted: deque[Unrouted] = deque(maxlen=UNROUTED)
@@ -140,7 +146,31 @@ class WaitTurn:
         self.idle = False
         self._owed = 0.0  # s that no look has stood for
 
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError if there may be no more of them."""
+        self._bell, self._ringer = socket.socketpair()
+        try:
+            self.thread.start()
+        except BaseException:
+            self._close()
+            raise
+
+    def ring(self) -> None:
+        """Have the thread end."""
+        with suppress(OSError):  # it has ended
+            self._ringer.send(b"x")
+
     def _run(self) -> None:
+        try:
+            self._look_again_and_again()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._bell.close()
+        self._ringer.close()
+
+    def _look_again_and_again(self) -> None:
         while not self._rest(due := self._began + random.random() * self._interval):
             before = self.seconds
             self._look(late=clock() - due > LATE)
@@ -168,7 +198,7 @@ class WaitTurn:
 
     def _rest(self, until: float) -> bool:
         """Sleep; return whether the thread is to end."""
-        return self.bell.acquire(timeout=max(0.0, until - clock()))
+        return rest(self._bell.fileno(), until - clock(), self._reader.states())
 
     def note(self, requests: int) -> None:
         """Note how many requests in flight a look has seen."""

@@ -128,6 +128,7 @@ FUNCTIONS = {  # with a twin of the same name
     "answering": "loopwatch.loop.response",
     "begin": "loopwatch.core.request",
     "read_at_once": "loopwatch.watchdog.kernel",
+    "rest": "loopwatch.waits.rest",
     "timed_run": "loopwatch.loop.python_steps",
     "timed_select": "loopwatch.loop.python_steps",
     "timed_soon": "loopwatch.loop.python_scheduled",
@@ -181,6 +182,8 @@ CONSTANTS_ALONE = {
     "watcher.h UNKNOWN": "the compiled sleep",
     "watcher.h NEVER": "the compiled sleep",
     "kernel_file.c MOST": "one number in the twin",
+    "rest.c BRIEF": "in Python it waits for the GIL",
+    "rest.c LONGEST_REST": "the same",
 }
 
 if speedups is None:

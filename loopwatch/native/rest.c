@@ -1,0 +1,76 @@
+/* The rest of a thread of ours that wants the GIL now and then, and must not want it while a loop is
+   held.
+
+   Theory: C code that keeps the GIL lets other threads in as it ends, and one of those that wait is
+   chosen. The watchdog has to be the one: the loop's thread still stands on the line then. So no
+   other thread of ours may wait as well. This one looks first whether a step of a loop is old, which
+   needs no GIL, and rests on while it is. One that has just begun may still become long. */
+
+#include "native.h"
+
+#ifndef _WIN32
+#include <poll.h>
+
+#define BRIEF 0.002 /* s of a step, up to which the GIL may be asked for */
+#define LONGEST_REST 10.0 /* s beyond the planned ones: the loop may have been stopped */
+
+/* Sleeps; says whether the descriptor can be read. */
+static int
+readable_within(int descriptor, double seconds)
+{
+    struct pollfd bell = {.fd = descriptor, .events = POLLIN};
+    return poll(&bell, 1, (int)(seconds * 1e3 + 0.999)) > 0;
+}
+
+static int
+is_held(LoopState *state, double now)
+{
+    Position is;
+    if (state->closed) {
+        return 0;
+    }
+    read_position(state, now, &is);
+    return !is.waits && now - (is.polling ? is.tick : is.mark) > BRIEF;
+}
+
+static int
+any_held(PyObject *states)
+{
+    double now = read_system_clock();
+    for (Py_ssize_t n = 0; n < PyTuple_GET_SIZE(states); n++) {
+        if (is_held((LoopState *)PyTuple_GET_ITEM(states, n), now)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* rest(descriptor, seconds, loop states): sleep, and on while one of the loops is held. Returns whether
+   the descriptor can be read. */
+PyObject *
+rest(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int descriptor, rung;
+    double seconds;
+    PyObject *states;
+    if (!PyArg_ParseTuple(args, "idO!:rest", &descriptor, &seconds, &PyTuple_Type, &states)) {
+        return NULL;
+    }
+    for (Py_ssize_t n = 0; n < PyTuple_GET_SIZE(states); n++) {
+        if (!PyObject_TypeCheck(PyTuple_GET_ITEM(states, n), &LoopStateType)) {
+            PyErr_SetString(PyExc_TypeError, "rest needs a tuple of loop states");
+            return NULL;
+        }
+    }
+    Py_INCREF(states);
+    Py_BEGIN_ALLOW_THREADS
+    rung = readable_within(descriptor, seconds < 0.0 ? 0.0 : seconds);
+    for (double more = 0.0, nap = BRIEF; !rung && more < LONGEST_REST && any_held(states); more += nap) {
+        rung = readable_within(descriptor, nap);
+    }
+    Py_END_ALLOW_THREADS
+    Py_DECREF(states);
+    return PyBool_FromLong(rung);
+}
+#endif
