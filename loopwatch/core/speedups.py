@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 12
+ABI = 13
 
 
 def load() -> ModuleType | None:

@@ -57,14 +57,16 @@ be_looked_at(Loop *loop, double now)
     loop->stirred = 0.0;
 }
 
-/* wait(wish) -> (when it meant to look, when it asked for the GIL, places of loops that have moved,
-   places of loops that need a look): sleeps until Python is needed, or until `wish` (clock, s). A
-   garbage collection that is due runs before the sleep, and not as Python wakes. */
+/* wait(wish, holds=False) -> (when it meant to look, when it asked for the GIL, places of loops that
+   have moved, places of loops that need a look, whether the garbage collector was on): sleeps until
+   Python is needed, or until `wish` (clock, s). A collection that is due runs before the sleep, and
+   not as Python wakes: if it `holds` the collector, that is off as it returns. */
 static PyObject *
-watcher_wait(Watcher *self, PyObject *moment)
+watcher_wait(Watcher *self, PyObject *args)
 {
     double wish;
-    if (to_float(moment, &wish) < 0) {
+    int holds = 0;
+    if (!PyArg_ParseTuple(args, "d|p:wait", &wish, &holds)) {
         return NULL;
     }
     if (self->waiting || self->polled == NULL || self->bell[0] < 0) {
@@ -92,11 +94,11 @@ watcher_wait(Watcher *self, PyObject *moment)
     self->moving = NEVER;
     if (moved != NULL && asking != NULL) {
         double meant = self->meant < asked ? self->meant : asked;
-        told = Py_BuildValue("(ddOO)", meant, asked, moved, asking);
+        told = Py_BuildValue("(ddOOO)", meant, asked, moved, asking, collects ? Py_True : Py_False);
     }
     Py_XDECREF(moved);
     Py_XDECREF(asking);
-    if (collects) {
+    if (collects && (!holds || told == NULL)) {
         PyGC_Enable();
     }
     return told;
@@ -254,7 +256,7 @@ static PyMethodDef watcher_methods[] = {
     {"read_from", (PyCFunction)watcher_read_from, METH_VARARGS, "Take the files to read."},
     {"ring", (PyCFunction)watcher_ring, METH_NOARGS, "Have `wait` return; any thread."},
     {"take_missed", (PyCFunction)watcher_take_missed, METH_NOARGS, "Take samples of moments missed."},
-    {"wait", (PyCFunction)watcher_wait, METH_O, "Sleep until Python is needed."},
+    {"wait", (PyCFunction)watcher_wait, METH_VARARGS, "Sleep until Python is needed."},
     {"watch", (PyCFunction)watcher_watch, METH_VARARGS, "Take the loops to look after."},
     {NULL, NULL, 0, NULL},
 };

@@ -22,6 +22,10 @@ class Collector:
         self._was_on = gc.isenabled()
         gc.disable()
 
+    def held(self, was_on: bool) -> None:
+        """Note that compiled code holds it already."""
+        self._was_on = was_on
+
     def let_go(self) -> None:
         """Turn it on again, also in a forked child."""
         if self._was_on:

@@ -130,8 +130,8 @@ class Sleep(Settling):
         """
         self._prepare(samplers, reader, keep_alive)
         self.settle()
-        meant, asked, moved, wanted = self.watcher.wait(due)
-        COLLECTOR.hold()
+        meant, asked, moved, wanted, was_on = self.watcher.wait(due, True)
+        COLLECTOR.held(was_on)
         now = clock()
         if self._ended:
             COLLECTOR.let_go()

@@ -71,8 +71,8 @@ def test_no_collection_begins_as_the_compiled_sleep_ends() -> None:
     collector, begun, kept, ends = Collector(), [], [], []  # kept: nothing is made of another's
     with closing(make_watcher()) as watcher, collections_everywhere(lambda: begun.append(clock())):
         for _ in range(50):
-            kept.append(watcher.wait([clock() + 0.002, {}][0]))  # a collection is due by then
-            collector.hold()
+            kept.append(watcher.wait([clock() + 0.002, {}][0], True))  # one is due by then
+            collector.held(kept[-1][-1])
             ends.append((kept[-1][1], clock()))
             collector.let_go()
     assert begun

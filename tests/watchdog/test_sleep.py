@@ -419,7 +419,7 @@ def make_watcher() -> Any:
 def test_the_compiled_sleep_ends_when_it_is_wished_or_rung() -> None:
     with closing(make_watcher()) as watcher:
         began = clock()
-        meant, asked, moved, wanted = watcher.wait(began + 0.05)
+        meant, asked, moved, wanted, _ = watcher.wait(began + 0.05)
         assert began + 0.05 <= meant <= asked <= clock()
         assert (moved, wanted) == ([], [])
         threading.Timer(0.05, watcher.ring).start()
