@@ -6,6 +6,39 @@
 
 #include "recorder.h"
 
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
+
+/* ---------------------------------------------------------------- memory */
+
+/* Returns zeroed memory, straight from the system; or NULL. From `calloc` it would be the system's
+   only at first: glibc keeps large blocks once some were freed, and writes zeros over them, so that
+   each new loop had 8 MB (2,000 loops: 270 MB were left). */
+static void *
+new_ring(size_t size)
+{
+#ifdef _WIN32
+    return PyMem_RawCalloc(1, size);
+#else
+    void *ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return ring == MAP_FAILED ? NULL : ring;
+#endif
+}
+
+static void
+free_ring(void *ring, size_t size)
+{
+#ifdef _WIN32
+    (void)size;
+    PyMem_RawFree(ring);
+#else
+    if (ring != NULL) {
+        munmap(ring, size);
+    }
+#endif
+}
+
 /* ---------------------------------------------------------------- names */
 
 /* Keeps a thing under a new name; the last name of all is that of all others. */
@@ -172,8 +205,8 @@ recorder_dealloc(Recorder *self)
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->things);
     Py_CLEAR(self->line);
-    PyMem_RawFree(self->entries);
-    PyMem_RawFree(self->requests);
+    free_ring(self->entries, ENTRIES * sizeof(Entry));
+    free_ring(self->requests, ENDED * sizeof(EndedRequest));
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -187,8 +220,8 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         return NULL;
     }
     self->things = PyList_New(0);
-    self->entries = PyMem_RawCalloc(ENTRIES, sizeof(Entry));
-    self->requests = PyMem_RawCalloc(ENDED, sizeof(EndedRequest));
+    self->entries = new_ring(ENTRIES * sizeof(Entry));
+    self->requests = new_ring(ENDED * sizeof(EndedRequest));
     if (self->things == NULL || self->entries == NULL || self->requests == NULL) {
         Py_DECREF(self);
         return PyErr_NoMemory();

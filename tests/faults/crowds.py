@@ -14,7 +14,7 @@ from tests.test_stop import process_state
 
 from .process import possessions
 
-MORE = 8e6  # bytes that a crowd may leave behind, whatever its size
+MORE = 17e6  # bytes that a crowd may leave behind, whatever its size: a flight recorder has 8.4 MB
 SHORT = 0.02  # s: the threshold here
 HOLD = 0.05  # s
 
