@@ -56,7 +56,7 @@ def key(names: Named, route: str, method: str | None, site: Site, what: str) -> 
     """Return what a line is found by in the other report, and keep its name."""
     found = (route, f"{site.function} {site_call(site)}", what)
     whose = owner(None if route == NONE else route, method)
-    names[found] = f"{whose}: {site_place(site)} {site_call(site)}".strip()
+    names[found] = f"{whose}: {f'{site_place(site)} {site_call(site)}'.strip() or site.function}"
     return found
 
 

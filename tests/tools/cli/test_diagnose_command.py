@@ -165,7 +165,7 @@ def test_comparison_tells_who_is_gone_and_who_is_new(pair: Pair) -> None:
     assert done.returncode == 0, done.stderr
     gone = [line for line in done.stdout.splitlines() if line.rstrip().endswith("gone")]
     assert [line.startswith(f"slow.py:{LINE}") for line in gone].count(True) == 1
-    assert all(f"slow.py:{LINE}" in line for line in gone), gone  # and in the loop's time
+    assert any(line.startswith(f"GET /bad: slow.py:{LINE}") for line in gone)  # of the loop's time
     done = loopwatch("diagnose", "--compare", after, before, "--markdown", "-")
     assert f"| slow.py:{LINE} {CALL} | /bad |" in done.stdout
     assert "❌ new" in done.stdout
