@@ -71,6 +71,7 @@ class AsyncioProbe(Probe):
         self.parked = getattr(type(self.selector).select, "__code__", None)
         ready = getattr(self.loop, "_ready", None)
         self.state.victim_search.line = lambda: in_line(ready or ())
+        end_first_step(self.loop, ready)  # before the recorder counts what is in line
         if self.state.recorder is not None:
             self.state.recorder.follow(ready)
         timed = timed_select(self.state, self.selector.select, ready)
@@ -79,7 +80,6 @@ class AsyncioProbe(Probe):
         _patch()
         self.floor = frozenset(codes(_original, _patched, getattr(self.loop, "_run_once", None)))
         self.glance()
-        end_first_step(self.loop, ready)
 
     def uninstall(self) -> None:
         super().uninstall()

@@ -3,8 +3,8 @@
 A stall names the site of one step. The same line may hold the loop for a little less than the
 threshold another time, and nobody looks then. So a step counts as held by the site, too, if it is
 alike (the same route, coroutine and position in its task) and took at least half as long as such
-stalls usually do. Without the site, a step takes what the shorter steps alike take; if there are
-none, next to nothing.
+stalls usually do. Without the site, a step takes what the shorter steps alike take, if these are
+half of all: fewer may be the same call with less to do. Otherwise it takes next to nothing.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def held(recording: Recording, alike: list[int], known: list[int]) -> dict[int, 
     took = {index: seconds(recording.steps[index]) for index in alike}
     usual = median(took[index] for index in known)
     short = [each for each in took.values() if each < LIKE * usual]
-    rest = median(short) if short else LEAST
+    rest = median(short) if 2 * len(short) >= len(took) else LEAST
     sure = {*known}
     return {
         index: Slow(min(rest, each), max(0.0, each - rest))
