@@ -199,8 +199,6 @@ class Sampler:
             self.due = math.inf
         elif held is not None:
             self.due = min(self.due, held.since + self._next_age)
-        if self._time is not None and (moment := self._time.next_due(held)) is not None:
-            self.due = min(self.due, moment)
 
     def _may_be_interrupted(self) -> bool:
         """Return whether a signal handler may hold the loop in its poll, which only looks show."""

@@ -1,10 +1,11 @@
 """Samples of where a loop's time goes, taken by the watchdog, where C cannot ask for them.
 
 That is without the compiled part, and on loops of other makes; else see `native/loop_samples.c`.
-The moments are as random, but a look needs the GIL. Python code gives it up after 5 ms, C code that
-keeps it once it is over, and other C code at once; so a sample shows what gave it up, up to 5 ms
-late. What has ended by then is not seen at all: with the known mix, pure Python has too little, and
-C code that lets the GIL go too much.
+The moments are as random, but a sample is taken at the watchdog's next look, and for all moments in
+the step that is in progress then. A look needs the GIL. Python code gives it up after 5 ms, C code
+that keeps it once it is over, and other C code at once; so a sample shows what gave it up, up to
+5 ms late. What has ended by then is not seen at all: with the known mix, pure Python has too
+little, and C code that lets the GIL go too much.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ class TimeSamples:
 
     def __init__(self, probe: Probe, now: float) -> None:
         self._probe = probe
-        self._turns = -1  # of the loop, as of the last look
         self.due = now + interval()  # clock, s
 
     def take(self, now: float, held: Held | None) -> None:
@@ -45,11 +45,6 @@ class TimeSamples:
         if after is not None and after.mark == held.mark:
             request = context.get(REQUEST) if context is not None else None
             samples.append((passed, now, request, IN_STEP, spots))
-
-    def next_due(self, held: Held | None) -> float | None:
-        """Return when to look next (clock, s), None while the loop does nothing."""
-        moved, self._turns = self._probe.state.turns != self._turns, self._probe.state.turns
-        return self.due if moved or held is not None else None
 
 
 def interval() -> float:
