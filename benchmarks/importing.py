@@ -15,41 +15,23 @@ of all rounds; 2 if something failed.
 from __future__ import annotations
 
 import platform
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import ending
 from argument import parser_of, whole
 from child import HERE, environment
-from progress import note
+from processes import Row, take_turns, used
 from table import markdown
 
 AT_MOST = 0.060  # s over what it needs
-WITHIN = 60.0  # s, an interpreter
 PACKAGE = HERE.parent / "loopwatch"
 NEEDED = "import prometheus_client, opentelemetry.trace, opentelemetry.metrics, asyncio"
 LOOPWATCH = "import loopwatch"
-
-
-@dataclass(frozen=True)
-class Row:
-    what: str
-    code: str
-    variables: dict[str, str]
-    seconds: list[float] = field(default_factory=list)  # of CPU, a round
-
-    def run(self) -> None:
-        self.seconds.append(used(self.code, self.variables))
-
-    def over(self, other: Row) -> float:
-        return median(a - b for a, b in zip(self.seconds, other.seconds, strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,43 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rows = prepared(Path(folder))
-        for number in range(chosen.rounds):
-            first = number % len(rows)
-            for row in rows[first:] + rows[:first]:
-                row.run()
-            note(f"[{number + 1}/{chosen.rounds}] {rows[2].seconds[-1] * 1e3:.0f} ms")
+        take_turns(rows, chosen.rounds, rows[2])
     print(report(rows))
     return ending.status(exceeded(rows) if chosen.check else (), failed=False)
 
 
 def prepared(folder: Path) -> list[Row]:
     """Return the rows, with the bytecode of each in a folder."""
-    full, part = ({"PYTHONPYCACHEPREFIX": str(folder / name)} for name in ("full", "part"))
+    full, part = (
+        environment() | {"PYTHONPYCACHEPREFIX": str(folder / name)} for name in ("full", "part")
+    )
+    nothing, needed, ours = ([sys.executable, "-c", code] for code in ("pass", NEEDED, LOOPWATCH))
     for variables in (full, part):
-        used(LOOPWATCH, variables)
+        used(ours, variables)
     shutil.rmtree((folder / "part").joinpath(*PACKAGE.parts[1:]))
     return [
-        Row("nothing", "pass", full),
-        Row("what loopwatch needs", NEEDED, full),
-        Row("loopwatch", LOOPWATCH, full),
-        Row("the same without its bytecode", LOOPWATCH, part | {"PYTHONDONTWRITEBYTECODE": "1"}),
+        Row("nothing", nothing, full),
+        Row("what loopwatch needs", needed, full),
+        Row("loopwatch", ours, full),
+        Row("the same without its bytecode", ours, part | {"PYTHONDONTWRITEBYTECODE": "1"}),
     ]
-
-
-def used(code: str, variables: dict[str, str]) -> float:
-    """Return the CPU time of an interpreter that runs this, s; raises RuntimeError if it fails."""
-    before, command = spent(), [sys.executable, "-c", code]
-    env = environment() | variables
-    try:
-        subprocess.run(command, cwd=HERE.parent, env=env, timeout=WITHIN, check=True)
-    except subprocess.SubprocessError as error:
-        raise RuntimeError(str(error)) from None
-    return spent() - before
-
-
-def spent() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def report(rows: Sequence[Row]) -> str:

@@ -15,24 +15,20 @@ something failed.
 from __future__ import annotations
 
 import platform
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from statistics import median
 
 import ending
 from argument import parser_of, whole
 from child import HERE, environment
-from progress import note
+from processes import Row, take_turns
 from table import markdown
 
 from loopwatch.tools.cli.program import with_hook
 
 AT_MOST = 0.003  # s, in a process that never runs a loop
-WITHIN = 60.0  # s, a process
 ROUNDS = 31
 SERVER = """
 import asyncio
@@ -56,24 +52,6 @@ PROGRAMS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    what: str
-    code: str
-    how: str  # bare, hook, command
-    variables: dict[str, str]
-    seconds: list[float] = field(default_factory=list)  # of CPU, a round
-
-    def run(self) -> None:
-        words = [sys.executable, "-c", self.code]
-        if self.how == "command":
-            words = [sys.executable, "-m", "loopwatch", "run", "--no-summary", "--", *words]
-        self.seconds.append(used(words, self.variables))
-
-    def over(self, bare: Row) -> float:
-        return median(a - b for a, b in zip(self.seconds, bare.seconds, strict=True))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__ or "")
     add = parser.add_argument
@@ -85,11 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in rows:
             row.run()  # compiles what it imports
             row.seconds.clear()
-        for number in range(chosen.rounds):
-            first = number % len(rows)
-            for row in rows[first:] + rows[:first]:
-                row.run()
-            note(f"[{number + 1}/{chosen.rounds}] {rows[-1].seconds[-1] * 1e3:.0f} ms")
+        take_turns(rows, chosen.rounds, rows[-1])
     print(report(rows))
     return ending.status(exceeded(rows) if chosen.check else (), failed=False)
 
@@ -97,34 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def prepared(bytecode: str) -> list[Row]:
     bare = environment() | {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONPATH": str(HERE.parent)}
     hook = with_hook(bare | {"LOOPWATCH_ADMIN_PORT": "0"})
-    ways = {"bare": bare, "hook": hook, "command": bare | {"LOOPWATCH_ADMIN_PORT": "0"}}
+    port = bare | {"LOOPWATCH_ADMIN_PORT": "0"}
+    run = [sys.executable, "-m", "loopwatch", "run", "--no-summary", "--"]
+    ways: tuple[tuple[list[str], dict[str, str]], ...] = (([], bare), ([], hook), (run, port))
     return [
-        Row(what, code, how, variables)
+        Row(what, [*before, sys.executable, "-c", code], variables, quiet=True)
         for what, code in PROGRAMS.items()
-        for how, variables in ways.items()
+        for before, variables in ways
     ]
-
-
-def used(command: Sequence[str], variables: dict[str, str]) -> float:
-    """Return the CPU time of a process, s; raises RuntimeError if it fails."""
-    before = spent()
-    try:
-        subprocess.run(
-            command,
-            cwd=HERE.parent,
-            env=variables,
-            timeout=WITHIN,
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
-    except subprocess.SubprocessError as error:
-        raise RuntimeError(str(error)) from None
-    return spent() - before
-
-
-def spent() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def threes(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -9,8 +9,8 @@ from deploy.dashboards.panels import HALF, QUARTER, AnyPanel, lines, query
 from deploy.dashboards.queries import (
     increase,
     most,
+    per_request,
     rate,
-    requests_served,
     share_of_busy,
     share_of_route,
 )
@@ -31,7 +31,7 @@ def waits() -> list[AnyPanel]:
                 Column(
                     "Waited per request",
                     "s",
-                    f"{waited} / on (route) group_left () {requests_served(increase)}",
+                    per_request(waited),
                 ),
             ),
             description="Where requests were suspended, by the function that awaits and by what it "
@@ -81,7 +81,7 @@ def loop_time() -> list[AnyPanel]:
                 Column(
                     "Busy per request",
                     "s",
-                    f"{busy} / on (route) group_left () {requests_served(increase)}",
+                    per_request(busy),
                 ),
             ),
             description="Where the loop's busy time goes, whether or not any step is slow, by the "

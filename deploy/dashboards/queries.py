@@ -84,6 +84,11 @@ def requests_served(growth: Growth) -> str:
     return f"({growth(REQUEST, 'route', 'count')} > 0)"
 
 
+def per_request(total: str) -> str:
+    """Return what a total of each row is for one HTTP request of the row's route."""
+    return f"{total} / on (route) group_left () {requests_served(increase)}"
+
+
 def mean_time(states: str) -> str:
     """Return how many seconds an HTTP request of each route spent in one of the states."""
     return f"{increase(REQUEST_TIME, 'route', state=states)} / {requests_served(increase)}"

@@ -70,10 +70,6 @@ class CpuBudget:
                 self._lock.release()
         return self._left
 
-    def saved(self) -> float:
-        """Return how much is saved up of what can be, 0 to 1; below 0 if some is owed."""
-        return self.left() / self._most
-
     def _settle(self) -> None:
         now, spent = self._clock(), self._meter()
         left = self._left + (now - self._at) * self.share * REFILL - (spent - self._spent)

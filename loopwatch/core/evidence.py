@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import Context
 from dataclasses import dataclass, field
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from loopwatch.core.holds import Hold
@@ -18,6 +18,12 @@ class Spot(NamedTuple):
     instruction: int  # offset in bytes, for the source position of the call
     line: int
     module: str
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Spot:
+        """Return where a frame stands."""
+        module = frame.f_globals.get("__name__") or "?"
+        return cls(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
 
 
 class ThreadPicture(NamedTuple):

@@ -20,6 +20,7 @@ from loopwatch.core.breath import begin_to_pause
 from loopwatch.core.guard import guarded, say
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.record_types import Stall
+from loopwatch.exporters.whole_file import replace
 
 FILES = 20  # traces in the folder
 APART = 60.0  # s from one trace to the next
@@ -96,12 +97,7 @@ class TraceFiles:
         begin_to_pause()
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         target = self._folder / NAME.format(moment, os.getpid())
-        beside = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
-        try:
-            beside.write_bytes(source.trace())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace(target, source.trace())
         self._remove_oldest()
         say(logging.INFO, WROTE, str(target), why, skipped)
 

@@ -8,19 +8,16 @@ them is kept but code and numbers.
 
 from __future__ import annotations
 
-from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from types import CodeType
 from typing import Any
 
+from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.memo import CodeMemo
 from loopwatch.core.names import module_of
 from loopwatch.loop.busy_ticks import handle_code, running_task
 
-DEPTH = 64  # coroutines followed
 MODULES = 256  # of code, remembered
-
-FRAMES = {CoroutineType: "cr_frame", GeneratorType: "gi_frame", AsyncGeneratorType: "ag_frame"}
-AWAITED = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
 
 module_of_code = CodeMemo(lambda code: module_of(code.co_filename), MODULES)
 
@@ -29,23 +26,11 @@ def suspended(handle: Any) -> list[Spot]:
     """Return where the step of a handle has ended, innermost first: at its `def` if all is over."""
     try:
         task = running_task(handle)
-        found = chain(task.get_coro()) if task is not None else []
+        coroutine = task.get_coro() if task is not None else None
+        found = [Spot.of(frame) for frame in awaiting(coroutine)]
         return found[::-1] or definition(handle_code(handle))
     except Exception:  # objects of the app: whatever they do must not reach it
         return []
-
-
-def chain(link: Any) -> list[Spot]:
-    """Return where a coroutine and those that it awaits are suspended, outermost first."""
-    spots: list[Spot] = []
-    while type(link) in FRAMES and len(spots) < DEPTH:
-        frame = getattr(link, FRAMES[type(link)])
-        if frame is None:
-            break
-        module = frame.f_globals.get("__name__") or "?"
-        spots.append(Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module))
-        link = getattr(link, AWAITED[type(link)])
-    return spots
 
 
 def definition(code: Any) -> list[Spot]:

@@ -53,7 +53,8 @@ class UvloopProbe(Probe):
         run: it was scheduled before that was timed."""
 
         def over() -> None:
-            self.state.eager = self.loop.get_task_factory() is not None
+            self.state.eager = False
+            Probe.glance(self)
 
         self.state.eager = True
         self.loop.call_soon(over)

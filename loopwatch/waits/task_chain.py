@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from types import CodeType, CoroutineType, FrameType
 from typing import Any, NamedTuple
 
+from loopwatch.core.await_chain import AWAITED, DEPTH, PREFIXES, is_ours
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import STILL
-from loopwatch.watchdog.await_chain import AWAITED, DEPTH, PREFIXES
-from loopwatch.watchdog.stack_sample import spot
 
 OURS = "loopwatch."
 MIDDLEWARE = "loopwatch.web.middleware"
-EXCHANGE = "loopwatch._speedups", "Exchange"
 GREENLET_HOSTS = ("greenlet_spawn",)  # coroutines that wait for a greenlet
 FUTURE = "FutureIter"  # what a coroutine awaits that awaits a future
 LEADS = (  # kinds of objects that stand between two coroutines
@@ -87,7 +85,7 @@ def follow(link: Any) -> tuple[list[Link], Any]:
         elif link is None or type(link).__name__ == FUTURE:
             break
         else:
-            if (type(link).__module__, type(link).__name__) == EXCHANGE:
+            if is_ours(link):
                 links, begun = [], request_of(link) or begun or True
             seen, link = beyond(link)
             links.extend(seen)
@@ -101,7 +99,7 @@ def beyond(link: Any) -> tuple[list[Link], Any]:
         frame: FrameType | None = getattr(link, PREFIXES[kind] + "frame")
         if frame is None:
             return [], None
-        return [Link(spot(frame), link)], getattr(link, AWAITED[kind])
+        return [Link(Spot.of(frame), link)], getattr(link, AWAITED[kind])
     if type(link).__name__ in LEADS:
         return [], next(filter(is_coroutine_like, gc.get_referents(link)), None)
     if not hasattr(link, "cr_await"):
@@ -133,6 +131,6 @@ def in_greenlet(link: Any) -> Iterator[Link]:
     frame: FrameType | None = getattr(greenlet, "gr_frame", None)
     spots: list[Spot] = []
     while frame is not None and len(spots) < DEPTH:
-        spots.append(spot(frame))
+        spots.append(Spot.of(frame))
         frame = frame.f_back
     yield from (Link(each, None) for each in reversed(spots))

@@ -10,10 +10,11 @@ An interval is `QUICK` while there are requests, and longer if looks cost more t
 core. It is `IDLE` if there was no request for a while. The first look after that ends its interval,
 and a request that it sees has been there for its age at most, which is what it counts with. The
 thread pauses within a look, so that the loop has its turn. A look that came late is left out, since
-somebody has held the interpreter: who waited then was stalled. So is one while less than `RESERVE`
-of the CPU budget is left: stalls come first. The next look stands for the time that was left out as
-well, `OWED` at most: else a busy machine would tell of half of the waiting, and of one place less
-than of another. After more than `QUICK` it too counts a request with its age at most.
+somebody has held the interpreter: who waited then was stalled. So is one while less than half of
+what the CPU budget can save up is left: stalls come first. The next look stands for the time that
+was left out as well, `OWED` at most: else a busy machine would tell of half of the waiting, and of
+one place less than of another. After more than `QUICK` it too counts a request with its age at
+most.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ SHARE = 0.008  # of a core that looks may use
 TASKS = 24  # looked at, of all
 LATE = 0.05  # s after which a look is left out
 OWED = 1.0  # s without a look, at most, for which the next one stands
-RESERVE = 0.5  # of what the CPU budget can save up: with less, there are no looks
 UNROUTED = 1024  # waits of requests without a route so far, kept until they have one
 PATIENCE = 60.0  # s for which they are
 FAREWELL = 1.0  # s that `end` waits for a look
@@ -95,7 +95,7 @@ class WaitReader:
 
     def may_look(self, late: bool) -> bool:
         """Return whether a look may be taken now; count it as skipped if not."""
-        if not late and self.budget.saved() >= RESERVE:
+        if not late and self.budget.has_plenty():
             return True
         self.skipped += 1
         return False

@@ -22,9 +22,9 @@ from contextlib import suppress
 from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
+from loopwatch.core.await_chain import beyond_ours
 from loopwatch.core.evidence import Spot, ThreadWait
 from loopwatch.core.speedups import speedups
-from loopwatch.watchdog.await_chain import beyond_ours
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
 from loopwatch.watchdog.other_threads import DEPTH, THREADS
 
@@ -233,11 +233,10 @@ def suspended(loop: Any) -> Iterator[tuple[Any, Spot]]:
     for task in tasks:
         coroutine = task.get_coro()
         while isinstance(coroutine, CoroutineType) and coroutine.cr_suspended:
-            code, frame = coroutine.cr_code, coroutine.cr_frame
+            frame = coroutine.cr_frame
             if frame is None:
                 break
-            module = frame.f_globals.get("__name__") or "?"
-            yield coroutine, Spot(code, frame.f_lasti, frame.f_lineno or 0, module)
+            yield coroutine, Spot.of(frame)
             coroutine = beyond_ours(coroutine.cr_await)
 
 

@@ -26,11 +26,10 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
-from loopwatch.watchdog.await_chain import awaiting
-from loopwatch.watchdog.stack_sample import spot
 
 PARTIALS = 8  # followed, one inside the other
 CALLBACKS = 8  # of a future looked at
@@ -90,7 +89,7 @@ def of_anyio(names: Any) -> Work | None:
 def work(function: Any, context: Context | None, futures: Iterator[Any]) -> Work:
     request = context.get(REQUEST) if context is not None else None
     asker = next((c for future in futures for c in waiting_for(future)), None)
-    chain = [spot(frame) for frame in awaiting(asker)]
+    chain = [Spot.of(frame) for frame in awaiting(asker)]
     return Work(callable_name(function), request, tuple(reversed(chain)))
 
 

@@ -23,7 +23,6 @@ from loopwatch.core.evidence import Spot, ThreadPicture
 from loopwatch.core.frames import running_frame
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.watchdog.given_work import Work, given_work
-from loopwatch.watchdog.stack_sample import spot
 
 THREADS = 64  # other threads read
 NAMED = 3  # of these, threads that a stall names
@@ -87,7 +86,7 @@ def picture(thread: threading.Thread, cpu: float) -> ThreadPicture:
     frame, spots = running_frame(thread.ident or 0), list[Spot]()
     work: Work | None = None
     while frame is not None and len(spots) < DEPTH:
-        spots.append(spot(frame))
+        spots.append(Spot.of(frame))
         work = work or given_work(frame)
         frame = frame.f_back
     return ThreadPicture(thread.name, cpu, tuple(spots), *(work or Work()))

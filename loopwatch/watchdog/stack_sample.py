@@ -13,13 +13,13 @@ from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
 
+from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import running_frame
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
 from loopwatch.core.task_context import task_context
 from loopwatch.loop.loop_state import LoopState
-from loopwatch.watchdog.await_chain import awaiting
 from loopwatch.watchdog.gc_pauses import Listener
 
 # These run within the code that they trace.
@@ -56,21 +56,15 @@ def walk(frame: FrameType | None, floor: Iterable[CodeType]) -> tuple[tuple[Spot
         if frame.f_code is COLLECTED or frame.f_globals.get("__name__") in WATCHERS:
             spots.clear()
         else:
-            spots.append(spot(frame))
+            spots.append(Spot.of(frame))
         frame = frame.f_back
     return tuple(spots), frame is None
 
 
-def spot(frame: FrameType) -> Spot:
-    """Return where a frame stands, without the frame."""
-    module = frame.f_globals.get("__name__") or "?"
-    return Spot(frame.f_code, frame.f_lasti, frame.f_lineno or 0, module)
-
-
 def coroutines(state: LoopState, task: Any) -> list[Spot]:
     """Return where the coroutines of a running task stand, innermost first."""
-    outer = [spot(frame) for frame in awaiting(task.get_coro())]
-    inner = [spot(frame) for frame in awaiting(state.driven)]  # beyond our compiled part
+    outer = [Spot.of(frame) for frame in awaiting(task.get_coro())]
+    inner = [Spot.of(frame) for frame in awaiting(state.driven)]  # beyond our compiled part
     known = {s.code for s in outer}
     return [*outer, *(s for s in inner if s.code not in known)][::-1]
 

@@ -72,11 +72,9 @@ def test_every_place_of_a_semaphore_has_its_holder(loop: str, make_watch: MakeWa
         async with pool.connection():
             await asyncio.sleep(LATER)
 
-    pool: Pool
+    pool = Pool(2)
 
     async def main() -> None:
-        nonlocal pool
-        pool = Pool(2)
         stage = Stage(make_watch())
         for _ in range(5):
             stage.begin(use)
@@ -96,11 +94,9 @@ def test_whoever_is_about_to_enter_holds_nothing(loop: str, make_watch: MakeWatc
         async with lock:
             pass
 
-    lock: asyncio.Lock
+    lock = asyncio.Lock()
 
     async def main() -> None:
-        nonlocal lock
-        lock = asyncio.Lock()
         await lock.acquire()
         stage = Stage(make_watch())
         stage.begin(use)
@@ -122,11 +118,9 @@ def test_who_waits_for_its_own_lock_is_its_holder(loop: str, make_watch: MakeWat
         async with lock:
             pass
 
-    lock: asyncio.Lock
+    lock = asyncio.Lock()
 
     async def main() -> None:
-        nonlocal lock
-        lock = asyncio.Lock()
         stage = Stage(make_watch())
         stage.begin(use, "/deadlock")
         await settle()
@@ -170,11 +164,9 @@ def test_a_holder_without_a_request_is_named_too(loop: str, make_watch: MakeWatc
         async with lock:
             await asyncio.sleep(LATER)
 
-    lock: asyncio.Lock
+    lock = asyncio.Lock()
 
     async def main() -> None:
-        nonlocal lock
-        lock = asyncio.Lock()
         task = asyncio.create_task(background())
         await settle()
         stage = Stage(make_watch())

@@ -13,8 +13,9 @@ from typing import Any
 
 from loopwatch.core.plain import plain
 from loopwatch.core.safe_text import safe
-from loopwatch.tools.cli import folder
+from loopwatch.exporters.whole_file import replace
 from loopwatch.tools.cli.command_error import CommandError
+from loopwatch.tools.cli.folder import overwrite
 from loopwatch.tools.cli.json_text import parsed
 from loopwatch.tools.cli.named_file import document
 from loopwatch.tools.cli.remote import Remote
@@ -182,9 +183,9 @@ def put(path: Path, content: bytes) -> None:
     if is_descriptor(path) or (path.exists() and not path.is_file()):  # /dev/stdout; a pipe
         path.write_bytes(content)
     elif os.access(path.parent, os.W_OK):
-        folder.replace(path, content)
+        replace(path, content)
     else:
-        folder.overwrite(path, content)
+        overwrite(path, content)
 
 
 def is_descriptor(path: Path) -> bool:

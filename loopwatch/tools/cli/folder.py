@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loopwatch.exporters.whole_file import replace
 from loopwatch.tools.cli.command_error import CommandError
 
 SUMS = ".loopwatch.json"  # of each file, as it was written
@@ -29,6 +29,7 @@ def write(folder: Path, texts: dict[str, str], force: bool) -> None:
             check(folder, contents)
         check_links(folder, contents)
         for path, content in contents.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             replace(folder / path, content)
         sums = {path: sum_of(content) for path, content in contents.items()}
         replace(folder / SUMS, json.dumps(sums, indent=2).encode() + b"\n")
@@ -79,20 +80,6 @@ def sums_in(folder: Path) -> dict[str, str]:
 
 def sum_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replace a file atomically: a reader sees the whole old or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(new, path)  # a link there is replaced, not followed
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def overwrite(path: Path, content: bytes) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sys
 import threading
 from argparse import Namespace
@@ -16,15 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loopwatch.core.plural import counted
 from loopwatch.core.safe_text import safe
+from loopwatch.exporters.whole_file import replace
 from loopwatch.tools.attach.listening_ports import listening_ports
 from loopwatch.tools.attach.process_tree import ProcessTree
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.remote import Remote
+from loopwatch.tools.cli.run_arguments import DEFAULTS
 
 PATIENCE = 60.0  # s for the answer: it is large, and made with pauses
 SOON = 2.0  # s after which it is said that there is something to wait for
-ADMIN_PORT = 9464  # the first admin port, unless the process has another one
 TRIES = 64  # ports from that one on
 VARIABLE = "LOOPWATCH_ADMIN_PORT"
 ON = "run it with loopwatch run, or mount loopwatch.page(watch) in the app and give its URL"
@@ -41,7 +42,7 @@ def trace(given: Namespace) -> None:
     span = max((one["until"] - one["since"] for one in loops), default=0.0)
     sys.stdout.write(
         f"loopwatch: wrote {safe(given.output)}: {len(found['traceEvents'])} events, "
-        f"{span:.1f} s of {len(loops)} loop{'s' * (len(loops) != 1)}; "
+        f"{span:.1f} s of {counted(len(loops), 'loop')}; "
         "open it at https://ui.perfetto.dev\n"
     )
 
@@ -127,7 +128,7 @@ def first_port(pid: int) -> int:
             name, _, value = line.partition(b"=")
             if name == VARIABLE.encode() and int(value) > 0:
                 return int(value)
-    return ADMIN_PORT
+    return int(DEFAULTS["admin_port"])
 
 
 def check_target(target: Path, shown: str) -> None:
@@ -143,15 +144,8 @@ def check_target(target: Path, shown: str) -> None:
 
 
 def write(target: Path, content: bytes, shown: str) -> None:
-    """Write a file by way of another one, so that there is either all of it or the old one."""
-    beside = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}")
     try:
-        try:
-            beside.write_bytes(content)
-            beside.replace(target)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        replace(target, content)
     except OSError as error:
         why = error.strerror or str(error)
         raise CommandError(f"--output must be writable, got {shown!r} ({why})") from error

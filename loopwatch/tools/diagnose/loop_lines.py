@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.record_types import LoopTimeReading
 from loopwatch.tools.diagnose.estimate_records import LoopLine
+from loopwatch.tools.diagnose.folded_stacks import folded_stacks
 from loopwatch.tools.diagnose.measurement import Measurement
 from loopwatch.tools.diagnose.report_records import FoldedStack
 from loopwatch.tools.diagnose.source import source
 
 MOST = 20  # lines in a report
-STACKS = 200  # in its flame graph of loop time
 
 
 def loop_lines(measured: Measurement) -> tuple[LoopLine, ...]:
@@ -61,14 +61,8 @@ def step(row: LoopTimeReading, steps: Mapping[str, Histogram]) -> float | None:
 
 def loop_stacks(measured: Measurement) -> tuple[FoldedStack, ...]:
     """Return the loop's busy time by stack, most seconds first."""
-    found: dict[tuple[tuple[str, ...], str], float] = {}
-    for row in measured.change.loop_time:
-        key = frames(row), row.site.function
-        found[key] = found.get(key, 0.0) + row.seconds
-    rows = sorted(found.items(), key=lambda item: -item[1])[:STACKS]
-    return tuple(
-        FoldedStack(frames=names, seconds=seconds, site=site) for (names, site), seconds in rows
-    )
+    rows = measured.change.loop_time
+    return folded_stacks(((frames(row), row.site.function), row.seconds) for row in rows)
 
 
 def frames(row: LoopTimeReading) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from loopwatch.core.histogram import Histogram
 from loopwatch.core.recent import quantiles
 from loopwatch.core.record_types import Snapshot, Stall
 from loopwatch.tools.diagnose.difference import difference, restarted
+from loopwatch.tools.diagnose.folded_stacks import folded_stacks
 from loopwatch.tools.diagnose.measurement import Measurement, Sent
 from loopwatch.tools.diagnose.report_records import FoldedStack, Moment, StallMark
 from loopwatch.tools.diagnose.samples import Sample
@@ -19,7 +20,6 @@ from loopwatch.tools.diagnose.throughput import utilization
 from loopwatch.tools.diagnose.watching import Reading
 
 MARKS = 256
-STACKS = 200
 
 
 def timeline(measured: Measurement) -> tuple[Moment, ...]:
@@ -94,13 +94,8 @@ def marks(measured: Measurement) -> tuple[StallMark, ...]:
 
 def stacks(measured: Measurement) -> tuple[FoldedStack, ...]:
     """Return the stalls by stack, most seconds first."""
-    found: dict[tuple[tuple[str, ...], str], float] = {}
-    for stall in measured.stalls:
-        key = frames(stall), stall.site.function
-        found[key] = found.get(key, 0.0) + stall.duration
-    rows = sorted(found.items(), key=lambda item: -item[1])[:STACKS]
-    return tuple(
-        FoldedStack(frames=names, seconds=seconds, site=site) for (names, site), seconds in rows
+    return folded_stacks(
+        ((frames(stall), stall.site.function), stall.duration) for stall in measured.stalls
     )
 
 

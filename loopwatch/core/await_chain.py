@@ -1,4 +1,4 @@
-"""The coroutines of a running step, by what each of them awaits.
+"""The coroutines of a step, by what each of them awaits.
 
 What runs in a greenlet (SQLAlchemy's asyncio sessions, for example) has a stack of its own: it ends
 at the greenlet's first frame, and the coroutine that waits for it is not on it. Then the step's
@@ -47,9 +47,15 @@ def awaited(link: Any, seen: list[Any]) -> Any:
     return next((o for o in others if is_running(o) and not any(o is s for s in seen)), None)
 
 
+def is_ours(thing: Any) -> bool:
+    """Return whether this is the call of an app through our compiled middleware."""
+    kind = type(thing)
+    return kind.__name__ == "Exchange" and kind.__module__ == "loopwatch._speedups"
+
+
 def beyond_ours(thing: Any) -> Any:
     """Return the app's coroutine if that is awaited through our compiled middleware."""
-    if type(thing).__name__ != "Exchange" or type(thing).__module__ != "loopwatch._speedups":
+    if not is_ours(thing):
         return thing
     return next((t for t in gc.get_referents(thing) if type(t) is CoroutineType), None)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.watchdog.await_chain import awaiting
+from loopwatch.core.await_chain import awaiting
 
 from ..conftest import run_on
 
