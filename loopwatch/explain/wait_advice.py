@@ -19,7 +19,7 @@ SHARED = frozenset(("lock", "semaphore", "pool"))  # somebody else has it
 OUTSIDE = frozenset(("socket", "timer", "process", "thread", "pool"))  # what takes its time
 APART = frozenset(("socket", "timer", "process", "thread", "pool", "future"))
 # calls that go on with one thing: the next cannot begin before the last has ended
-IN_ORDER = re.compile(
+IN_ORDER = (  # compiled when it is first asked
     r"(read\w*|recv\w*|receive\w*|iter\w*|a?next|stream\w*|body|chunks?|feed|drain|write\w*|send\w*|"
     r"acquire|commit|begin|rollback|close|aclose|connect)$"
 )
@@ -112,7 +112,7 @@ def one_by_one(wait: WaitReading) -> str:
 
 
 def in_order(call: str) -> bool:
-    return IN_ORDER.match(call.rpartition(".")[2]) is not None
+    return re.match(IN_ORDER, call.rpartition(".")[2]) is not None
 
 
 def slow_upstream(wait: WaitReading) -> str:

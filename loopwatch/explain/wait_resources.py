@@ -8,6 +8,7 @@ only if nothing further out says better, be it another one that is built on it.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from loopwatch.core.evidence import Spot
@@ -62,21 +63,30 @@ ROWS = (
     Row(r"grpc\.|aiokafka\.|aio_pika\.|aiormq\.|nats\.|aiosmtplib\.|asyncssh\.", "socket"),
 )
 # any library's pool: a method that takes something, of a class that is called one
-POOL = re.compile(
+POOL = (
     r"\b\w*[Pp]ool\w*\.(\S*\.)?_*(do_)?(acquire|get|connection|conn$|check_?out|take|borrow|"
     r"lease|wait|reserve)\w*$"
 )
-NOT_POOLS = re.compile(r"(asyncio|concurrent|multiprocessing|anyio)\.")
+NOT_POOLS = r"(asyncio|concurrent|multiprocessing|anyio)\."
 
-KNOWN = [(re.compile(row.names), row.resource) for row in ROWS]
+Pattern = re.Pattern[str]
+
+
+@cache
+def compiled() -> tuple[list[tuple[Pattern, str]], Pattern, Pattern]:
+    """Return `ROWS`, `POOL` and `NOT_POOLS`, compiled at the first look: an import is not kept
+    waiting."""
+    known = [(re.compile(row.names), row.resource) for row in ROWS]
+    return known, re.compile(POOL), re.compile(NOT_POOLS)
 
 
 def resource_of_frame(name: str) -> str:
     """Return what a coroutine named so waits for; empty if its name does not tell."""
-    for names, resource in KNOWN:
+    known, pool, not_pools = compiled()
+    for names, resource in known:
         if names.match(name):
             return resource
-    return "pool" if POOL.search(name) and not NOT_POOLS.match(name) else ""
+    return "pool" if pool.search(name) and not not_pools.match(name) else ""
 
 
 def resource_of(names: list[str], kind: str) -> tuple[str, int]:

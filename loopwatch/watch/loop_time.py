@@ -28,7 +28,6 @@ from loopwatch.core.request import AFTERLIFE, Request
 from loopwatch.core.safe_text import label
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.explain.time_place import TimePlace, time_place
-from loopwatch.exporters.pprof import pprof
 from loopwatch.ledger.loop_time_table import LoopTimeTable
 from loopwatch.loop.loop_state import clock
 from loopwatch.routing.route import NOWHERE, Place, place
@@ -84,6 +83,8 @@ class LoopTime:
 
     def pprof(self, loops: Iterable[WatchedLoop]) -> bytes:
         """Return all of it in pprof's format; raises ImportError without the extra for that."""
+        from loopwatch.exporters.pprof import pprof
+
         return pprof(self.collected(loops).stacks())
 
     @guarded

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from loopwatch.core import options
 from loopwatch.core.record_types import Stall
 from loopwatch.core.recording import Recording
-from loopwatch.exporters.trace_events import TraceEvents
 from loopwatch.watch.attaching import Attaching
 from loopwatch.watch.flight import SPAN
 
@@ -34,6 +33,8 @@ class RecordedLoops(Attaching):
         """Return the last `seconds` (30 at most) of all watched loops as Chrome trace events, which
         Perfetto opens: JSON, up to some 20 MB. Any thread may ask; it takes up to a second or two.
         Raises as `recordings` does."""
+        from loopwatch.exporters.trace_events import TraceEvents
+
         return b"".join(TraceEvents(self.recordings(seconds), self.stalls).written())
 
     def replay(self, since: float = 0.0) -> Replay:

@@ -24,7 +24,6 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules
 from loopwatch.exporters.defaults import default_exporters
 from loopwatch.exporters.exporter import Exporters
-from loopwatch.exporters.trace_files import TraceFiles
 from loopwatch.ledger.loop_time_table import LoopTimeTable
 from loopwatch.ledger.pause_table import PauseTable
 from loopwatch.ledger.profile import Profile
@@ -112,6 +111,8 @@ class Watch(RecordedLoops):
         self.site_rules = SiteRules(options.packages("app_packages", app_packages))
         exporters = [*default_exporters(log, otel, registry, metrics_host, metrics_port)]
         if folder is not None:
+            from loopwatch.exporters.trace_files import TraceFiles
+
             exporters.append(TraceFiles(folder))
         self._exporters = Exporters(self, exporters)
         self.stopped = False  # by hand: then no middleware starts it again
