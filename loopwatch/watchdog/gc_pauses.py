@@ -20,6 +20,7 @@ from loopwatch.loop.loop_state import clock
 LONG_PAUSE = 0.005  # s
 PAUSES = 256  # long ones remembered
 FULL = 2  # the generation of a collection of everything
+LONG_YOUNG = 0.001  # CPU s of a collection of new objects; ours are some hundred, and take less
 
 _long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # began, ended; clock, s
 
@@ -39,7 +40,8 @@ def long_pauses() -> list[tuple[float, float]]:
 
 
 class OwnCollections:
-    """CPU time of full collections on threads of ours. They go over the app's objects, and would be
+    """CPU time of collections on threads of ours that go over the app's objects: full ones, and
+    young ones that take long, as one new list of a million numbers makes them. They would be
     another thread's if not ours: a large heap must not use up the budget of a watch."""
 
     def __init__(self) -> None:
@@ -49,11 +51,12 @@ class OwnCollections:
     def begin(self) -> None:
         self._began = time.thread_time() if threading.get_ident() in running else None
 
-    def end(self) -> None:
+    def end(self, generation: int) -> None:
         """Count it once, however many watches tell of it."""
         began, self._began = self._began, None
-        if began is not None:
-            self.seconds += time.thread_time() - began
+        took = time.thread_time() - began if began is not None else 0.0
+        if generation == FULL or took >= LONG_YOUNG:
+            self.seconds += took
 
 
 OWN_COLLECTIONS = OwnCollections()
@@ -83,13 +86,13 @@ class GcPauses:
         if phase == "start":
             if info["generation"] == FULL:
                 self._before()
-                OWN_COLLECTIONS.begin()
+            OWN_COLLECTIONS.begin()
             self._began = clock()
         elif self._began:
             now = clock()
             if now - self._began >= LONG_PAUSE:
                 _long.append((self._began, now))
-            OWN_COLLECTIONS.end()
+            OWN_COLLECTIONS.end(info["generation"])
             self._paused(info["generation"], now - self._began)
 
 

@@ -3,15 +3,17 @@
 import gc
 import threading
 import time
+from functools import partial
 
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.watchdog.gc_pauses import OWN_COLLECTIONS, GcPauses
 
 
-def collected_on(kind: type[threading.Thread]) -> float:
-    """Return the CPU seconds that a full collection took on a thread, as they were counted."""
+def collected_on(kind: type[threading.Thread], generation: int = 2) -> float:
+    """Return the CPU seconds that a collection took on a thread, as they were counted."""
     before = OWN_COLLECTIONS.seconds
-    thread = kind(gc.collect, "collects") if kind is OwnThread else kind(target=gc.collect)
+    collect = partial(gc.collect, generation)
+    thread = kind(collect, "collects") if kind is OwnThread else kind(target=collect)
     thread.start()
     thread.join()
     return OWN_COLLECTIONS.seconds - before
@@ -33,3 +35,16 @@ def test_full_collections_on_our_threads_are_counted_once_and_no_others() -> Non
             each.uninstall()
     assert took / 5 < counted < took * 1.9  # CPU time: not what other processes take
     del objects
+
+
+def test_young_collections_on_our_threads_count_if_they_go_over_much_of_the_apps() -> None:
+    pauses = GcPauses(lambda generation, seconds: None)
+    gc.collect()
+    pauses.install()
+    try:
+        assert collected_on(OwnThread, 0) == 0.0  # nothing but what this test has made
+        large = [None] * 5_000_000  # one new object, which a young collection reads whole
+        assert collected_on(OwnThread, 0) >= 0.001
+    finally:
+        pauses.uninstall()
+    del large
