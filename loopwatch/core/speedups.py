@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 13
+ABI = 14
 
 
 def load() -> ModuleType | None:

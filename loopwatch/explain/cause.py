@@ -161,8 +161,13 @@ def waiting_in_call(slow: Slow, usage: Usage) -> bool:
 
 
 def waiting_with_gil(slow: Slow, usage: Usage) -> bool:
-    """Return whether a waiting thread kept the GIL: it did not ask for it, nor could others run."""
-    asked = (usage.gil_wait or 0.0) >= HALF * slow.duration  # whoever has the GIL does not ask
+    """Return whether a waiting thread kept the GIL: it did not ask for it, nor could others run.
+
+    Whoever has the GIL does not ask. Where it was seen in another call, its slices were no asking:
+    a fork has many.
+    """
+    seen = any(sample.kept for sample in slow.samples)
+    asked = not seen and (usage.gil_wait or 0.0) >= HALF * slow.duration
     others = usage.others >= HALF * slow.duration
     return kept_gil(usage) and waiting(slow, usage) and not asked and not others
 

@@ -12,8 +12,12 @@
 #include "watcher.h"
 
 #ifndef _WIN32
+#include <ctype.h>
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #define SETTLED 0.001 /* s after which a thread that begins to wait uses no more CPU */
 #define AT_ONCE 0.005 /* s after the beginning of a tick for which readings count as before it */
@@ -70,6 +74,21 @@ read_around(Around *around, double now, int schedule, const int *files, int coun
     for (int n = 0; n < count; n++) {
         around->throttled += throttled_in(files[n]);
     }
+}
+
+/* Says whether a loop's thread certainly waits for something other than the GIL, which a thread
+   waits for in `futex` only (proc(5), `syscall`). */
+int
+waits_elsewhere(const Loop *loop)
+{
+#ifdef SYS_futex
+    char text[96];
+    read_text(loop->call, text, sizeof(text));
+    return isdigit((unsigned char)text[0]) && strtol(text, NULL, 10) != SYS_futex;
+#else
+    (void)loop;
+    return 0;
+#endif
 }
 
 double

@@ -288,6 +288,10 @@ sleep_while_quiet(Watcher *self, double wish)
             note_events(self);
         }
     }
+    for (Py_ssize_t n = 0; n < self->count; n++) {
+        Loop *loop = &self->loops[n];
+        loop->elsewhere = !loop->is.waits && waits_elsewhere(loop);
+    }
     disarm(self);
 }
 #endif

@@ -38,6 +38,7 @@ typedef struct {
     clockid_t clock;  /* of the thread's CPU time, if `timed` */
     int descriptor;   /* of what it polls, or -1 */
     int schedule;     /* the thread's schedstat, or -1 */
+    int call;         /* the file that says which system call it is in, or -1 */
     Position is;      /* at the latest glance */
     Reading latest;   /* of that glance; while it waits in one poll, of the poll's beginning */
     Reading before;   /* the latest from before the tick in progress */
@@ -46,6 +47,7 @@ typedef struct {
     char known;       /* `latest` is filled */
     char fresh;       /* it may still have used CPU in its poll when `latest` was read */
     char timed, moved, asks; /* it has `clock`; moved since Python looked; Python must look */
+    char elsewhere;   /* as Python was asked to look, it waited for something other than the GIL */
 } Loop;
 
 typedef struct Watcher {
@@ -91,10 +93,12 @@ extern int posted;
 void read_around(Around *around, double now, int schedule, const int *files, int count);
 void glance_at(Loop *loop, const Around *around, int late);
 double since_step(const Loop *loop); /* when the step of a running loop began */
+int waits_elsewhere(const Loop *loop);
 
 void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t count);
 PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */
 PyObject *watcher_before(Watcher *watcher, PyObject *state);
+PyObject *watcher_elsewhere(Watcher *watcher, PyObject *state);
 
 Watcher *first_watcher(void); /* bell.c; needs the GIL */
 

@@ -36,6 +36,7 @@ carry_over(const Watcher *self, Loop *loop)
             *loop = *known;
             loop->descriptor = before.descriptor;
             loop->schedule = before.schedule;
+            loop->call = before.call;
             return;
         }
     }
@@ -49,8 +50,8 @@ take_loop(Watcher *self, Loop *loop, PyObject *entry)
         PyErr_Format(PyExc_TypeError, "a loop to watch is a tuple, got %R", entry);
         return -1;
     }
-    if (!PyArg_ParseTuple(entry, "O!dOii:watch", &LoopStateType, &state, &loop->early, &clock,
-                          &loop->schedule, &loop->descriptor)) {
+    if (!PyArg_ParseTuple(entry, "O!dOiii:watch", &LoopStateType, &state, &loop->early, &clock,
+                          &loop->schedule, &loop->call, &loop->descriptor)) {
         return -1;
     }
     if (clock != Py_None) {
@@ -67,8 +68,8 @@ take_loop(Watcher *self, Loop *loop, PyObject *entry)
 }
 
 /* watch(entries, period, main): watch these loops from now on, at least once in `period` s; each is
-   (loop state, early, CPU clock or None, descriptor of schedstat, of its poll); `main`: one of them
-   runs on the main thread */
+   (loop state, early, CPU clock or None, descriptors of schedstat, of `syscall`, of its poll);
+   `main`: one of them runs on the main thread */
 PyObject *
 watcher_watch(Watcher *self, PyObject *args)
 {
@@ -102,6 +103,18 @@ watcher_watch(Watcher *self, PyObject *args)
     take_loops(self, loops, polled, count);
     self->period = period, self->main = (char)main;
     Py_RETURN_NONE;
+}
+
+/* elsewhere(loop state): whether its thread waited for something other than the GIL as `wait` last
+   ended its sleep for it; if the GIL came late then, that thread had it */
+PyObject *
+watcher_elsewhere(Watcher *self, PyObject *state)
+{
+    int found = 0;
+    for (Py_ssize_t n = 0; n < self->count; n++) {
+        found |= (PyObject *)self->loops[n].state == state && self->loops[n].elsewhere;
+    }
+    return PyBool_FromLong(found);
 }
 
 /* before(loop state) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu,

@@ -34,6 +34,7 @@ from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Re
 LONGEST = 0.08  # s between two planned wakes of the watchdog, at most
 SIGHTINGS = 64  # samples from outside kept
 READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
+IDLE = 0.5  # of a step: with less CPU time its thread waited
 BUSY = 0.3  # CPU s of other threads per s from which they are looked at
 LATE = 0.02  # s of delay from which a wake of the watchdog counts as late
 WAITED = 0.012  # s: Python code gives the GIL up within two switch intervals
@@ -102,10 +103,11 @@ class Clocks:
         cpu = (cpu_at_end or after.cpu) - before.cpu
         outside = busy_outside(before, after, duration)
         slack = min(started - before.at, outside)
+        cpu = min(duration, max(0.0, cpu - slack / 2))
         usage = Usage(
-            cpu=min(duration, max(0.0, cpu - slack / 2)),
+            cpu=cpu,
             others=other_threads(before, after),
-            gc=collecting(started, ended),
+            gc=collecting(started, ended, waiting=cpu < IDLE * duration),
         )
         add_schedule(usage, before, after, duration, outside)
         window = [r for r in readings if r.at >= before.at]

@@ -23,12 +23,21 @@ FULL = 2  # the generation of a collection of everything
 LONG_YOUNG = 0.001  # CPU s of a collection of new objects; ours are some hundred, and take less
 
 _long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # began, ended; clock, s
+_open: list[float] = []  # when the one in progress began, clock, s, as each watch has noted it
 
 
-def collecting(started: float, ended: float) -> float:
-    """Return for how long (s) long collections ran between two moments, on any thread."""
+def collecting(started: float, ended: float, waiting: bool = False) -> float:
+    """Return for how long (s) long collections ran between two moments, on any thread.
+
+    As a collection ends, its thread lets the GIL go on the way into our callback, so a loop that
+    waited for it goes on before the end is noted. If the loop was `waiting` all along, and not
+    busy itself, a collection without an end lasted until then.
+    """
+    pauses = sorted(_long)
+    if waiting:
+        pauses += [(began, ended) for began in _open[:1]]
     total, upto = 0.0, started
-    for began, end in sorted(_long):
+    for began, end in pauses:
         total += max(0.0, min(end, ended) - max(began, upto))
         upto = max(upto, end)
     return total
@@ -88,10 +97,12 @@ class GcPauses:
                 self._before()
             OWN_COLLECTIONS.begin()
             self._began = clock()
+            _open.append(self._began)
         elif self._began:
             now = clock()
             if now - self._began >= LONG_PAUSE:
                 _long.append((self._began, now))
+            _open.clear()
             OWN_COLLECTIONS.end(info["generation"])
             self._paused(info["generation"], now - self._began)
 
@@ -106,6 +117,7 @@ class Listener:
     def leave(self, _: object = None) -> None:
         if self in gc.callbacks:
             gc.callbacks.remove(self)
+        _open.clear()
 
     def __call__(self, phase: str, info: dict[str, Any]) -> None:
         pauses = self._pauses()

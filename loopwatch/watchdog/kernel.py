@@ -115,6 +115,11 @@ class ThreadCall:
         self._file = opened(of_thread(root, native_id, "syscall"))
         self._futex = FUTEX.get(platform.machine())
 
+    @property
+    def descriptor(self) -> int:
+        """The open file, for reads from C; -1 if there is none."""
+        return self._file.descriptor if self._file is not None else -1
+
     def elsewhere(self) -> bool:
         """Return whether the thread certainly waits for something other than the GIL."""
         if self._file is None or self._futex is None:

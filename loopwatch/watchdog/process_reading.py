@@ -78,6 +78,11 @@ class ProcessReader:
             waited,
         )
 
+    def elsewhere(self, state: LoopState) -> bool:
+        """Return whether a loop's thread waited for something other than the GIL as the compiled
+        sleep asked for it."""
+        return self._watcher is not None and self._watcher.elsewhere(state)
+
     def before(self, state: LoopState) -> Reading | None:
         """Return the compiled sleep's reading of a loop from before the tick in progress."""
         found = self._watcher.before(state) if self._watcher is not None else None

@@ -185,4 +185,5 @@ class Sleep(Settling):
 def entry(sampler: Sampler) -> tuple[Any, ...]:
     """Return what the watcher needs to know of a loop."""
     state, clocks = sampler.probe.state, sampler.clocks
-    return state, sampler.early, state.cpu_clock, clocks.schedule_descriptor, sampler.descriptor
+    files = clocks.schedule_descriptor, clocks.call.descriptor, sampler.descriptor
+    return state, sampler.early, state.cpu_clock, *files

@@ -1,12 +1,16 @@
-"""Collections on threads of ours are the app's: they use up nothing of the budget."""
+"""When the collector ran. What it does on threads of ours uses up nothing of the budget: it is the
+app's."""
 
 import gc
 import threading
 import time
 from functools import partial
 
+import pytest
+
 from loopwatch.core.own_thread import OwnThread
-from loopwatch.watchdog.gc_pauses import OWN_COLLECTIONS, GcPauses
+from loopwatch.loop.loop_state import clock
+from loopwatch.watchdog.gc_pauses import OWN_COLLECTIONS, GcPauses, collecting
 
 
 def collected_on(kind: type[threading.Thread], generation: int = 2) -> float:
@@ -48,3 +52,22 @@ def test_young_collections_on_our_threads_count_if_they_go_over_much_of_the_apps
     finally:
         pauses.uninstall()
     del large
+
+
+def test_a_collection_whose_end_is_not_noted_yet_counts_for_a_loop_that_waited_for_it() -> None:
+    pauses = GcPauses(lambda generation, seconds: None)
+    before = clock()
+    pauses("start", {"generation": 2})
+    now = clock() + 0.3
+    assert collecting(before, now, waiting=True) == pytest.approx(0.3, abs=0.05)
+    assert collecting(before, now) == 0.0  # a loop that was busy is not held by it
+    pauses("stop", {"generation": 2})
+    assert collecting(before, now, waiting=True) < 0.1  # what it took in truth
+
+
+def test_a_watch_that_leaves_during_a_collection_leaves_none_open() -> None:
+    pauses = GcPauses(lambda generation, seconds: None)
+    pauses.install()
+    pauses("start", {"generation": 2})
+    pauses.uninstall()
+    assert collecting(clock(), clock() + 1.0, waiting=True) == 0.0
