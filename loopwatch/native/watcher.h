@@ -47,7 +47,7 @@ typedef struct {
     char known;       /* `latest` is filled */
     char fresh;       /* it may still have used CPU in its poll when `latest` was read */
     char timed, moved, asks; /* it has `clock`; moved since Python looked; Python must look */
-    char elsewhere;   /* as Python was asked to look, it waited for something other than the GIL */
+    char elsewhere;   /* as we asked for the GIL, it waited, but not for the GIL */
 } Loop;
 
 typedef struct Watcher {
@@ -98,7 +98,7 @@ int waits_elsewhere(const Loop *loop);
 void take_loops(Watcher *watcher, Loop *loops, struct pollfd *polled, Py_ssize_t count);
 PyObject *watcher_watch(Watcher *watcher, PyObject *args); /* watcher_loops.c */
 PyObject *watcher_before(Watcher *watcher, PyObject *state);
-PyObject *watcher_elsewhere(Watcher *watcher, PyObject *state);
+PyObject *watcher_glimpse(Watcher *watcher, PyObject *state);
 
 Watcher *first_watcher(void); /* bell.c; needs the GIL */
 

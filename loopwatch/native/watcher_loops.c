@@ -105,16 +105,22 @@ watcher_watch(Watcher *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* elsewhere(loop state): whether its thread waited for something other than the GIL as `wait` last
-   ended its sleep for it; if the GIL came late then, that thread had it */
+/* glimpse(loop state) -> where a loop was as `wait` last ended its sleep: when the poll began in which
+   it waited, 0.0 if it ran; and whether it ran, but its thread waited for something other than the
+   GIL. If the GIL came late then, that thread had it. */
 PyObject *
-watcher_elsewhere(Watcher *self, PyObject *state)
+watcher_glimpse(Watcher *self, PyObject *state)
 {
-    int found = 0;
+    double poll = 0.0;
+    int elsewhere = 0;
     for (Py_ssize_t n = 0; n < self->count; n++) {
-        found |= (PyObject *)self->loops[n].state == state && self->loops[n].elsewhere;
+        const Loop *loop = &self->loops[n];
+        if ((PyObject *)loop->state == state) {
+            poll = loop->is.waits ? loop->is.tick : 0.0;
+            elsewhere = loop->elsewhere;
+        }
     }
-    return PyBool_FromLong(found);
+    return Py_BuildValue("(dN)", poll, PyBool_FromLong(elsewhere));
 }
 
 /* before(loop state) -> (at, process, throttled, cpu, queued, slices of the watchdog; idle, cpu,

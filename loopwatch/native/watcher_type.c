@@ -251,7 +251,7 @@ static PyMemberDef watcher_members[] = {
 
 static PyMethodDef watcher_methods[] = {
     {"before", (PyCFunction)watcher_before, METH_O, "Return a reading from before a loop's tick."},
-    {"elsewhere", (PyCFunction)watcher_elsewhere, METH_O, "Say if it waited, but not for the GIL."},
+    {"glimpse", (PyCFunction)watcher_glimpse, METH_O, "Return where a loop was as it was glanced at."},
     {"close", (PyCFunction)watcher_close, METH_NOARGS, "Let everything go, for good."},
     {"set_keep_alive", (PyCFunction)watcher_set_keep_alive, METH_VARARGS, "Say when the GIL is asked for."},
     {"read_from", (PyCFunction)watcher_read_from, METH_VARARGS, "Take the files to read."},

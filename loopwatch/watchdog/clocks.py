@@ -137,7 +137,11 @@ class Clocks:
 
     def held_back(self, until: float) -> float:
         """Return for how long (s) the loop, in its poll from the last wake to `until` (clock, s),
-        could not run. What was read as it returned shows nothing of the time before."""
+        could not run. What was read as it returned shows nothing of the time before.
+
+        The watchdog began to ask for the GIL at its own next look, the loop's thread as its poll
+        had something for it. Its slices since a reading before that say when.
+        """
         after = self._readings[-1]
         due = after.reading.due or until
         late = until - due
@@ -152,7 +156,26 @@ class Clocks:
         wanted = 0.0
         if usage.others >= WORKED * late:  # between two requests for the GIL it may queue for a CPU
             wanted = min(waited, (usage.gil_wait or 0.0) + (usage.queued or 0.0))
+        if wanted >= WAITED:
+            wanted = max(wanted, self._asked(after, until))
         return max(wanted, frozen, usage.queued or 0.0, usage.throttled or 0.0)
+
+    def _asked(self, after: Reading, until: float) -> float:
+        """Return for how long (s) the loop's thread asked for the GIL to leave its poll, at most
+        since that poll began; 0.0 if that is not known.
+
+        A reading from within the poll may be from when it asked already; slices since one from
+        before it may be those of other polls. The larger is nearer.
+        """
+        poll = self._reader.glimpse(self.probe.state).poll if self._reader is not None else 0.0
+        if not poll:
+            return 0.0
+        within = next((r for r in self._readings if r.at > poll), after)
+        earlier = next((r for r in reversed(self._readings) if r.at <= poll), within)
+        return max(
+            middle(asking(before, after), until - poll, max(0.0, poll - before.at))
+            for before in (within, earlier)
+        )
 
     def _last_two(self) -> tuple[Reading, Reading]:
         readings = self._readings
@@ -174,6 +197,15 @@ def add_schedule(
     if before.reading.throttled is not None and after.reading.throttled is not None:
         throttled = after.reading.throttled - before.reading.throttled
         usage.throttled = middle(throttled, duration, outside)
+
+
+def asking(before: Reading, after: Reading) -> float:
+    """Return for how long (s) a thread asked for the GIL at most, or queued for a CPU in between;
+    0.0 if that is not known."""
+    if before.schedule is None or after.schedule is None:
+        return 0.0
+    slices = after.schedule.slices - before.schedule.slices
+    return slices * sys.getswitchinterval() + after.schedule.queued - before.schedule.queued
 
 
 def middle(counted: float, most: float, outside: float) -> float:

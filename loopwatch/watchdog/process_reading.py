@@ -31,6 +31,13 @@ class Reading(NamedTuple):
     schedule: Schedule | None
 
 
+class Glimpse(NamedTuple):
+    """Where a loop was as the compiled sleep last ended for a look."""
+
+    poll: float = 0.0  # clock, s: when its poll began; 0.0: it ran
+    elsewhere: bool = False  # it ran, but its thread waited for something other than the GIL
+
+
 class ProcessReader:
     """Makes process readings, for the watchdog's thread (where it is made) and for others.
 
@@ -78,10 +85,8 @@ class ProcessReader:
             waited,
         )
 
-    def elsewhere(self, state: LoopState) -> bool:
-        """Return whether a loop's thread waited for something other than the GIL as the compiled
-        sleep asked for it."""
-        return self._watcher is not None and self._watcher.elsewhere(state)
+    def glimpse(self, state: LoopState) -> Glimpse:
+        return Glimpse(*self._watcher.glimpse(state)) if self._watcher is not None else Glimpse()
 
     def before(self, state: LoopState) -> Reading | None:
         """Return the compiled sleep's reading of a loop from before the tick in progress."""

@@ -143,7 +143,7 @@ class Sampler:
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
-            self._sample.kept = late and reader.elsewhere(state)
+            self._sample.kept = late and reader.glimpse(state).elsewhere
             if self.probe.holding is not None and not self._sample.parked:  # no lock, no future
                 self._sample.wait = self._wait()
         self.clocks.read(reading, reader)
@@ -175,10 +175,9 @@ class Sampler:
     def _look_behind(self, until: float) -> None:
         """Judge the loop's return from the poll, if it was held there until then (clock, s)."""
         state = self.probe.state
-        wait = self.clocks.held_back(until)
-        if wait < state.threshold or state.judged > until - wait:
-            return
-        state.put(state.slow(until - wait, wait))
+        began = max(until - self.clocks.held_back(until), state.judged)
+        if until - began >= state.threshold:
+            state.put(state.slow(began, until - began))
 
     def stay_lively(self, now: float) -> None:
         """Have the loop looked at for a while: after a period, and then after twice the time each;

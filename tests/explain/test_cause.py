@@ -25,6 +25,7 @@ def caused(*samples: Sample, **usage: Any) -> str:
 
 TIMELY, LATE = sample_stack(), sample_stack(at=10.5, late=True)
 PARKED = replace(TIMELY, parked=True)  # in a system call that is not the wait for the GIL
+KEPT = replace(LATE, kept=True)  # seen in such a call by the watchdog, which waited for the GIL
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ PARKED = replace(TIMELY, parked=True)  # in a system call that is not the wait f
         ((LATE,), {"cpu": 0.01, "queued": 0.13, "kept": 0.4, "watched": 0.44}, "starved"),
         ((LATE,), {"cpu": 0.01, "queued": 0.09, "kept": 0.4, "watched": 0.44}, "native_gil"),
         ((LATE,), {"cpu": 0.0, "gil_wait": 0.4, "kept": 0.4, "watched": 0.44}, "unknown"),
+        ((KEPT,), {"cpu": 0.0, "gil_wait": 0.4, "kept": 0.4, "watched": 0.44}, "native_gil"),
         ((TIMELY,), {"cpu": 0.01, "queued": 0.2}, "blocking_call"),
         ((), {"cpu": 0.0}, "unknown"),
         ((), {"cpu": 0.5}, "unknown"),

@@ -8,7 +8,7 @@ import pytest
 from loopwatch.core.evidence import Usage
 from loopwatch.watchdog.clocks import Clocks
 from loopwatch.watchdog.kernel import Schedule
-from loopwatch.watchdog.process_reading import ProcessReading, Reading
+from loopwatch.watchdog.process_reading import Glimpse, ProcessReading, Reading
 
 
 class FakePulse:
@@ -20,6 +20,11 @@ class FakeProbe:
 
 
 class FakeProcessReader:
+    poll = 0.0
+
+    def glimpse(self, state: Any) -> Glimpse:
+        return Glimpse(self.poll)
+
     def overdue(self) -> ProcessReading:
         raise AssertionError("the readings reach far enough")
 
@@ -202,6 +207,39 @@ def test_a_reading_as_the_loop_returned_hides_nothing_of_it() -> None:
     late = reading(12.1, due=10.1, waited=0.0, idle=3.1)
     clocks._readings.extend([reading(10.0, idle=1.0), reading(12.1, idle=3.1), late])
     assert clocks.held_back(12.1) == pytest.approx(2.0)
+
+
+def asked(poll: float, *readings: Reading) -> float:
+    """Return for how long a loop was held until 12.1 in a poll that began at `poll`, while another
+    thread was on the CPU; the watchdog asked for the GIL from 11.9 on."""
+    clocks: Any = Clocks(FakeProbe())  # type: ignore[arg-type]
+    clocks._reader = FakeProcessReader()
+    clocks._reader.poll = poll
+    clocks._readings.extend(readings)
+    found: float = clocks.held_back(12.1)
+    return found
+
+
+def late(slices: int) -> Reading:
+    return reading(12.1, 11.9, idle=3.1, waited=0.2, own_slices=40, process=1.2, slices=slices)
+
+
+def test_a_loop_asked_for_the_gil_before_the_watchdog_did() -> None:
+    """Its thread slept in the poll at 11.8, as a reading shows; then it asked 50 times."""
+    found = asked(11.0, reading(11.8, idle=2.8), late(slices=50))
+    assert found == pytest.approx(0.25)
+
+
+def test_a_loop_asked_for_the_gil_no_longer_than_its_poll_lasted() -> None:
+    """Its slices are those of other polls too, since the last reading before this one."""
+    found = asked(11.86, reading(11.8, idle=2.8), late(slices=50))
+    assert found == pytest.approx((0.25 - 0.06 + 0.24) / 2)
+
+
+def test_a_reading_from_when_the_loop_asked_already_hides_nothing_of_it() -> None:
+    within = reading(11.88, idle=2.88, slices=12)
+    found = asked(11.82, reading(11.8, idle=2.8), within, late(slices=58))
+    assert found == pytest.approx((0.29 - 0.02 + 0.28) / 2)
 
 
 def test_a_loop_that_was_not_in_its_poll_was_not_held_there() -> None:

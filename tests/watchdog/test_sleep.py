@@ -484,10 +484,33 @@ def test_what_a_loop_polls_may_be_anything() -> None:
     state = speedups.LoopStateNumbers()
     state.polling, state.mark, state.tick = True, clock() - 1.0, clock() - 1.0
     with closing(make_watcher()) as watcher:
-        watcher.watch(((state, 0.05, None, -1, 1_000_000),), 0.02, False)
+        watcher.watch(((state, 0.05, None, -1, -1, 1_000_000),), 0.02, False)
         began = clock()
         for _ in range(3):
             watcher.wait(clock() + 0.2)
         assert clock() - began < 5.0
         at, *_ = watcher.before(state)
         assert began <= at <= clock()
+
+
+@pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="needs Linux' /proc")
+def test_the_compiled_sleep_knows_what_a_thread_waits_for() -> None:
+    """This thread holds no loop; the other one, which does as far as the state says, sleeps."""
+    assert speedups is not None
+    state, over = speedups.LoopStateNumbers(), threading.Event()
+    state.polling, state.mark, state.tick = False, clock() - 1.0, clock() - 1.0
+    found = {}
+    for name, wait in {"sleep": lambda: time.sleep(0.3), "lock": lambda: over.wait(0.3)}.items():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.05)
+        call = os.open(f"/proc/self/task/{thread.native_id}/syscall", os.O_RDONLY)
+        try:
+            with closing(make_watcher()) as watcher:
+                watcher.watch(((state, 0.05, None, -1, call, -1),), 0.02, False)
+                watcher.wait(clock() + 0.2)
+                found[name] = watcher.glimpse(state)
+        finally:
+            thread.join()
+            os.close(call)
+    assert found == {"sleep": (0.0, True), "lock": (0.0, False)}
