@@ -60,7 +60,8 @@ raise_later(PyObject *where)
 }
 
 /* Leaves, calls a function of the loop state with the GIL, and enters again. Its exception is
-   reported and dropped. */
+   reported and dropped. To get the GIL may take long, and that is the loop's time as any other: the
+   function reads the clock. */
 static LoopState *
 with_gil(LibuvPoll *poll, int (*function)(LoopState *, double), double at)
 {
@@ -78,9 +79,9 @@ with_gil(LibuvPoll *poll, int (*function)(LoopState *, double), double at)
     return enter(poll);
 }
 
-/* Has Python file what the poll phase ran, as a gap: it was long, or a request began in it. */
+/* Has Python file a gap: it was long, or a request began in it. */
 static int
-end_callbacks(LoopState *state, double took)
+end_gap(LoopState *state, double took)
 {
     PyObject *entered = is_there(state->entered) ? state->entered : NULL;
     if (entered != NULL) {
@@ -94,14 +95,23 @@ end_callbacks(LoopState *state, double took)
     return done == NULL ? -1 : 0;
 }
 
+/* Files what the poll phase has run since `back`, as the poll returned. */
 static int
-end_gap_then_tick(LoopState *state, double ended)
+end_callbacks(LoopState *state, double back)
 {
-    double gap = ended - state->mark;
+    state->mark = read_clock();
+    return end_gap(state, state->mark - back);
+}
+
+/* Files what ran after the last step, and ends the tick. */
+static int
+end_gap_then_tick(LoopState *state, double mark)
+{
+    double ended = read_clock(), gap = ended - mark;
     int failed = 0;
     state->mark = ended;
     if (gap >= wired.first || is_there(state->entered)) {
-        failed = end_callbacks(state, gap);
+        failed = end_gap(state, gap);
     }
     return end_tick(state, ended) < 0 || failed < 0 ? -1 : 0;
 }
@@ -117,7 +127,7 @@ on_prepare(void *handle)
     double now = read_clock();
     if (now - state->mark >= wired.first || state->noted || is_there(state->entered) ||
         ends_slowly(state, now - state->tick)) {
-        state = with_gil(poll, end_gap_then_tick, now);
+        state = with_gil(poll, end_gap_then_tick, state->mark);
         if (state == NULL) {
             return;
         }
@@ -163,7 +173,7 @@ on_check(void *handle)
         wake_watcher();
     }
     if (now - back >= wired.first || is_there(state->entered)) {
-        state = with_gil(poll, end_callbacks, now - back);
+        state = with_gil(poll, end_callbacks, back);
     }
     if (state != NULL) {
         leave(poll);
