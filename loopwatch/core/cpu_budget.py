@@ -4,6 +4,8 @@ Theory: a share of a core is saved up, up to `SAVED` seconds' worth, and spent b
 counts, whoever caused it. `REFILL` of the share is added, so that what was saved up and what is
 added in `SPAN` seconds are together no more than the share of `SPAN`: the bound holds for every
 window of that length. What is being done when the budget runs out is finished, and paid back first.
+A meter may fall, since a collection on a thread of ours is left out before that thread's time is
+read: nothing is saved up by that.
 
 A hold of `LONG` seconds or more is what matters most, and is rare. If the budget is spent, each
 purpose may still have one a second, which is paid back as well.
@@ -71,7 +73,7 @@ class CpuBudget:
         return self._left
 
     def _settle(self) -> None:
-        now, spent = self._clock(), self._meter()
+        now, spent = self._clock(), max(self._spent, self._meter())
         left = self._left + (now - self._at) * self.share * REFILL - (spent - self._spent)
         self._left = max(-self._most, min(self._most, left))
         self._at, self._spent = now, spent

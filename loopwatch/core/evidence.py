@@ -35,6 +35,7 @@ class ThreadPicture(NamedTuple):
     function: str | None = None  # that a pool's thread was given, or a thread's target
     request: Request | None = None  # in whose context it works
     asker: tuple[Spot, ...] = ()  # of the coroutine that waits for it, innermost first
+    code: CodeType | None = None  # of that function, if it is Python
 
 
 class OutsideFrame(NamedTuple):

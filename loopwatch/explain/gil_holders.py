@@ -1,7 +1,8 @@
 """The threads that had the GIL while the loop's thread waited for it.
 
-As seen from outside; else those that used the CPU meanwhile. A thread is named by its own code; if
-it has none, by the own code that waits for what the thread was given to do.
+As seen from outside; else those that used the CPU meanwhile. A thread is named by the line of own
+code on its stack. Once it has left that, by the function that it was given; if that is no own code,
+such as `pickle.loads`, by the line of own code that waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from loopwatch.core.evidence import Slow, Spot, ThreadPicture
 from loopwatch.core.record_types import NONE, GilHolder, Site
 from loopwatch.core.request import Request
 from loopwatch.explain.outside_stack import gil_thief, spots
-from loopwatch.explain.site import SiteRules, is_plumbing, site
+from loopwatch.explain.site import SiteRules, is_plumbing, site, site_of_code
 
 
 def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Request | None]:
@@ -18,7 +19,7 @@ def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Re
     if (seen := gil_thief(slow)) is not None:
         where = thread_site(ThreadPicture(seen.name, 0.0, spots(seen.frames)), rules)
         return (GilHolder(thread=seen.name, site=where),), None
-    pictures = next((s.threads for s in reversed(slow.samples) if s.threads), ())
+    pictures = best_pictures(slow, rules)
     holders = tuple(
         GilHolder(
             thread=p.name,
@@ -31,10 +32,21 @@ def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Re
     return holders, pictures[0].request if pictures else None
 
 
+def best_pictures(slow: Slow, rules: SiteRules) -> tuple[ThreadPicture, ...]:
+    """Return the latest pictures of the other threads on which the busiest stands in own code; if
+    there are none, the latest."""
+    taken = [s.threads for s in reversed(slow.samples) if s.threads]
+    shown = (threads for threads in taken if rules.own_spots(threads[0].spots))
+    return next(shown, taken[0] if taken else ())
+
+
 def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:
     """Return the site of what a thread does."""
-    stack, asker = picture.spots, picture.asker
-    own: Spot | None = next(iter(rules.own_spots(stack) or rules.own_spots(asker)), None)
+    stack, given = picture.spots, picture.code
+    own: Spot | None = next(iter(rules.own_spots(stack)), None)
+    if own is None and given is not None and rules.is_own_code(given):
+        return site_of_code(given, None)
+    own = own or next(iter(rules.own_spots(picture.asker)), None)
     own = own or next((s for s in stack if not is_plumbing(s)), None)
     if own is not None:
         return site(own)

@@ -43,6 +43,7 @@ class Work(NamedTuple):
     function: str | None = None  # `module.qualname`
     request: Request | None = None  # the one that gave it
     asker: tuple[Spot, ...] = ()  # of the coroutine that waits for it, innermost first
+    code: CodeType | None = None  # of the function, if it is Python
 
 
 def given_work(frame: FrameType) -> Work | None:
@@ -69,7 +70,9 @@ def anyio_run() -> CodeType | None:
 
 def of_thread(target: Any) -> Work | None:
     """Return the work of a thread; None of one that has no target, or is a pool's without work."""
-    return None if target is None or target is pools._worker else Work(callable_name(target))
+    if target is None or target is pools._worker:
+        return None
+    return Work(callable_name(target), code=code_of(target))
 
 
 def of_work_item(item: Any) -> Work:
@@ -90,7 +93,12 @@ def work(function: Any, context: Context | None, futures: Iterator[Any]) -> Work
     request = context.get(REQUEST) if context is not None else None
     asker = next((c for future in futures for c in waiting_for(future)), None)
     chain = [Spot.of(frame) for frame in awaiting(asker)]
-    return Work(callable_name(function), request, tuple(reversed(chain)))
+    return Work(callable_name(function), request, tuple(reversed(chain)), code_of(function))
+
+
+def code_of(function: Any) -> CodeType | None:
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 def unwrapped(function: Any) -> tuple[Any, Context | None]:

@@ -93,3 +93,12 @@ def test_whoever_asks_while_another_thread_does_is_not_kept_waiting(hand: Hand) 
 def test_without_a_meter_nothing_is_ever_spent() -> None:
     budget = CpuBudget()
     assert all(budget.allows("explain") for _ in range(1000))
+
+
+def test_nothing_is_saved_up_by_a_meter_that_falls_for_a_while(hand: Hand) -> None:
+    """A collection is left out before the time of the thread that it was on is read."""
+    before = hand.budget.left()
+    hand.spend(-0.3)
+    assert hand.budget.left() == pytest.approx(before)
+    hand.spend(0.3 + 0.02)
+    assert hand.budget.left() == pytest.approx(before - 0.02)

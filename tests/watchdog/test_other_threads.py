@@ -140,4 +140,5 @@ def test_an_idle_thread_of_a_pool_has_no_work() -> None:
         pool.submit(int).result()
         time.sleep(0.05)
         (idle,) = (t for t in app_threads().values() if t.name.startswith("idle"))
-        assert picture(idle, 0.0)[3:] == (None, None, ())
+        shown = picture(idle, 0.0)
+        assert (shown.function, shown.request, shown.asker, shown.code) == (None, None, (), None)

@@ -1,0 +1,52 @@
+"""Which line is named of a thread that had the GIL."""
+
+from types import CodeType
+
+from loopwatch.core.evidence import Sample, Slow, Spot, ThreadPicture, Usage
+from loopwatch.explain.gil_holders import gil_holders
+from loopwatch.explain.site import DEFAULT
+
+
+def parse() -> int:
+    return 1
+
+
+async def endpoint() -> None:
+    pass
+
+
+def spot(code: CodeType, line: int) -> Spot:
+    return Spot(code, 0, line, __name__)
+
+
+WORKER = Spot(compile("run()", "/lib/concurrent/futures/thread.py", "exec"), 0, 58, "concurrent")
+IN_PARSE = spot(parse.__code__, parse.__code__.co_firstlineno + 1)
+AWAITS = spot(endpoint.__code__, endpoint.__code__.co_firstlineno + 1)
+
+
+def picture(*spots: Spot, code: CodeType | None = parse.__code__) -> ThreadPicture:
+    return ThreadPicture("pool_0", 0.2, (*spots, WORKER), "app.parse", asker=(AWAITS,), code=code)
+
+
+def holder_line(*pictures: ThreadPicture) -> tuple[int, bool]:
+    """Return line and `exact` of the holder in a stall with a look for each picture."""
+    samples = [Sample(10.1, True, (), 0.0, threads=(p,)) for p in pictures]
+    slow = Slow(10.0, 0.3, "MainThread", samples=samples, usage=Usage(0.0, others=0.3))
+    (holder,), _ = gil_holders(slow, DEFAULT)
+    return holder.site.line, holder.site.exact
+
+
+def test_the_line_on_the_thread_s_stack() -> None:
+    assert holder_line(picture(IN_PARSE)) == (IN_PARSE.line, True)
+
+
+def test_a_look_that_came_after_it_hides_nothing() -> None:
+    assert holder_line(picture(IN_PARSE), picture()) == (IN_PARSE.line, True)
+
+
+def test_the_function_that_it_was_given_once_it_has_left_that() -> None:
+    assert holder_line(picture()) == (parse.__code__.co_firstlineno, False)
+
+
+def test_who_waits_for_it_where_it_was_given_c_code() -> None:
+    assert holder_line(picture(code=None)) == (AWAITS.line, True)
