@@ -153,6 +153,7 @@ static PyMethodDef functions[] = {
     {"look_up", look_up, METH_VARARGS, NULL},
     {"look_up_from", look_up_from, METH_VARARGS, NULL},
     {"read_at_once", read_at_once, METH_O, NULL},
+    {"requests_begun", requests_begun, METH_NOARGS, NULL},
     {"running_context", running_context, METH_O, NULL},
     {"running_frame", running_frame, METH_O, NULL},
     {"stand", stand, METH_VARARGS, NULL},

@@ -11,8 +11,7 @@
    steps.c              loop/python_steps.py       the end of a step, and of a tick
    asyncio_run.c        loop/python_steps.py       asyncio.Handle._run
    asyncio_select.c     loop/python_steps.py       a selector's select
-   timed_soon.c         loop/python_scheduled.py   call_soon and call_later of any other loop
-   scheduled.c          the same                   what they schedule
+   timed_soon.c, scheduled.c  loop/python_scheduled.py  call_soon and call_later of any other loop
    libuv_poll.c         loop/python_libuv.py       libuv's poll
    response.c           loop/response.py           the `send` that an app gets
    exchange.c           web/middleware.py          the call of an app, awaited
@@ -250,6 +249,7 @@ double long_seconds(const Request *request);
 void take_long_steps(StepRow *row, Request *request);
 PyObject *begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
 Request *begin_request(PyObject *door, PyObject *scope);
+PyObject *requests_begun(PyObject *module, PyObject *nothing);
 
 int add_to_row(RequestRow *row, Request *request, double now, double step); /* finish.c */
 void add_to_recent(RequestRow *row, const double *parts);

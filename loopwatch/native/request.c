@@ -30,6 +30,14 @@ request_clear(Request *self)
 
 static uint32_t serials; /* of the last request */
 
+/* requests_begun() -> how many requests have begun in this process */
+PyObject *
+requests_begun(PyObject *module, PyObject *nothing)
+{
+    (void)module, (void)nothing;
+    return PyLong_FromUnsignedLong(serials);
+}
+
 Spares spare_requests = {.type = &RequestType};
 
 /* Ends a chain of requests without other references, one by one. Otherwise each would end the next

@@ -7,8 +7,9 @@ an interval is seen seldom, and counts the more. If there are many tasks, a rand
 looked at, and each stands for several.
 
 An interval is `QUICK` while there are requests, and longer if looks cost more than `SHARE` of a
-core. It is `IDLE` if there was no request for a while. The first look after that ends its interval,
-and a request that it sees has been there for its age at most, which is what it counts with. The
+core. It is `IDLE` if there was no request for a while; the watchdog rings as soon as it sees that
+one has begun. The first look after that ends its interval, and a request that it sees has been
+there for its age at most, which is what it counts with. The
 thread pauses within a look, so that the loop has its turn. A look that came late is left out, since
 somebody has held the interpreter: who waited then was stalled. So is one while less than half of
 what the CPU budget can save up is left: stalls come first. The next look stands for the time that
@@ -33,7 +34,7 @@ from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.guard import log_once
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.record_types import NONE
-from loopwatch.core.request import Request
+from loopwatch.core.request import Request, requests_begun
 from loopwatch.explain.site import SiteRules
 from loopwatch.ledger.wait_table import WaitKey
 from loopwatch.loop.loop_state import clock
@@ -44,16 +45,18 @@ from loopwatch.waits.rest import rest
 from loopwatch.waits.serial_awaits import SerialAwaits
 
 QUICK = 0.1  # s of an interval
-IDLE = 1.0  # s of one while there are none
-LONGEST = 5.0  # s of one, at most, whatever looks cost
+IDLE = 60.0  # s of one while there are none, and none begins
+LONGEST = 5.0  # s of one with requests, at most, whatever looks cost
 CALM = 20  # looks without a request, in flight or ended, after which it is idle
 SHARE = 0.008  # of a core that looks may use
 TASKS = 24  # looked at, of all
 LATE = 0.05  # s after which a look is left out
 OWED = 1.0  # s without a look, at most, for which the next one stands
 UNROUTED = 1024  # waits of requests without a route so far, kept until they have one
+RINGS = 64  # of the bell, heard at once
 PATIENCE = 60.0  # s for which they are
 FAREWELL = 1.0  # s that `end` waits for a look
+LOOK, END = b"l", b"e"  # what the bell says
 
 Loops = Callable[[], Mapping[Any, Looked]]
 Unrouted = tuple[float, Looked, Request, WaitKey, float]  # since when; clock, s
@@ -88,10 +91,16 @@ class WaitReader:
             turn, self._turn = self._turn, None
         if turn is None:
             return
-        turn.ring()
+        turn.ring(END)
         if wait and turn.thread is not threading.current_thread():
             turn.thread.join(FAREWELL)
         self._seconds += turn.seconds
+
+    def stir(self) -> None:
+        """End an idle interval if a request has begun; the watchdog's thread says so now and then."""
+        turn = self._turn
+        if turn is not None and turn.idle and turn.begun != requests_begun():
+            turn.ring(LOOK)
 
     def may_look(self, late: bool) -> bool:
         """Return whether a look may be taken now; count it as skipped if not."""
@@ -144,21 +153,23 @@ class WaitTurn:
         self._interval = QUICK
         self._began = clock()  # of the interval
         self.idle = False
+        self.begun = 0  # requests, as of the last look
         self._owed = 0.0  # s that no look has stood for
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError if there may be no more of them."""
         self._bell, self._ringer = socket.socketpair()
+        self._ringer.setblocking(False)
         try:
             self.thread.start()
         except BaseException:
             self._close()
             raise
 
-    def ring(self) -> None:
-        """Have the thread end."""
-        with suppress(OSError):  # it has ended
-            self._ringer.send(b"x")
+    def ring(self, what: bytes) -> None:
+        """Have the thread look at once, or end."""
+        with suppress(OSError):  # it has ended, or has been rung often
+            self._ringer.send(what)
 
     def _run(self) -> None:
         try:
@@ -182,6 +193,7 @@ class WaitTurn:
         weight = self._owed + (clock() - self._began if self.idle else self._interval)
         self._owed, owed = min(OWED, weight), self._owed
         try:
+            self.begun = requests_begun()
             if self._reader.may_look(late):
                 self._owed = 0.0
                 self.note(self._reader.look(self, weight, self.idle or owed > QUICK))
@@ -198,7 +210,8 @@ class WaitTurn:
 
     def _rest(self, until: float) -> bool:
         """Sleep; return whether the thread is to end."""
-        return rest(self._bell.fileno(), until - clock(), self._reader.states())
+        rung = rest(self._bell.fileno(), until - clock(), self._reader.states())
+        return rung and END in self._bell.recv(RINGS)
 
     def note(self, requests: int) -> None:
         """Note how many requests in flight a look has seen."""
@@ -208,7 +221,7 @@ class WaitTurn:
     def next(self, cost: float) -> float:
         """Return the length of the next interval, after a look that took `cost` s of CPU time."""
         self.idle = self._calm >= CALM
-        return min(LONGEST, max(IDLE if self.idle else QUICK, cost / SHARE))
+        return IDLE if self.idle else min(LONGEST, max(QUICK, cost / SHARE))
 
     def keep(self, look: Look) -> None:
         """Keep the waits of requests without a route until they have one, or have ended."""

@@ -281,4 +281,5 @@ class Attaching:
         for watched in loops:
             watched.threads.glance()
         self._loop_time.collect(loops)
+        self._waits.stir()
         return self._reporter.attend(loops, clock(), self._exporters.due_in())

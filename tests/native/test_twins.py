@@ -127,6 +127,7 @@ FUNCTIONS = {  # with a twin of the same name
     "add_to_known": "loopwatch.ledger.request_table",
     "answering": "loopwatch.loop.response",
     "begin": "loopwatch.core.request",
+    "requests_begun": "loopwatch.core.request",
     "read_at_once": "loopwatch.watchdog.kernel",
     "rest": "loopwatch.waits.rest",
     "timed_run": "loopwatch.loop.python_steps",

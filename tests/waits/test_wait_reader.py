@@ -9,6 +9,7 @@ from weakref import ref
 
 import pytest
 
+from loopwatch import LoopWatchMiddleware
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.explain.site import DEFAULT
 from loopwatch.waits import wait_reader as module
@@ -77,7 +78,7 @@ def test_the_thread_lives_as_long_as_a_loop_is_watched(loop: str, make_watch: Ma
     assert len(threads()) == before
 
 
-def test_an_idle_loop_is_looked_at_once_a_second(
+def test_an_idle_loop_is_not_looked_at_until_a_request_begins(
     loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[tuple[float, bool]] = []
@@ -87,17 +88,25 @@ def test_an_idle_loop_is_looked_at_once_a_second(
         looks.append((weight, idle))
         return look(self, turn, weight, idle)
 
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await until(lambda: len(looks) > 4, 10.0)
+
     async def main() -> None:
         watch.start()
-        await until(lambda: len(looks) > 3, 10.0)
+        await until(lambda: len(looks) == 3, 10.0)
+        await asyncio.sleep(1.5)
+        assert len(looks) == 3
+        await visit(LoopWatchMiddleware(slow, watch=watch))
 
     monkeypatch.setattr(module, "CALM", 3)
+    monkeypatch.setattr(random, "random", lambda: 0.5)  # of 60 s
     monkeypatch.setattr(WaitReader, "look", noted)
     watch = make_watch()
     run_on(loop, main())
     assert all(looks[n][0] >= QUICK for n in range(3))
     assert looks[3][1]
-    assert looks[3][0] < IDLE + 1.0
+    assert 1.5 < looks[3][0] < 10.0  # the watchdog looks each half a second while a loop moves
+    assert not looks[4][1]
 
 
 def test_a_look_stands_for_those_that_were_left_out_before_it(
