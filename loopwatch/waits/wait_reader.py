@@ -97,7 +97,7 @@ class WaitReader:
         self._seconds += turn.seconds
 
     def stir(self) -> None:
-        """End an idle interval if a request has begun; the watchdog's thread says so now and then."""
+        """End an idle interval if a request has begun; the watchdog's thread asks now and then."""
         turn = self._turn
         if turn is not None and turn.idle and turn.begun != requests_begun():
             turn.ring(LOOK)
