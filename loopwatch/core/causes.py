@@ -7,8 +7,8 @@ stall has is decided elsewhere, by rules over its evidence; a cause needs a row 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 Cause = Literal[
     "blocking_call",
@@ -27,19 +27,18 @@ PROCESS = "await loop.run_in_executor(ProcessPoolExecutor(...), ...)"
 HELD = "{who} held the loop {duration:.3f} s{place}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CauseRow:
+class CauseRow(NamedTuple):
     """One cause. `meaning`, `evidence` and `remedy` are Markdown, without a full stop."""
 
     name: Cause
     label: str  # for people, in a few words
     meaning: str  # what the loop's thread did: it ...
     evidence: str  # what shows that
+    advice: str  # for one stall of which no better is known; a table with gaps to fill
     remedy: str = ""  # what to do, for readers of the documents
     runbook: str = ""  # the one to see, if any
     call: tuple[str, ...] = ()  # what a call to blame may have done: waits, works; none: innocent
-    advice: str  # for one stall of which no better is known; a table with gaps to fill
-    advice_if: Mapping[str, str] = field(default_factory=dict)  # the same, in a circumstance
+    advice_if: Mapping[str, str] = MappingProxyType({})  # the same, in a circumstance
     sentence: str = HELD  # in the log
     sentence_if: str = ""  # only of a stall with this: threads, no_line; else `sentence_else`
     sentence_else: str = HELD

@@ -17,10 +17,9 @@ import linecache
 import os
 import sys
 import sysconfig
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from loopwatch.core.evidence import Spot
 from loopwatch.core.memo import CodeMemo
@@ -54,8 +53,7 @@ ROUTERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRules:
+class SiteRules(NamedTuple):
     """What counts as own code, and which frame of a stack is the site."""
 
     app_packages: tuple[str, ...] = ()  # import names
