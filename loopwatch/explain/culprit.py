@@ -139,6 +139,8 @@ class Culprit:
         owner = self.owner_site()
         if spot is None and self.doubt is Doubt.NOTHING:  # of this function's body or answer
             return replace(owner, exact=owner.function != NONE)
+        if spot is not None and self.doubt is Doubt.OPERATOR and self.rules.is_own(spot):
+            return site_of_code(spot.code, spot.module)  # an operator of this very function
         if spot is None or self.doubt not in (Doubt.NOTHING, Doubt.CALLEE):
             return owner
         if owner.function != NONE and not self.rules.is_own(spot):

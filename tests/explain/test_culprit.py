@@ -155,6 +155,11 @@ def test_a_late_stack_sample_after_an_operator_names_the_function_only() -> None
     assert (stall.site.line, stall.site.exact) == (RAISES.co_firstlineno, False)
 
 
+def test_that_is_the_function_with_the_operator_not_the_one_that_called_it() -> None:
+    stall = explained(sample(at_call(RAISES, 3), at_call(OTHER, 2), late=True))
+    assert (stall.site.function, stall.site.exact) == ("shop.prices.raises", False)
+
+
 def test_below_the_user_s_own_code_a_late_stack_sample_is_exact() -> None:
     """Whatever was slow, it was below that line: a function begins with a look at the GIL."""
     library = at_call(RAISES, 3)._replace(code=elsewhere(RAISES))
