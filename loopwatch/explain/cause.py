@@ -137,6 +137,10 @@ def waited_for_gil(slow: Slow, usage: Usage) -> bool:
     return asked and usage.others >= LITTLE * slow.duration and not parked(slow)
 
 
+def tick_contended(slow: Slow, usage: Usage) -> bool:
+    return tick(slow) and waited_for_gil(slow, usage)
+
+
 def waiting(slow: Slow, usage: Usage) -> bool:
     """Return whether the thread was neither on the CPU nor ready to be, nor waiting for the GIL."""
     return slow.duration - accounted(slow, usage) >= HALF * slow.duration
@@ -227,20 +231,21 @@ RULES = (
     # 1, 2: what nobody's code did
     Rule("no CPU for half of it", "starved", read(starved)),
     Rule("half of it in collections", "gc", read(collected)),
-    # 3, 4: a tick of many short steps, none of which is to blame
+    # 3 to 5: a tick of many short steps, none of which is to blame
     Rule("a tick, slow for want of a CPU", "starved", read(tick_tipped)),
+    Rule("a tick, slow for want of the GIL", "gil_contention", read(tick_contended)),
     Rule("a tick", "many_callbacks", tick),
-    # 5 to 9: what took half of a step
+    # 6 to 10: what took half of a step
     Rule("in an import", "import", importing),
     Rule("asked for the GIL, and others had it", "gil_contention", read(waited_for_gil)),
     Rule("on the CPU, and kept the GIL", "native_gil", read(on_cpu_with_gil)),
     Rule("on the CPU, and seen there", "cpu", read(seen_on_cpu)),
     Rule("on the CPU, but not seen in time", "unknown", read(on_cpu)),
-    # 10 to 13: nothing did, but waiting
+    # 11 to 14: nothing did, but waiting
     Rule("waiting in a call", "blocking_call", read(waiting_in_call)),
     Rule("slow for want of a CPU", "starved", read(tipped)),
     Rule("nobody of the process had a CPU", "starved", read(short_of_cpu)),
     Rule("waiting in a call that kept the GIL", "native_gil", read(waiting_with_gil)),
-    # 14: the rest
+    # 15: the rest
     Rule("nothing of that", "unknown", lambda slow: True),
 )

@@ -96,6 +96,8 @@ def test_a_tick_of_parts_has_many_callbacks() -> None:
     ("usage", "expected"),
     [
         (Usage(0.4), "many_callbacks"),
+        (Usage(0.1, others=0.3, gil_wait=0.35), "gil_contention"),
+        (Usage(0.1, others=0.05, gil_wait=0.35), "many_callbacks"),
         (Usage(0.1, queued=0.3), "starved"),
         (Usage(0.5, gc=0.4), "gc"),
     ],
