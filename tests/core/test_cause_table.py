@@ -110,15 +110,13 @@ def test_the_documents_have_the_table_of_the_code(file: str) -> None:
 def test_one_more_row_is_told_by_everybody() -> None:
     """A row is all that a new cause needs but for its rule, here without one."""
     printed = run_script("""
-        from dataclasses import replace
         from importlib import reload
 
         from loopwatch.core import causes
         from loopwatch.explain import advice, circumstance
         from loopwatch.web.page import html_page
 
-        row = replace(
-            causes.CAUSES["unknown"],
+        row = causes.CAUSES["unknown"]._replace(
             name="swapped",
             label="pages swapped in",
             meaning="waited for its memory",
