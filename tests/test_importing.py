@@ -25,6 +25,9 @@ LEFT_OUT = (  # and whatever is in them
     "loopwatch.watchdog.outside_process",
     "loopwatch.watchdog.outside_sampler",
     "loopwatch.watchdog.trace_permission",
+    "loopwatch.exporters.http_server",
+    "loopwatch.exporters.port",
+    "loopwatch.web.metrics_app",
     "loopwatch.web.page",
 )
 
@@ -69,6 +72,13 @@ def test_the_page_is_imported_where_it_is_named(code: str) -> None:
     loaded = loaded_by(code, "import loopwatch")
     assert "loopwatch.web.page.app" in loaded
     assert within(loaded, ("loopwatch.tools",)) == set()
+
+
+@pytest.mark.parametrize("code", ["from loopwatch import metrics", "loopwatch.metrics"])
+def test_the_metrics_app_is_imported_where_it_is_named(code: str) -> None:
+    loaded = loaded_by(code, "import loopwatch")
+    assert "loopwatch.web.metrics_app" in loaded
+    assert within(loaded, ("loopwatch.tools", "loopwatch.web.page")) == set()
 
 
 def test_a_name_is_there_before_it_is_imported() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -11,7 +12,9 @@ from loopwatch.core.record_types import Source
 from loopwatch.exporters import multiprocess, prometheus
 from loopwatch.exporters.exporter import Changed
 from loopwatch.exporters.multiprocess import Sharing
-from loopwatch.exporters.port import MetricsPort
+
+if TYPE_CHECKING:
+    from loopwatch.exporters.port import MetricsPort
 
 
 class Scraped:
@@ -31,7 +34,7 @@ class Scraped:
         self._shares = registry is not None and multiprocess.active()
         if port is not None and (registry is None or self._shares):
             raise ValueError(useless_port(port, self._shares))
-        self._port = MetricsPort(registry, host, port) if registry and port is not None else None
+        self._port = opened_by(registry, host, port) if registry and port is not None else None
         self._registered = False
         self._sharing: Sharing | None = None
 
@@ -79,6 +82,12 @@ class Scraped:
         """Write everything now."""
         if self._sharing is not None:
             self._sharing.flush()
+
+
+def opened_by(registry: CollectorRegistry, host: str, port: int) -> MetricsPort:
+    from loopwatch.exporters.port import MetricsPort
+
+    return MetricsPort(registry, host, port)
 
 
 def useless_port(port: int, shares: bool) -> str:
