@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     if is_off(config):
         return
-    if limit_text(config):
+    if limit_text(config) is not None:
         start(config)
     else:
         config.pluginmanager.register(Late(config), "loopwatch-late")
@@ -114,7 +114,7 @@ class Late:
 
 
 def is_off(config: pytest.Config) -> bool:
-    return limit_text(config).strip().lower() in ("off", "false", "no")
+    return (limit_text(config) or "").strip().lower() in ("off", "false", "no")
 
 
 def asks(item: pytest.Item) -> bool:
@@ -123,11 +123,16 @@ def asks(item: pytest.Item) -> bool:
     )
 
 
-def limit_text(config: pytest.Config) -> str:
-    """Return what was said of the limit; whoever wants a file of results wants them watched."""
+def limit_text(config: pytest.Config) -> str | None:
+    """Return what was said of the limit; whoever wants a file of results wants them watched.
+
+    An empty option, `--loopwatch=`, is said as well, and refused later: a variable was empty.
+    """
     given = config.getoption("loopwatch")
-    text = str(given if given is not None else config.getini("loopwatch"))
-    return text or (LIMIT if any(map(config.getoption, FILES)) else "")
+    if given is not None:
+        return str(given)
+    wanted = any(map(config.getoption, FILES))
+    return str(config.getini("loopwatch")) or (LIMIT if wanted else None)
 
 
 def start(config: pytest.Config) -> Any:
@@ -149,7 +154,7 @@ def start(config: pytest.Config) -> Any:
     patterns = (*config.getini("loopwatch_allow"), *get("loopwatch_allow"))
     try:
         run = settings.Settings(
-            seconds=settings.limit("--loopwatch", text) if text else None,
+            seconds=settings.limit("--loopwatch", text) if text is not None else None,
             allow=options.site_patterns("--loopwatch-allow", patterns),
             baseline=baseline,
             update_baseline=get("loopwatch_update_baseline"),

@@ -279,7 +279,7 @@ def _any_port(variable: str, text: str) -> int:
         return _digits(text)
     raise ValueError(
         f"{variable} must be a whole number from 0 to {PORTS[-1]}, got {text!r}; give it as 9464, "
-        "as 0 for any free port, or unset it for none"
+        "as 0 for any free port, or unset it for the default"
     )
 
 

@@ -36,6 +36,17 @@ def leg(scope: Any, door: Any, root: str | None = None, until: str | None = None
     return Leg(prefix + path, endpoint, more=open_end, bare=prefix)
 
 
+def is_before_router(scope: Any) -> bool:
+    """Return whether a request is in a Starlette app whose middleware has not let it through yet.
+
+    `BaseHTTPMiddleware`, and so `@app.middleware("http")`, calls the router in a task of its own:
+    where the loop is held meanwhile, the route is known only after that.
+    """
+    if scope is None or "router" in scope:
+        return False
+    return hasattr(scope.get("app"), "middleware_stack")  # Starlette's own; others set "app", too
+
+
 def _path(scope: Any, route: Any) -> str | None:
     context = (scope.get("fastapi") or {}).get("effective_route_context")
     starlette_route = getattr(context, "starlette_route", None)

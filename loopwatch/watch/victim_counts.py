@@ -2,6 +2,7 @@
 
 A stall is delivered when all its victims should be known, at the latest `PATIENCE` after it ended.
 A victim found later (in its socket, behind a long queue) is still counted, but not in the stall.
+Until then a victim that has not come to its router yet is not counted either: its route will be.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from loopwatch.core.holds import Hold
+from loopwatch.core.holds import Hold, Wait
 from loopwatch.core.record_types import NONE, OTHER, Stall
 from loopwatch.ledger.stall_table import StallTable, with_victims
 from loopwatch.routing.route import place
+from loopwatch.routing.starlette_routes import is_before_router
 
 PATIENCE = 1.0  # s
 AGAIN = 0.1  # s until a stall is looked at again that waits for its victims
@@ -24,20 +26,41 @@ KEPT = 1024  # stalls; of more than that the oldest are delivered at once
 class VictimCount:
     """One stall, its hold, and what has been counted of it."""
 
-    __slots__ = ("beyond", "beyond_lost", "delivered", "hold", "stall")
+    __slots__ = ("beyond", "beyond_lost", "delivered", "hold", "stall", "unrouted")
 
     def __init__(self, stall: Stall, hold: Hold) -> None:
         self.stall, self.hold = stall, hold
         self.beyond = 0
         self.beyond_lost = 0.0
         self.delivered = False
+        self.unrouted: list[Wait] = []  # those before their router as last counted
 
     def has_more(self) -> bool:
         """Whether victims have been found that are not counted yet."""
-        return bool(self.hold.waits) or self.hold.beyond > self.beyond
+        return bool(self.hold.waits or self.unrouted) or self.hold.beyond > self.beyond
 
     def settled(self, now: float) -> bool:
-        return now - self.hold.ended > PATIENCE or self.hold.settled(self.hold)
+        return self.late(now) or (
+            self.hold.settled(self.hold) and not any(map(before, self.unrouted))
+        )
+
+    def late(self, now: float) -> bool:
+        return now - self.hold.ended > PATIENCE
+
+    def take(self, all_of_them: bool) -> Iterator[Wait]:
+        """Yield the victims that can be counted now."""
+        found, self.unrouted = self.unrouted, []
+        while self.hold.waits:
+            found.append(self.hold.waits.popleft())
+        for wait in found:
+            if all_of_them or not before(wait):
+                yield wait
+            else:
+                self.unrouted.append(wait)
+
+
+def before(wait: Wait) -> bool:
+    return is_before_router(wait.request.scope)
 
 
 class VictimCounts:
@@ -75,17 +98,16 @@ class VictimCounts:
         surplus = len(self._open) - KEPT
         for number, count in enumerate([*self._open]):
             if count.has_more():
-                self._count(count)
+                self._count(count, all_of_them or number < surplus or count.late(now))
             if not count.delivered and (all_of_them or number < surplus or count.settled(now)):
                 count.delivered = True
                 yield with_victims(count.stall, count.hold), count.hold
         while self._open and (len(self._open) > KEPT or now - self._open[0].hold.ended > LATEST):
             self._open.popleft()
 
-    def _count(self, count: VictimCount) -> None:
+    def _count(self, count: VictimCount, all_of_them: bool) -> None:
         hold, stall = count.hold, count.stall
-        while hold.waits:
-            wait = hold.waits.popleft()
+        for wait in count.take(all_of_them):
             self.table.blame(stall, place(wait.request).route or NONE, 1, wait.seconds)
         beyond, lost = hold.beyond, hold.beyond_lost
         if beyond > count.beyond:

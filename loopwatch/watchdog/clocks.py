@@ -34,6 +34,7 @@ from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Re
 LONGEST = 0.08  # s between two planned wakes of the watchdog, at most
 SIGHTINGS = 64  # samples from outside kept
 READINGS = 64  # kept; at the watchdog's period they reach back about 4 s
+FIRSTS = 4  # readings kept besides, each the last before a step or a tick: that may be longer
 IDLE = 0.5  # of a step: with less CPU time its thread waited
 BUSY = 0.3  # CPU s of other threads per s from which they are looked at
 LATE = 0.02  # s of delay from which a wake of the watchdog counts as late
@@ -51,6 +52,7 @@ class Clocks:
         self._schedule = ThreadSchedule(probe.state.native_id)
         self.call = ThreadCall(probe.state.native_id)
         self._readings: deque[Reading] = deque(maxlen=READINGS)
+        self._firsts: deque[Reading] = deque(maxlen=FIRSTS)
         self._reader: ProcessReader | None = None
         self.outside: deque[OutsideSample] = deque(maxlen=SIGHTINGS)  # by the outside process
         self.seen_from_outside = False  # the outside process can read stacks
@@ -73,7 +75,18 @@ class Clocks:
         """Take a reading at a look of the watchdog, and before it the one from its sleep."""
         self._reader = reader
         self._readings.extend(self._asleep())
+        self._keep_first()
         self._readings.append(self._reading(reading))
+
+    def _keep_first(self) -> None:
+        """Keep the last reading before the step and before the tick in progress: what they take is
+        known only from there on, and they may outlast the others."""
+        now = clock()
+        held, ticking = self.probe.held(now), self.probe.ticking(now)
+        for since in (held.since if held is not None else 0.0, now - ticking if ticking else 0.0):
+            found = next((r for r in reversed(self._readings) if r.at <= since), None)
+            if found is not None and found not in self._firsts:
+                self._firsts.append(found)
 
     def _asleep(self) -> list[Reading]:
         """Return the reading from the watchdog's sleep, if it is later than all others."""
@@ -97,6 +110,10 @@ class Clocks:
             readings.append(self._reading(self._reader.overdue()))
         before = next((r for r in reversed(readings) if r.at <= started), None)
         after = next((r for r in readings if r.at >= ended), readings[-1])
+        window = [r for r in readings if before is None or r.at >= before.at]
+        if before is None:
+            firsts = [r for r in self._firsts if 0 <= started - r.at <= ended - started]
+            before = max(firsts, key=lambda r: r.at, default=None)
         if before is None or not before.cpu:
             return None
         duration = ended - started
@@ -110,7 +127,6 @@ class Clocks:
             gc=collecting(started, ended, waiting=cpu < IDLE * duration),
         )
         add_schedule(usage, before, after, duration, outside)
-        window = [r for r in readings if r.at >= before.at]
         witnessed(usage, window, started, ended)
         return usage
 

@@ -5,6 +5,7 @@ from contextvars import Context
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from loopwatch import Site, Stall
 from loopwatch.core import holds
@@ -13,7 +14,14 @@ from loopwatch.core.record_types import NONE, OTHER
 from loopwatch.core.request import Request, begin
 from loopwatch.ledger.stall_table import StallTable
 from loopwatch.watch import victim_counts as victim_counts
-from loopwatch.watch.victim_counts import KEPT, LATEST, PATIENCE, VictimCount, VictimCounts
+from loopwatch.watch.victim_counts import (
+    AGAIN,
+    KEPT,
+    LATEST,
+    PATIENCE,
+    VictimCount,
+    VictimCounts,
+)
 
 ENDED = 100.0
 
@@ -85,6 +93,37 @@ def test_a_stall_waits_for_its_victims_but_not_for_ever(book: Book) -> None:
     assert book.blamed() == {"/good": (1, 0.25)}  # counted meanwhile
     assert len(book.settle(ENDED + PATIENCE + 0.01)) == 1
     assert book.settle(ENDED + PATIENCE + 0.02) == []
+
+
+def before_its_router(hold: Hold) -> dict[str, Any]:
+    """Add a victim that `@app.middleware("http")` has not let through to the router yet."""
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "app": Starlette()}
+    request = Context().run(begin, object(), scope)
+    hold.add(Wait(hold, request, 0.25, 0.25, 0.25, 0.0, queued=True))
+    return scope
+
+
+def test_a_victim_before_its_router_is_counted_once_its_route_is_known(book: Book) -> None:
+    scope = before_its_router(hold := book.open())
+    wait(hold)
+    assert book.settle() == []
+    assert book.blamed() == {"/good": (1, 0.25)}
+    assert book.victim_counts.due_in(ENDED) == AGAIN
+    scope |= {"router": object(), "path_template": "/late"}
+    assert book.victim_counts.due_in(ENDED) == 0.0
+    assert [stall.victims for stall in book.settle()] == [2]
+    assert book.blamed() == {"/good": (1, 0.25), "/late": (1, 0.25)}
+
+
+def test_a_victim_that_stays_before_its_router_is_counted_without_a_route(book: Book) -> None:
+    before_its_router(book.open())
+    assert book.settle(ENDED + PATIENCE - 0.01) == []
+    assert len(book.settle(ENDED + PATIENCE + 0.01)) == 1
+    assert book.blamed() == {NONE: (1, 0.25)}
+    before_its_router(book.open())
+    assert len(book.settle(all_of_them=True)) == 1
+    assert book.blamed() == {NONE: (2, 0.5)}
+    assert book.settle() == []
 
 
 def test_at_the_end_all_are_told_at_once(book: Book) -> None:

@@ -246,3 +246,30 @@ def test_a_loop_that_was_not_in_its_poll_was_not_held_there() -> None:
     """A step began at 10.12; it is what the watchdog waited for."""
     assert held_back(10.11, idle=0.11) == 0.0
     assert held_back(12.0, idle=0.5) == 0.0
+
+
+class HeldProbe(FakeProbe):
+    """A loop whose step in progress began at `since`, in a tick that began then, too."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+
+    def held(self, now: float) -> Any:
+        return self
+
+    def ticking(self, now: float) -> float:
+        return now - self.since
+
+
+@pytest.mark.parametrize("later", [0, 1, 3])
+def test_a_step_that_outlasts_the_readings_is_known_from_its_beginning(later: int) -> None:
+    probe: Any = HeldProbe(since=0.5)
+    clocks: Any = Clocks(probe)
+    clocks._reader = FakeProcessReader()
+    for at in range(101 + later):
+        probe.since = at - 0.5 if at <= 10 or at > 100 else 10.5  # short steps before and after it
+        clocks._keep_first()
+        clocks._readings.append(reading(float(at), cpu=1.0 + at / 2, idle=10.0))
+    found = clocks.usage(10.5, 100.0, None)
+    assert found.cpu == pytest.approx(44.75)  # from the reading at 10.0, half a second of it unsure
+    assert clocks.usage(5.0, 6.0, None) is None  # a step that ended long ago

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware
+from loopwatch.watchdog import clocks
 from tests.asgi import Receive, Send, answer, visit
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on, run_script, spin_for, watchdog_round
@@ -88,6 +89,22 @@ def test_the_place_where_most_stack_sample_were_taken_is_named(
     assert functions[-1] == f"{__name__}.two_places"
     assert functions[-2].endswith("handle_in.<locals>.app")
     assert not any(name.startswith(("asyncio.", "threading.")) for name in functions)
+
+
+def long_sleep() -> None:
+    time.sleep(1.0)
+
+
+def test_a_stall_that_outlasts_the_clock_readings_has_a_cause(
+    loop: str, make_watch: MakeWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all of them they reach back 4 s: here they do for a part of a second."""
+    monkeypatch.setattr(clocks, "READINGS", 4)
+    watch = make_watch()
+    run_on(loop, handle_in(long_sleep, watch))
+    (stall,) = [stall for stall in watch.stalls if stall.duration >= 1.0]
+    assert stall.cpu_seconds is not None
+    assert stall.cpu_seconds < 0.5
 
 
 @in_calm

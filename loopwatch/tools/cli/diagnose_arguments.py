@@ -128,7 +128,9 @@ def checked(text: str, right: Any, must: str) -> float:
     except ValueError:
         value = -1.0
     if not (right(value) and value <= MOST):
-        raise argparse.ArgumentTypeError(f"must be a number of seconds {must}, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a number of seconds {must}, got {text!r}; {MOST} is the most"
+        )
     return value
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from loopwatch.exporters.whole_file import replace
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.folder import overwrite
 from loopwatch.tools.cli.json_text import parsed
+from loopwatch.tools.cli.load_requests import WARM_UP
 from loopwatch.tools.cli.named_file import document
 from loopwatch.tools.cli.remote import Remote
 from loopwatch.tools.diagnose import conditions
@@ -26,6 +27,12 @@ from loopwatch.tools.diagnose.report_records import SCHEMA, Report
 from loopwatch.tools.findings.github_annotations import commands, repository
 
 MET = 1  # exit code: a condition of --fail-on is met
+# What has no effect beside another option, with its default.
+SERVING = {"factory": False, "loop": "auto", "port": 0, "slow_callback_duration": None}
+LOADING = {"header": None, "warm_up": WARM_UP}
+ASKING = {"requests": None, "plan": None, "rate": None, "duration": None, "tool": ()}
+REPORTING = {"json": None, "html": None, "sarif": None, "github": False}
+SHOWN = {"requests": "a request", "tool": "a load tool"}
 
 
 def diagnose(arguments: Namespace) -> int:
@@ -77,12 +84,11 @@ def published(measure: Callable[[], Any], given: Namespace, wanted: Sequence[Con
 def compared(given: Namespace, wanted: Sequence[Condition]) -> int:
     if given.app is not None or given.attach is not None:
         raise CommandError("--compare must be alone, got an app too: leave APP and --attach out")
+    refuse("--compare", given, SERVING | LOADING | ASKING | REPORTING)
     from loopwatch.tools.cli import comparison_text
     from loopwatch.tools.diagnose.compare import compare
     from loopwatch.tools.diagnose.markdown import markdown
 
-    if given.sarif is not None or given.github:
-        raise CommandError("--sarif and --github must come with a measurement, got --compare")
     before, after = (read_report(path) for path in given.compare)
     found = compare(before, after)
     if given.markdown == "-":
@@ -114,28 +120,48 @@ def check_target(given: Namespace) -> None:
             "--attach must come without a load of loopwatch's, got one: leave requests and --rate "
             "out, or give the command of a load tool after --"
         )
+    refuse("--attach", given, SERVING | LOADING)
     if given.tool and given.duration is not None:
         raise CommandError("--duration must come without a load tool, got both: leave one out")
 
 
+def refuse(beside: str, given: Namespace, options: Mapping[str, object]) -> None:
+    """Raise CommandError for an option that has no effect beside another."""
+    for name, default in options.items():
+        if getattr(given, name) != default:
+            option = SHOWN.get(name) or f"--{name.replace('_', '-')}"
+            raise CommandError(
+                f"{beside} must come without {option}, which has no effect there: leave one out"
+            )
+
+
 def check_outputs(given: Namespace) -> None:
     """Before measuring, raise CommandError for a file that clearly cannot be written."""
+    files: dict[str, str] = {}
     for option in ("json", "html", "markdown", "sarif"):
         path = getattr(given, option, None)
-        if path is not None and (option, path) != ("markdown", "-"):
-            check_writable(f"--{option}", Path(path))
+        if path is None or (option, path) == ("markdown", "-"):
+            continue
+        check_writable(f"--{option}", path)
+        first = files.setdefault(os.path.realpath(path), option)
+        if first != option and not is_descriptor(Path(path)):
+            raise CommandError(
+                f"--{first} and --{option} must be different files, got {safe(path)} for both"
+            )
 
 
-def check_writable(option: str, path: Path) -> None:
-    why = None
-    if path.is_dir():
+def check_writable(option: str, name: str) -> None:
+    why, path = None, Path(name)
+    if not name:
+        why = "it is empty"
+    elif path.is_dir():
         why = "it is a directory"
     elif not path.parent.is_dir():
         why = f"there is no directory {path.parent}"
     elif not os.access(path if path.exists() else path.parent, os.W_OK):
         why = "no permission"
     if why is not None:
-        raise CommandError(f"{option} must be a file to write, got {path}: {why}")
+        raise CommandError(f"{option} must be a file to write, got {name or repr(name)}: {why}")
 
 
 def html_document() -> Callable[[Report], str]:

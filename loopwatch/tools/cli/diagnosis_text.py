@@ -15,6 +15,7 @@ from loopwatch.tools.diagnose.report_records import Culprit, Report, RouteReport
 from loopwatch.tools.diagnose.verdict import GOOD
 from loopwatch.tools.diagnose.wording import (
     call,
+    lost,
     ms,
     owner,
     percent,
@@ -223,5 +224,7 @@ def notes(report: Report) -> Group:
         lines.append(
             f"The load generator was a bottleneck: {'; '.join(report.generator.complaints)}."
         )
-    lines += [f"loopwatch could not keep {n} {reason}." for reason, n in report.dropped.items()]
+    lines += [
+        f"loopwatch could not keep {n} {lost(reason)}." for reason, n in report.dropped.items()
+    ]
     return Group(*(Text(f"- {safe(line)}") for line in lines))

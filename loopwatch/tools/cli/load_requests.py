@@ -172,12 +172,12 @@ def rates(text: str) -> tuple[float, float]:
     if not all(0 < rate <= MOST for rate in found):
         raise CommandError(
             f"rate must be requests a second above 0, got {text!r}: give it as 40, or as 10:200 "
-            "to rise from 10 to 200"
+            f"to rise from 10 to 200; {MOST} is the most"
         )
     return found
 
 
 def positive(name: str, value: float) -> float:
     if not 0 < value <= MOST:
-        raise CommandError(f"{name} must be a number above 0, got {value!r}")
+        raise CommandError(f"{name} must be a number above 0, got {value!r}; {MOST} is the most")
     return value

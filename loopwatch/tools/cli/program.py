@@ -48,10 +48,19 @@ def found(name: str) -> str:
     path = shutil.which(name) or shutil.which(name, path=beside)
     if path is None:
         raise CommandError(
-            f"COMMAND must be a program on PATH or its path, got {name!r}, which is not found"
+            f"COMMAND must be a program on PATH or its path, got {name!r}, which {lacks(name)}"
             f"{cure(name)}"
         )
     return path
+
+
+def lacks(name: str) -> str:
+    """Return why a name is no program; one without a folder is sought on PATH alone."""
+    if os.path.isdir(name) and os.path.dirname(name):
+        return "is a directory"
+    if os.path.exists(name) and os.path.dirname(name):
+        return "may not be executed"
+    return "is not found"
 
 
 def cure(name: str) -> str:

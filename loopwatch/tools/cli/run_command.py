@@ -127,6 +127,11 @@ def check_words(arguments: Namespace) -> None:
             f"what is before -- must be loopwatch's own options, got {arguments.served[0]!r}: "
             "give the program's after its name (see loopwatch run --help)"
         )
+    if arguments.end_with_stdin:
+        raise CommandError(
+            "--end-with-stdin must come with APP, got -- COMMAND: standard input is the program's "
+            "own; leave it out"
+        )
 
 
 def made(environment: dict[str, str]) -> tuple[Watch, dict[str, Any]]:

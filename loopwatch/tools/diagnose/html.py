@@ -25,7 +25,7 @@ from loopwatch.tools.diagnose.flames import flames
 from loopwatch.tools.diagnose.plot_style import LINES, RANKS, REST, Line
 from loopwatch.tools.diagnose.report_records import Distribution, Report, RouteReport
 from loopwatch.tools.diagnose.verdict import GOOD
-from loopwatch.tools.diagnose.wording import ms, percent, place, printable
+from loopwatch.tools.diagnose.wording import lost, ms, percent, place, printable
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -117,6 +117,7 @@ def environment() -> Environment:
         "frame": short_frame,
         "cause": label,
         "file": short_file,
+        "lost": lost,
     }
     found.globals |= {
         "segments": segments,

@@ -8,6 +8,15 @@ from loopwatch.core.record_types import NONE, OTHER, Site
 from loopwatch.tools.diagnose.report_records import Culprit, RouteReport
 
 LONGEST = 60  # characters of a call
+LOST = {  # in words what a reason of `loopwatch_dropped_total` does not say by itself
+    "callbacks": "callbacks of a slow tick",
+    "loop_time": "lines and samples of the loop's time",
+    "looks": "looks at where requests wait",
+    "request_start": "values of X-Request-Start",
+    "samples": "stack samples from outside",
+    "victims": "searches for victims to their end",
+    "waits": "places where requests wait",
+}
 
 
 def ms(seconds: float) -> str:
@@ -22,6 +31,11 @@ def ms(seconds: float) -> str:
 
 def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
+
+
+def lost(reason: str) -> str:
+    """Return what was lost for a reason: `looks at where requests wait`."""
+    return LOST.get(reason, reason)
 
 
 def route_name(route: RouteReport) -> str:

@@ -14,6 +14,8 @@ from tests.tools.cli.test_wrong import complaint
 from tests.tools.diagnose.made import report
 
 GET = ("--get", "/good")
+ATTACH = ("--attach", "http://127.0.0.1:1")
+COMPARE = ("--compare", "/nowhere", "/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -48,12 +50,17 @@ def test_port_that_is_taken() -> None:
         (("shop:app", *GET, "--duration", "-1"), "above 0, got '-1'"),
         (("shop:app", *GET, "--warm-up", "-1"), "from 0 on, got '-1'"),
         (("shop:app", *GET, "--rate", "9999", "--duration", "9999"), "from 1 to 1000000"),
+        (("shop:app", *GET, "--rate", "1e99"), "200; 1000000 is the most"),
+        (("shop:app", *GET, "--duration", "inf"), "got 'inf'; 1000000 is the most"),
         (("shop:app", *GET, "--weight", "0"), "weight must be a number above 0"),
+        (("shop:app", *GET, "--weight", "1e9"), "got 1000000000.0; 1000000 is the most"),
         (("shop:app", *GET, "--header", "nonsense"), "must be NAME: VALUE"),
         (("shop:app", *GET, "--header", "X: a\nb"), "printable characters, and NAME one word"),
         (("shop:app", *GET, "--header", "A B: x"), "got 'A B': 'x'"),
         (("shop:app", *GET, "--html", "/nowhere/x.html"), "there is no directory /nowhere"),
         (("shop:app", *GET, "--json", "/"), "it is a directory"),
+        (("shop:app", *GET, "--sarif", ""), "--sarif must be a file to write, got '': it is empty"),
+        (("shop:app", *GET, "--json", "x", "--html", "./x"), "--json and --html must be different"),
         (("shop:app", *GET, "--plan", "/nowhere.toml"), "--plan must be a file to read"),
         (("shop:app", *GET, "--fail-on", "frob>1"), "knows no 'frob'"),
         (("shop:app", *GET, "--markdown", "-"), "--markdown must come with --compare"),
@@ -62,7 +69,20 @@ def test_port_that_is_taken() -> None:
         (("--attach", "http://127.0.0.1:1"), "must answer, and does not"),
         (("--attach", "http://127.0.0.1:1", *GET), "leave requests and --rate"),
         (("--attach", "http://127.0.0.1:1", "--duration", "1", "--", "wrk"), "leave one out"),
+        ((*ATTACH, "--factory"), "--attach must come without --factory"),
+        ((*ATTACH, "--loop", "uvloop"), "--attach must come without --loop"),
+        ((*ATTACH, "--port", "1"), "--attach must come without --port"),
+        ((*ATTACH, "--slow-callback-duration", "1"), "without --slow-callback-duration"),
+        ((*ATTACH, "--header", "A: b"), "--attach must come without --header"),
+        ((*ATTACH, "--warm-up", "2"), "--attach must come without --warm-up"),
         (("--compare", "/nowhere", "/nowhere"), "a report must be a file to read"),
+        ((*COMPARE, "--json", "x"), "--compare must come without --json, which has no effect"),
+        ((*COMPARE, "--html", "x"), "--compare must come without --html"),
+        ((*COMPARE, "--sarif", "x"), "--compare must come without --sarif"),
+        ((*COMPARE, "--github"), "--compare must come without --github"),
+        ((*COMPARE, *GET), "--compare must come without a request"),
+        ((*COMPARE, "--duration", "3"), "--compare must come without --duration"),
+        ((*COMPARE, "--", "wrk"), "--compare must come without a load tool"),
     ],
 )
 def test_wrong_arguments(

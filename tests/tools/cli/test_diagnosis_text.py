@@ -27,7 +27,7 @@ def test_verdict_comes_first_then_who_held_who_paid_and_the_limits() -> None:
         culprits=(culprit(predictions=(prediction(0.5, 0.01),)),),
         throughput=throughput(knee=Knee(rate=120.0, base=0.01, limit=0.035, rule="")),
         notes=("The live page did not answer 2 times.",),
-        dropped={"labels": 3},
+        dropped={"labels": 3, "looks": 66},
     )
     text = shown(made)
     order = ["No stalls.", "Who held the loop", "shop.py:23", "Who paid", "\nGET /good", "Limits"]
@@ -39,6 +39,7 @@ def test_verdict_comes_first_then_who_held_who_paid_and_the_limits() -> None:
         "Knee: at 120 requests/s",
         "one process serves at most 1000 requests/s",
         "loopwatch could not keep 3 labels.",
+        "loopwatch could not keep 66 looks at where requests wait.",
         "did not answer 2 times",
     ):
         assert words in " ".join(text.split())

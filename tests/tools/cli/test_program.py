@@ -43,6 +43,15 @@ def test_a_program_that_is_not_there(name: str, told: str) -> None:
         found(name)
 
 
+def test_a_file_that_is_no_program_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text("")
+    with pytest.raises(CommandError, match="which may not be executed: for a script, loopwatch"):
+        found(str(script))
+    with pytest.raises(CommandError, match="which is a directory"):
+        found(str(tmp_path))
+
+
 def test_a_program_beside_this_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert found(Path(sys.executable).name) == sys.executable

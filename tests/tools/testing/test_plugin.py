@@ -198,6 +198,7 @@ def test_options(suite: Suite, arguments: tuple[str, ...], failed: int) -> None:
     [
         (("--loopwatch=soon",), "", "a number of seconds above 0, got 'soon'"),
         (("--loopwatch=0",), "", "a number of seconds above 0, got '0'"),
+        (("--loopwatch=",), "", "a number of seconds above 0, got ''"),
         (("--loopwatch-update-baseline",), "", "must come with --loopwatch-baseline"),
         (("--loopwatch", "--loopwatch-baseline", "none.json"), "", "must be a file, got "),
         (("--loopwatch", "--loopwatch-allow", "a/b.py"), "", "patterns of module.qualname"),
