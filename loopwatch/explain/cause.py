@@ -113,7 +113,7 @@ def on_cpu(slow: Slow, usage: Usage) -> bool:
 
 
 def on_cpu_with_gil(slow: Slow, usage: Usage) -> bool:
-    return on_cpu(slow, usage) and kept_gil(usage)
+    return on_cpu(slow, usage) and (kept_gil(usage) or never_let_go(slow, usage))
 
 
 def seen_on_cpu(slow: Slow, usage: Usage) -> bool:
@@ -131,6 +131,13 @@ def kept_gil(usage: Usage) -> bool:
     """Return whether the watchdog, once it wanted to look, had to wait for most of the rest;
     garbage collections keep the GIL too, whatever code they fall into."""
     return usage.kept - usage.gc > HALF * (usage.watched - usage.gc)
+
+
+def never_let_go(slow: Slow, usage: Usage) -> bool:
+    """Return whether the watchdog waited for the GIL most of the time, and no look was in time: C
+    code that makes objects has collections within it, between which Python code would be seen."""
+    unseen = bool(slow.samples) and not seen_in_time(slow)
+    return unseen and usage.kept > HALF * usage.watched
 
 
 # ---------------------------------------------------------------- waiting
