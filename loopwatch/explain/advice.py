@@ -44,6 +44,14 @@ LIBRARY = (
     f"Use the asyncio interface of {{package}}, if it has one, or {THREAD}: it waits, and holds "
     "the loop."
 )
+PLAIN = frozenset(  # what Python calls itself, and never awaits
+    f"__{name}__"
+    for name in (
+        *("init", "new", "del", "enter", "exit", "post_init", "init_subclass", "get", "set"),
+        *("getattr", "getattribute", "setattr", "getitem", "setitem", "iter", "next", "len"),
+        *("contains", "bool", "str", "repr", "format", "eq", "lt", "hash"),
+    )
+)
 INSIDE = (
     "Look inside, at the end of the stack: the call itself is as it should be, but something in it "
     "held the loop."
@@ -96,7 +104,8 @@ class Adviser:
     def _advice(self, stall: Stall, observed: Observation, usual: str) -> str:
         call = HeldCall(stall)
         own = self._own(call) if stall.cause in CALL_CAUSES else None
-        return own or next((a for a in self._in_order(stall, call, observed, usual) if a), "")
+        found = next((a for a in self._in_order(stall, call, observed, usual) if a), "")
+        return own or found + elsewhere(stall, found)
 
     def _in_order(
         self, stall: Stall, call: HeldCall, observed: Observation, usual: str
@@ -131,6 +140,16 @@ class Adviser:
         ending = (row for row in self._known.rows((), call.written))
         found = next(advices(itertools.chain(rest, ending), call, cause), None)
         return found or library(call, cause)
+
+
+def elsewhere(stall: Stall, advice: str) -> str:
+    """Return where to do what is to be awaited, if the site's function can await nothing."""
+    name = stall.site.function.rpartition(".")[2]
+    if stall.cause not in WAITS or not stall.site.code or "await" not in advice:
+        return ""
+    if stall.phase:
+        return f" Do it in the endpoint or a dependency: {stall.phase} awaits nothing."
+    return f" Do it in a function that is awaited: {name} cannot await." if name in PLAIN else ""
 
 
 def library(call: HeldCall, cause: str) -> str | None:

@@ -18,12 +18,14 @@ from typing import NamedTuple, TypeAlias
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Sample, Slow, Spot, Usage
 from loopwatch.core.stack import of_stack
+from loopwatch.explain.bytecode import at_entry
 from loopwatch.explain.sample_choice import spans
 
 HALF = 0.5  # of the step: what a cause must account for
 SHORTEST = 1e-9  # s, so that nothing is half of nothing
 LITTLE = 0.2  # of the step: CPU time of a GIL's holder who shares the CPU with other processes, and
 # time without a CPU that is enough where nobody of the process had much of one
+FEW = 2  # looks, from which it counts that nobody had the GIL
 IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 Test: TypeAlias = Callable[[Slow], bool]
@@ -79,7 +81,11 @@ def kept_waiting(slow: Slow, usage: Usage) -> bool:
     """Return whether a thread asked for the GIL again and again, while another one, on the CPU for
     long enough to be slow itself, had it: with a CPU of its own it would only have asked more."""
     asked = (usage.gil_wait or 0.0) >= LITTLE * slow.duration and usage.cpu < LITTLE * slow.duration
-    return asked and usage.others >= max(slow.threshold, LITTLE * slow.duration)
+    return (
+        asked
+        and not gil_was_free(slow)
+        and usage.others >= max(slow.threshold, LITTLE * slow.duration)
+    )
 
 
 def tipped(slow: Slow, usage: Usage) -> bool:
@@ -107,7 +113,7 @@ def on_cpu(slow: Slow, usage: Usage) -> bool:
 
 
 def on_cpu_with_gil(slow: Slow, usage: Usage) -> bool:
-    return on_cpu(slow, usage) and kept_gil(usage)
+    return on_cpu(slow, usage) and (kept_gil(usage) or never_let_go(slow, usage))
 
 
 def seen_on_cpu(slow: Slow, usage: Usage) -> bool:
@@ -127,6 +133,13 @@ def kept_gil(usage: Usage) -> bool:
     return usage.kept - usage.gc > HALF * (usage.watched - usage.gc)
 
 
+def never_let_go(slow: Slow, usage: Usage) -> bool:
+    """Return whether the watchdog waited for the GIL most of the time, and no look was in time: C
+    code that makes objects has collections within it, between which Python code would be seen."""
+    unseen = bool(slow.samples) and not seen_in_time(slow)
+    return unseen and usage.kept > HALF * usage.watched
+
+
 # ---------------------------------------------------------------- waiting
 
 
@@ -134,7 +147,7 @@ def waited_for_gil(slow: Slow, usage: Usage) -> bool:
     """Return whether others had the GIL: the thread asked for it, and they were on the CPU."""
     asked = usage.gil_wait is not None and usage.gil_wait >= HALF * slow.duration
     asked = asked or kept_waiting(slow, usage)
-    return asked and usage.others >= LITTLE * slow.duration and not parked(slow)
+    return asked and usage.others >= LITTLE * slow.duration and not undisputed(slow)
 
 
 def tick_contended(slow: Slow, usage: Usage) -> bool:
@@ -150,7 +163,7 @@ def accounted(slow: Slow, usage: Usage) -> float:
     """Return the seconds that are known not to be waiting in a call."""
     contended = min(usage.gil_wait or 0.0, usage.others)
     wanted = usage.frozen if waiting_all_along(slow, usage) else starvation(usage)
-    return usage.cpu + wanted + (0.0 if parked(slow) else contended)
+    return usage.cpu + wanted + (0.0 if undisputed(slow) else contended)
 
 
 def waiting_in_call(slow: Slow, usage: Usage) -> bool:
@@ -195,10 +208,18 @@ def tick(slow: Slow) -> bool:
 
 def importing(slow: Slow) -> bool:
     """Return whether stack samples show an import for most of the time that they stand for."""
-    counted = {id(sample) for sample in timely(slow)}
+    counted = {id(sample) for sample in timely(slow) if not import_just_begun(sample)}
     timed = [(sample, seconds) for sample, seconds in spans(slow) if id(sample) in counted]
     shown = (seconds for sample, seconds in timed if in_import(sample.spots))
     return sum(shown) > HALF * sum(seconds for _, seconds in timed)
+
+
+def import_just_begun(sample: Sample) -> bool:
+    """Return whether a late look found no more of an import than its entry: what kept the GIL until
+    then was before it."""
+    spots = sample.spots
+    entered = sample.late and bool(spots) and at_entry(spots[0])
+    return entered and not in_import(spots[1:])
 
 
 @of_stack
@@ -219,6 +240,21 @@ def parked(slow: Slow) -> bool:
     """Return whether most timely stack samples found the thread waiting for something else."""
     shown = [s.parked for s in slow.samples if s.spots and not s.late]
     return sum(shown) > len(shown) / 2
+
+
+def gil_was_free(slow: Slow) -> bool:
+    """Return whether most looks, of at least two, found the GIL with nobody.
+
+    Then a thread that woke again and again did not ask for it: threads in C that meet at barriers
+    (BLAS, OpenMP, argon2) wake as often.
+    """
+    shown = [bool(s.free) for s in slow.samples if s.spots]
+    return len(shown) >= FEW and sum(shown) > len(shown) / 2
+
+
+def undisputed(slow: Slow) -> bool:
+    """Return whether the looks show that the thread did not wait for the GIL."""
+    return parked(slow) or gil_was_free(slow)
 
 
 def in_one_place(slow: Slow) -> bool:

@@ -47,8 +47,11 @@ def circumstance(stall: Stall, gil_released: bool | None) -> str:
 
 
 def is_import(stall: Stall) -> bool:
-    """Return whether an import stands at the site, or nothing is known of what does."""
+    """Return whether an import stands at the site, or is around it, as it is the top level of what
+    was imported; or nothing is known of what stands there."""
     code = stall.site.code
+    if stall.site.function.endswith(".<module>"):
+        return True
     return not code or code.startswith(("import ", "from ")) or "import" in code.partition("(")[0]
 
 

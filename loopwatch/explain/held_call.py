@@ -30,8 +30,8 @@ class HeldCall:
         site = stall.site
         self.function, self.code = site.function, site.code
         self.names = module_globals(module_of(site))
-        self.paths = tuple(path for path in called(site.code) if path)
         self.on_stack, self.inside = inside(stall)
+        self.paths = begun([*called(site.code)], self.nearest)
 
     @cached_property
     def written(self) -> tuple[str, ...]:
@@ -73,16 +73,27 @@ class HeldCall:
             yield names
 
 
+def begun(paths: Sequence[str], nearest: str) -> tuple[str, ...]:
+    """Return those calls of a chain that may be in progress: the one that is on the stack, whose
+    links were over by then (`submit(f).result()`); all of them where none is known to be."""
+    name = nearest.rpartition(".")[2]
+    found = tuple(path for path in paths if name and path.rpartition(".")[2].lstrip("?") == name)
+    return found or tuple(path for path in paths if path)
+
+
 def inside(stall: Stall) -> tuple[bool, list[str]]:
     """Return whether the site is on the stack, and the names of what ran in it, outermost first.
 
     Where it is not, a framework ran for it: the names from its router inwards. A site that is not
-    the user's own code is a part of the library that is to blame.
+    the user's own code is a part of the library that is to blame. Where a function is named without
+    a line, since what it called may have been innocent, nothing is known to have run in it.
     """
     site, names = stall.site, [frame.function for frame in stall.stack]
     found = [n for n, frame in enumerate(stall.stack) if is_site(frame, stall)]
     if found:
         own = not lies_installed(site.file)
+        if own and not site.exact and not site.code:
+            return True, []
         return True, names[found[-1] + own :]
     return False, [*itertools.dropwhile(lambda name: not name.startswith(ROUTED), names)] or names
 

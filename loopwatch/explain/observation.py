@@ -14,6 +14,7 @@ from loopwatch.explain.bytecode import stands_on_call
 from loopwatch.explain.site import SiteRules, is_coroutine
 
 PYTHON, NATIVE = 2, 3  # timely stack samples, at least, that tell one from the other
+OTHERS = 0.2  # of a step: CPU time of other threads from which they may have had the GIL
 LOOPS = 64  # code objects whose loops are remembered
 AWAITS = ("SEND", "GET_AWAITABLE", "GET_ANEXT")
 
@@ -34,17 +35,24 @@ def observe(slow: Slow, cause: str, rules: SiteRules) -> Observation:
     timely = [s for s in slow.samples if s.spots and not s.late]
     if slow.parts or cause not in ("cpu", "gc", "unknown", "starved"):
         return NOTHING
-    return Observation(released(timely) if cause == "cpu" else None, in_vain(timely, rules))
+    others = slow.usage.others if slow.usage is not None else 0.0
+    alone = others < OTHERS * slow.duration
+    return Observation(released(timely, alone) if cause == "cpu" else None, in_vain(timely, rules))
 
 
-def released(timely: list[Sample]) -> bool | None:
+def released(timely: list[Sample], alone: bool = True) -> bool | None:
     """Return whether one C call was on the CPU at each look: Python code moves on in between.
 
-    Python code may be met on the calls that it makes, so it takes more looks to exclude it.
+    Python code may be met on the calls that it makes, so it takes more looks to exclude it. A loop
+    of short calls is met on the same one each time, but has the GIL as the watchdog asks for it;
+    if no other thread had it (`alone`).
     """
     inner = [s.spots[0] for s in timely]
     if not all(map(stands_on_call, inner)):
         return False if len(inner) >= PYTHON else None
+    timed = [s.free for s in timely if s.free is not None]
+    if timed and sum(timed) <= len(timed) / 2:
+        return False if alone and len(timed) >= PYTHON else None
     return True if len({spot[:2] for spot in inner}) == 1 and len(inner) >= NATIVE else None
 
 

@@ -6,7 +6,7 @@ Data only; `advice` reads it. Each asyncio interface that is named here exists u
 from __future__ import annotations
 
 from loopwatch.core.causes import THREAD
-from loopwatch.explain.remedy import WAITS, Remedy, instead, thread
+from loopwatch.explain.remedy import WAITS, WORKS, Remedy, instead, thread
 
 SERVICES = (
     Remedy(
@@ -64,6 +64,12 @@ SERVICES = (
     instead("AsyncOpenSearch", "opensearchpy"),
     thread("the client has no asyncio interface", "minio", "hvac", "consul", "twilio", "sendgrid"),
     # databases
+    Remedy(
+        "Load the related objects with the first query, options(selectinload(...)) or "
+        "joinedload(...): an attribute that is loaded lazily is a query for each object.",
+        (*("sqlalchemy.orm.strategies.LazyLoader", "sqlalchemy.orm.strategies._LazyLoader"),),
+        (*WAITS, *WORKS, "gc"),
+    ),
     Remedy(
         "Use create_async_engine(...) and AsyncSession, with an asyncio driver such as asyncpg or "
         "aiosqlite.",
@@ -142,6 +148,12 @@ SERVICES = (
 )
 
 MACHINE = (
+    Remedy(
+        "Retry in an `async def`, whose retries tenacity awaits (AsyncRetrying), with an asyncio "
+        "client in it: between two tries of a plain function it sleeps in the loop.",
+        ("tenacity.nap",),
+        WAITS,
+    ),
     Remedy("Use await asyncio.sleep(...) instead of time.sleep(...).", ("time.sleep",), WAITS),
     Remedy(
         "Put a logging.handlers.QueueHandler before the slow handler, and let a QueueListener "

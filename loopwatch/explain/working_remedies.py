@@ -125,10 +125,15 @@ WORKING = (
     Remedy(
         f"Use {THREAD}: hashing lets the GIL go, so a thread does help.",
         (
-            *("hashlib", "_hashlib", "bcrypt", "argon2", "passlib", "scrypt", "cryptography"),
-            *("nacl", "werkzeug.security", "django.contrib.auth.hashers", "pwdlib", "jwt", "jose"),
-            *("hmac", "_blake2", "_sha2", "_sha3", "_md5", "_sha1", "Crypto"),
+            *("hashlib", "_hashlib", "bcrypt", "argon2", "passlib", "scrypt", "pwdlib"),
+            *("werkzeug.security", "django.contrib.auth.hashers", "hmac", "_blake2", "_sha2"),
+            *("_sha3", "_md5", "_sha1"),
         ),
+    ),
+    Remedy(
+        f"Use {THREAD}: making keys, signing and ciphers let the GIL go, so a thread does help. "
+        "Keys and loaded certificates can be kept.",
+        ("cryptography", "jwt", "jose", "nacl", "Crypto", "authlib"),
     ),
     # C code that keeps the GIL
     Remedy(REGEX, ("re", "regex"), WORKS),
@@ -219,6 +224,12 @@ WORKING = (
         "Draw the randomness in one piece, os.urandom(n): each call asks the kernel. Where it need "
         "not be secret, random.Random is far faster.",
         ("random.SystemRandom", "secrets", "uuid", "os.urandom", "posix.urandom"),
+        BUSY,
+    ),
+    Remedy(
+        "Use datetime.fromisoformat(...) where the text is in ISO format: it is C code, and "
+        "strptime goes through the format in Python each time.",
+        ("datetime.datetime.strptime", "*.strptime", "time.strptime", "_strptime"),
         BUSY,
     ),
     Remedy(

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from loopwatch.loop.loop_state import LoopState, clock, cpu_clock, cpu_seconds
 from loopwatch.watchdog.kernel import Schedule, ThreadSchedule, Throttling
 
+AT_ONCE = 0.001  # s: who asks for the GIL of busy Python code waits a switch interval, 5 ms
+
 
 class ProcessReading(NamedTuple):
     """The process and the watchdog's own thread, as of one wake."""
@@ -19,6 +21,11 @@ class ProcessReading(NamedTuple):
     schedule: Schedule | None  # of the watchdog
     throttled: float | None  # s
     waited: float | None = None  # s for the GIL, until this reading; None: not timed
+
+    @property
+    def had_at_once(self) -> bool | None:
+        """Return whether nobody had the GIL as the watchdog asked for it; None if not timed."""
+        return self.waited < AT_ONCE if self.waited is not None else None
 
 
 class Reading(NamedTuple):

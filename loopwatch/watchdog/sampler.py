@@ -143,6 +143,7 @@ class Sampler:
         state, held = self.probe.state, self._held
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
+            self._sample.free = reading.had_at_once
             self._sample.kept = late and reader.glimpse(state).elsewhere
             if self.probe.holding is not None and not self._sample.parked:  # no lock, no future
                 self._sample.wait = self._wait()

@@ -1,5 +1,6 @@
 """Where the time of a step went, and what is said of it. Half a second each."""
 
+import dis
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,9 @@ KEPT = replace(LATE, kept=True)  # seen in such a call by the watchdog, which wa
         ((PARKED,), {"cpu": 0.0, "queued": 0.5, "frozen": 0.4}, "starved"),
         ((PARKED, TIMELY), {"cpu": 0.0, "queued": 0.5}, "starved"),
         ((LATE,), {"cpu": 0.05, "frozen": 0.4}, "starved"),
+        ((LATE,), {"cpu": 0.5, "gc": 0.2, "kept": 0.3, "watched": 0.45}, "native_gil"),
+        ((TIMELY, LATE), {"cpu": 0.5, "gc": 0.2, "kept": 0.3, "watched": 0.45}, "cpu"),
+        ((LATE,), {"cpu": 0.5, "gc": 0.2, "kept": 0.2, "watched": 0.45}, "unknown"),
         ((LATE,), {"cpu": 0.48, "gc": 0.4, "kept": 0.4, "watched": 0.4}, "gc"),
         ((TIMELY,), {"cpu": 0.0, "gc": 0.4}, "blocking_call"),
         ((sample_stack(IMPORT),), {"cpu": 0.0}, "import"),
@@ -80,6 +84,30 @@ def test_where_slices_are_not_counted_a_wait_needs_one_place_or_an_idle_process(
     assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.0) == "blocking_call"
     assert caused(TIMELY, elsewhere, cpu=0.0, gil_wait=None, others=0.5) == "unknown"
     assert caused(TIMELY, sample_stack(at=10.3), cpu=0.0, gil_wait=None) == "blocking_call"
+
+
+def test_threads_in_c_that_meet_at_barriers_do_not_wait_for_the_gil() -> None:
+    """They wake as often as a thread that asks for it; but nobody has it at any look."""
+    free = [replace(TIMELY, at=10.1 + n / 10, free=True) for n in range(3)]
+    woken = {"cpu": 0.01, "gil_wait": 0.49, "others": 0.9}
+    assert caused(*free, **woken) == "blocking_call"
+    assert caused(*free, TIMELY, **woken | {"cpu": 0.26}) == "cpu"
+    assert caused(free[0], TIMELY, TIMELY, **woken) == "gil_contention"
+    assert caused(free[0], **woken) == "gil_contention"  # one look is too little
+
+
+def test_an_import_that_had_just_begun_is_not_what_was_slow_before_it() -> None:
+    """An operator kept the GIL, and C code imports a module next; its first instruction looks."""
+    spaces: dict[str, Any] = {}
+    exec(compile("def find(name): return name", IMPORT.co_filename, "exec"), spaces)
+    code = spaces["find"].__code__
+    entry = next(i.offset for i in dis.get_instructions(code) if i.opname == "RESUME")
+    begun = replace(LATE, spots=(Spot(code, entry, 1, "importlib"), *LATE.spots))
+    kept = {"cpu": 0.5, "kept": 0.44, "watched": 0.44}
+    assert caused(begun, **kept) == "native_gil"
+    deeper = replace(begun, spots=(begun.spots[0], *begun.spots))
+    assert caused(deeper, **kept) == "import"
+    assert caused(replace(begun, late=False), **kept) == "import"
 
 
 def test_without_readings_only_frames_speak() -> None:

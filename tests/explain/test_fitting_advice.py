@@ -1,6 +1,7 @@
 """Advice fits the call: the library nearest to the site decides, and what is made once is told."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pydantic
@@ -23,6 +24,16 @@ G: Cause = "native_gil"
 SPAWN = ("asyncio.subprocess.create_subprocess_exec", "subprocess.Popen._execute_child")
 EXIT = ("concurrent.futures._base.Executor.__exit__", "threading.Thread.join")
 POOLED = ("sqlalchemy.engine.base.Engine.connect", "sqlalchemy.pool.impl.QueuePool._do_get")
+
+WAIT = ("threading.Condition.wait",)
+LAZY = (
+    "sqlalchemy.orm.attributes.InstrumentedAttribute.__get__",
+    "sqlalchemy.orm.strategies.LazyLoader._load_for_state",
+)
+EXECUTED = (
+    "sqlalchemy.engine.base.Connection.execute",
+    "sqlalchemy.engine.default.DefaultDialect.do_execute",
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +62,19 @@ POOLED = ("sqlalchemy.engine.base.Engine.connect", "sqlalchemy.pool.impl.QueuePo
         ("if x in rows:", G, (), "Keep a set or dict"),
         ("with LOCK: go()", W, (), "asyncio.Lock"),
         ("p.join()", W, ("multiprocessing.process.BaseProcess.join",), "other process"),
+        (
+            "POOL.submit(f).result()",
+            W,
+            ("concurrent.futures._base.Future.result", *WAIT),
+            "Await the",
+        ),
+        ("Thread(target=f).join()", W, ("threading.Thread.join",), "Do not wait for the thread"),
+        ("total += len(a.books)", C, (*LAZY, *EXECUTED), "selectinload"),
+        ("total += len(a.books)", W, (*LAZY, *EXECUTED), "selectinload"),
+        ("s.execute(q)", C, EXECUTED, "create_async_engine"),
+        ("get(1)", W, ("tenacity.Retrying.__call__", "tenacity.nap.sleep"), "AsyncRetrying"),
+        ("strptime(x, y)", C, ("_strptime._strptime_datetime",), "fromisoformat"),
+        ("key.sign(x)", C, ("cryptography.x",), "signing"),
         ("load()", C, ("transformers.AutoModel.from_pretrained",), "model"),
         ("AutoModel.from_pretrained(x)", C, (), "Load the model once"),
     ],
@@ -152,6 +176,42 @@ def test_a_call_that_imports_is_told_with_what_it_imports() -> None:
     told = ADVISER.advise(stalled("kubernetes.client.CoreV1Api()", "import", *frames))
     assert told.startswith("Import kubernetes.api when the app starts")
     assert "kubernetes.client.CoreV1Api imports it the first time" in told
+
+
+def test_what_holds_while_a_module_is_imported_does_not_import_it() -> None:
+    stall = stalled("time.sleep(1)", "import")
+    top = Site("settings.<module>", "/app/settings.py", 3, "time.sleep(1)")
+    within = Frame("importlib._bootstrap._find_and_load", LIBRARIES, 1)
+    stack = (*stall.stack, within, Frame(top.function, top.file, top.line))
+    told = ADVISER.advise(replace(stall, site=top, stack=stack))
+    assert told.startswith("Import settings when the app starts")
+    assert "time.sleep" not in told
+
+
+@pytest.mark.parametrize(
+    ("function", "phase", "words"),
+    [
+        ("store.Order.check", "the validation of the body", "the endpoint or a dependency"),
+        ("store.File.__del__", "", "__del__ cannot await"),
+        ("store.Order.check", "", ""),
+        ("store.File.__aexit__", "", ""),
+    ],
+)
+def test_where_nothing_can_be_awaited_it_is_to_be_done_elsewhere(
+    function: str, phase: str, words: str
+) -> None:
+    with module("import time"):
+        stall = stalled("time.sleep(1)", W, phase=phase)
+        told = ADVISER.advise(replace(stall, site=replace(stall.site, function=function)))
+    assert told.startswith("Use await asyncio.sleep(...)")
+    assert words in told
+    assert ("Do it in" in told) == bool(words)
+
+
+def test_where_only_the_function_is_certain_what_ran_in_it_says_nothing() -> None:
+    stall = stalled("", C, "importlib._bootstrap._find_and_load")
+    told = ADVISER.advise(replace(stall, site=replace(stall.site, exact=False)))
+    assert "import" not in told.lower()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -151,6 +152,16 @@ def test_python_code_met_on_its_calls_is_not_taken_for_c() -> None:
     calls = calls_of(work)
     assert released(samples_at(work.__code__, *[calls[0]] * 2)) is None
     assert released(samples_at(work.__code__, *[calls[0]] * 3)) is True
+
+
+def test_a_loop_of_short_calls_has_the_gil_as_it_is_asked_for() -> None:
+    """It is met on the same call each time, as a call without the GIL is; that gives it at once."""
+    samples = samples_at(work.__code__, *[calls_of(work)[0]] * 3)
+    kept = [replace(s, free=False) for s in samples]
+    assert released([replace(s, free=True) for s in samples]) is True
+    assert released(kept) is False
+    assert released(kept, alone=False) is None  # another thread may have had it
+    assert released([*kept[:1], *(replace(s, free=True) for s in samples[1:])]) is True
 
 
 def calls_of(function: Callable[..., object]) -> list[int]:
