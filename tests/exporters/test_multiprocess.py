@@ -178,8 +178,8 @@ def test_stopping_leaves_what_was_counted_and_no_gauges(
     for rounds in (1, 2):
         run_on(loop, some_life(watch))
         watch.stop()
-        scrape = summed(folder)
-        assert scrape.total(COUNT) == 2 * rounds
+        scrape, counted = summed(folder), watch.snapshot().stall_count
+        assert scrape.total(COUNT) == counted >= 2 * rounds  # a busy machine may add to its own two
         assert scrape.total("loopwatch_request_seconds_count") == 2 * rounds
         assert scrape.value("loopwatch_tasks") == 0
         assert scrape.total("loopwatch_info") == 0
