@@ -152,13 +152,10 @@ class Look:
             self._awaited[row] = self._awaited.get(row, frozenset()) | wait.objects
 
     def _hold(self, reference: Reference, request: Request | None, chain: Chain) -> None:
-        stack = Stack(link.spot for link in reversed(chain.links))
-        if not entering(stack) and not insides(stack):
+        found = self._held(chain)
+        if found is None:
             return
-        place = wait_place(stack, self._rules, FUTURE)
-        held = held_objects(chain.links, stack, awaited_objects(chain.links, place))
-        if not held:
-            return
+        stack, place, held = found
         endpoint = route = None
         if request is not None and request.scope is not None:
             route, _, endpoint = asked_for(request)
@@ -168,10 +165,30 @@ class Look:
         waits = place.call, place.resource
         self._holdings.append(Holding(reference, held, name, site, *waits, route, since))
 
+    def _held(self, chain: Chain) -> tuple[Stack, WaitPlace, frozenset[int]] | None:
+        """Return a task's stack, where it waits, and the objects in whose blocks it is; None if it
+        is in none."""
+        stack = Stack(link.spot for link in reversed(chain.links))
+        if not entering(stack) and not insides(stack):
+            return None
+        place = wait_place(stack, self._rules, FUTURE)
+        held = held_objects(chain.links, stack, awaited_objects(chain.links, place))
+        return (stack, place, held) if held else None
+
+    def _is_held_still(self, holding: Holding) -> bool:
+        """Return whether a task has anything of that yet: the loop had its turns meanwhile."""
+        task = holding.task()
+        chain = chain_of(task) if task is not None and not task.done() else None
+        found = self._held(chain) if chain is not None else None
+        return found is not None and not holding.objects.isdisjoint(found[2])
+
     def end(self, holders: Holders) -> None:
         """Note how many waited at each place, and who has what they wait for."""
         for looked in self._loops.values():
             looked.waits.end_look(self._counted.get(looked, {}))
-        found = holders.match(self._holdings, list(self._awaited.values()), self._now)
+        wanted = frozenset().union(*self._awaited.values())
+        holdings = [h for h in self._holdings if not wanted.isdisjoint(h.objects)]
+        holdings = [h for h in holdings if self._is_held_still(h)]
+        found = holders.match(holdings, list(self._awaited.values()), self._now)
         for row, objects in self._awaited.items():
             row.holders = found.get(objects) or row.holders

@@ -42,10 +42,17 @@ class Stage:
 
     def look(self, counts: bool = True) -> list[WaitReading]:
         """Look once, and return all rows, most seconds first."""
-        look = Look(self.watch._loops, self.watch.site_rules, self.serial, WEIGHT, 1.0)
+        look = self.new_look()
         for reference in references_of([*self.watch._loops]):
             look.visit(reference, counts)
         look.end(self.holders)
+        return self.readings()
+
+    def new_look(self) -> Look:
+        return Look(self.watch._loops, self.watch.site_rules, self.serial, WEIGHT, 1.0)
+
+    def readings(self) -> list[WaitReading]:
+        """Return all rows, most seconds first."""
         (watched,) = self.watch._loops.values()
         return sorted(watched.waits.readings().values(), key=lambda r: -r.seconds)
 

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from loopwatch.waits.known_tasks import references_of
 from tests.conftest import MakeWatch, run_on
 
 from .looking import Stage, settle
@@ -82,6 +83,36 @@ def test_every_place_of_a_semaphore_has_its_holder(loop: str, make_watch: MakeWa
         row = next(r for r in stage.look() if r.resource == "semaphore")
         await stage.end()
         assert row.place.function == f"{__name__}.Pool.connection"
+        assert (row.waiting, len(row.holders)) == (3, 2)
+
+    run_on(loop, main())
+
+
+def test_who_has_left_within_a_look_holds_nothing(loop: str, make_watch: MakeWatch) -> None:
+    """A look pauses between two tasks, and the loop has its turn."""
+
+    async def use() -> None:
+        async with pool.connection():
+            await asyncio.sleep(LATER)
+
+    pool = Pool(2)
+
+    async def main() -> None:
+        stage = Stage(make_watch())
+        first, _, third, *_ = (stage.begin(use) for _ in range(5))
+        await settle()
+        look = stage.new_look()
+        references = references_of([*stage.watch._loops])
+        for reference in references:
+            look.visit(reference)
+        first.cancel()
+        await settle()
+        for reference in references:
+            if reference() is third:
+                look.visit(reference, counts=False)
+        look.end(stage.holders)
+        row = next(r for r in stage.readings() if r.resource == "semaphore")
+        await stage.end()
         assert (row.waiting, len(row.holders)) == (3, 2)
 
     run_on(loop, main())
