@@ -70,4 +70,5 @@ def answered(state: LoopState | None = None) -> Any:
 
 def kept(name: str) -> list[Any]:
     """Return the objects of a type, by its name, that the collector knows."""
+    gc.unfreeze()  # earlier modules have left some, too
     return [each for each in gc.get_objects() if type(each).__name__ == name]
