@@ -49,6 +49,13 @@ async def good() -> dict[str, int]:
     return {}
 
 
+@app.get("/waiting")
+async def waiting() -> dict[str, int]:
+    """Long enough for a look at what requests wait for: they are taken at random moments."""
+    await asyncio.sleep(1.5)
+    return {}
+
+
 @app.get("/thread")
 def thread() -> dict[str, int]:
     gc.collect()

@@ -63,6 +63,7 @@ def sent(request: pytest.FixtureRequest, loop: str) -> Iterator[Sent]:
     ):
         asyncio.run(traffic(server))
         server.get("/thread")
+        server.get("/waiting")
         stalls = server.stalls()
         receiver.wait_for(lambda: len(named(receiver, "loopwatch.stall")) >= 3)
         time.sleep(0.6)  # a reading may serve several instruments for half a second
@@ -216,7 +217,7 @@ def test_every_value_is_the_scrape_s(sent: Sent) -> None:
     requests = [
         sent.scrape[key] for key in sent.scrape if key[0] == "loopwatch_request_seconds_count"
     ]
-    assert sum(requests) == 10
+    assert sum(requests) == 11
 
 
 def samples(metric: Metric, point: Any) -> Iterator[tuple[str, frozenset[Any], float]]:
