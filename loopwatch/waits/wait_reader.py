@@ -7,15 +7,14 @@ an interval is seen seldom, and counts the more. If there are many tasks, a rand
 looked at, and each stands for several.
 
 An interval is `QUICK` while there are requests, and longer if looks cost more than `SHARE` of a
-core. It is `IDLE` if there was no request for a while; the watchdog rings as soon as it sees that
-one has begun. The first look after that ends its interval, and a request that it sees has been
-there for its age at most, which is what it counts with. The
-thread pauses within a look, so that the loop has its turn. A look that came late is left out, since
-somebody has held the interpreter: who waited then was stalled. So is one while less than half of
-what the CPU budget can save up is left: stalls come first. The next look stands for the time that
-was left out as well, `OWED` at most: else a busy machine would tell of half of the waiting, and of
-one place less than of another. After more than `QUICK` it too counts a request with its age at
-most.
+core. It is `IDLE` at first, and if there was no request for a while; the watchdog rings as soon as
+it sees that one has begun. A look ends such an interval, and counts a request with its age at most.
+The thread pauses within a look, so that the loop has its turn. A look that came late is left out,
+since somebody has held the interpreter: who waited then was stalled. So is one while less than half
+of what the CPU budget can save up is left: stalls come first. The next look stands for the time
+that was left out as well, `OWED` at most: else a busy machine would tell of half of the waiting,
+and of one place less than of another. After more than `QUICK` it too counts a request with its age
+at most.
 """
 
 from __future__ import annotations
@@ -148,11 +147,11 @@ class WaitTurn:
         self.seconds = 0.0  # CPU time
         self.serial, self.holders = SerialAwaits(), Holders()
         self._unrouted: deque[Unrouted] = deque(maxlen=UNROUTED)
-        self._calm = 0  # looks in a row without a request
+        self._calm = CALM  # looks in a row without a request
         self._ended = 0.0
-        self._interval = QUICK
+        self._interval = IDLE
         self._began = clock()  # of the interval
-        self.idle = False
+        self.idle = True
         self.begun = 0  # requests, as of the last look
         self._owed = 0.0  # s that no look has stood for
 
@@ -202,10 +201,10 @@ class WaitTurn:
 
     def _end_interval(self, cost: float) -> None:
         """Begin the next interval, after a look that took `cost` s of CPU time."""
-        now, cut = clock(), self.idle and not self._calm
-        ended = self._began + self._interval
-        self._owed = min(OWED, self._owed + (0.0 if cut else max(0.0, now - ended)))
-        self._began = now if cut else max(ended, now)
+        now = clock()
+        ended = now if self.idle else self._began + self._interval
+        self._owed = min(OWED, self._owed + max(0.0, now - ended))
+        self._began = max(ended, now)
         self._interval = self.next(cost)
 
     def _rest(self, until: float) -> bool:
