@@ -86,6 +86,7 @@ class Sample:
     sure: bool = False  # late, but the place is certain
     wait: ThreadWait | None = None  # what the loop's thread waited for, if it is known
     parked: bool = False  # in a system call that is certainly not the wait for the GIL
+    doubtful: bool = False  # another thread of ours had the GIL before the watchdog
     free: bool | None = None  # nobody had the GIL as the watchdog asked for it; None: not timed
     kept: bool = False  # late: it was in such a call as the watchdog asked for the GIL, and had it
 

@@ -223,6 +223,8 @@ def doubts(sample: Sample, spot: Spot) -> Doubt:
     """
     if not sample.late or sample.sure:  # seen where it was
         return Doubt.NOTHING
+    if sample.doubtful:  # the loop may have gone on
+        return Doubt.ANYTHING
     innermost = sample.spots[0]
     entered = at_entry(innermost)
     caller = sample.spots[1] if entered and innermost is not spot else None

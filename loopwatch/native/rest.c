@@ -4,7 +4,8 @@
    Theory: C code that keeps the GIL lets other threads in as it ends, and one of those that wait is
    chosen. The watchdog has to be the one: the loop's thread still stands on the line then. So no
    other thread of ours may wait as well. This one looks first whether a step of a loop is old, which
-   needs no GIL, and rests on while it is. One that has just begun may still become long. */
+   needs no GIL, and rests on while it is. One that has just begun may still become long: so the wait
+   for the GIL is timed, and `core/breath.py` gives it back after a long one. */
 
 #include "native.h"
 
@@ -46,13 +47,13 @@ any_held(PyObject *states)
 }
 
 /* rest(descriptor, seconds, loop states): sleep, and on while one of the loops is held. Returns whether
-   the descriptor can be read. */
+   the descriptor can be read, and how long the GIL was waited for, s. */
 PyObject *
 rest(PyObject *module, PyObject *args)
 {
     (void)module;
     int descriptor, rung;
-    double seconds;
+    double seconds, asked;
     PyObject *states;
     if (!PyArg_ParseTuple(args, "idO!:rest", &descriptor, &seconds, &PyTuple_Type, &states)) {
         return NULL;
@@ -69,8 +70,9 @@ rest(PyObject *module, PyObject *args)
     for (double more = 0.0, nap = BRIEF; !rung && more < LONGEST_REST && any_held(states); more += nap) {
         rung = readable_within(descriptor, nap);
     }
+    asked = read_system_clock();
     Py_END_ALLOW_THREADS
     Py_DECREF(states);
-    return PyBool_FromLong(rung);
+    return Py_BuildValue("Od", rung ? Py_True : Py_False, read_system_clock() - asked);
 }
 #endif

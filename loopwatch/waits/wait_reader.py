@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from loopwatch.core.breath import begin_to_pause, breathe
+from loopwatch.core.breath import begin_to_pause, breathe, give_way
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.guard import log_once
 from loopwatch.core.own_thread import OwnThread
@@ -209,7 +209,8 @@ class WaitTurn:
 
     def _rest(self, until: float) -> bool:
         """Sleep; return whether the thread is to end."""
-        rung = rest(self._bell.fileno(), until - clock(), self._reader.states())
+        rung, waited = rest(self._bell.fileno(), until - clock(), self._reader.states())
+        give_way(waited)
         return rung and END in self._bell.recv(RINGS)
 
     def note(self, requests: int) -> None:

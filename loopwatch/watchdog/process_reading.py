@@ -27,6 +27,12 @@ class ProcessReading(NamedTuple):
         """Return whether nobody had the GIL as the watchdog asked for it; None if not timed."""
         return self.waited < AT_ONCE if self.waited is not None else None
 
+    def asked(self, now: float) -> float:
+        """Return when the watchdog asked for the GIL that it has had since `now` (clock, s)."""
+        if self.waited is not None:
+            return now - self.waited
+        return self.due if self.due is not None else now
+
 
 class Reading(NamedTuple):
     """One loop thread and its process reading at one moment."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from loopwatch.core.breath import gave_way_since
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.evidence import Sample, ThreadPicture, ThreadWait
 from loopwatch.core.frames import STILL
@@ -144,6 +145,7 @@ class Sampler:
         if self._sample is not None:
             self._sample.parked = self.clocks.call.elsewhere()
             self._sample.free = reading.had_at_once
+            self._sample.doubtful = late and gave_way_since(reading.asked(now))
             self._sample.kept = late and reader.glimpse(state).elsewhere
             if self.probe.holding is not None and not self._sample.parked:  # no lock, no future
                 self._sample.wait = self._wait()

@@ -43,8 +43,8 @@ def elsewhere(code: CodeType) -> CodeType:
     return code.replace(co_filename=dis.__file__)
 
 
-def sample(*spots: Spot, at: float = 10.1, late: bool = False, cpu: float = 1.0) -> Sample:
-    return Sample(at=at, late=late, spots=spots, cpu=cpu)
+def sample(*spots: Spot, at: float = 10.1, late: bool = False, **more: Any) -> Sample:
+    return Sample(at=at, late=late, spots=spots, **{"cpu": 1.0} | more)
 
 
 def slow(*samples: Sample, **more: Any) -> Slow:
@@ -174,6 +174,12 @@ def test_a_late_stack_sample_off_a_call_names_the_function_only() -> None:
     assert stall.site.function == "shop.prices.calls"
     assert (stall.site.line, stall.site.code) == (CALLS.co_firstlineno, "")
     assert stall.site.exact is False
+
+
+def test_a_line_that_the_loop_may_have_gone_on_to_is_not_named() -> None:
+    """Another thread of ours had the interpreter first."""
+    stall = explained(sample(at_call(CALLS, 3), late=True, doubtful=True))
+    assert (stall.site.line, stall.site.exact) == (CALLS.co_firstlineno, False)
 
 
 def test_without_a_stack_sample_nothing_is_invented() -> None:

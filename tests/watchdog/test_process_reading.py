@@ -37,3 +37,10 @@ def test_who_asks_before_the_watchdog_has_read_its_clocks_is_told_of_its_wait(
 
     monkeypatch.setattr(ProcessReader, "look", slow)
     run_on(loop, main())
+
+
+def test_when_the_watchdog_asked_is_known_as_well_as_its_sleep_times_it() -> None:
+    timed = ProcessReading(99.0, 1.0, 0.1, None, None, waited=0.25)
+    assert timed.asked(100.0) == 99.75
+    assert timed._replace(waited=None).asked(100.0) == 99.0
+    assert timed._replace(waited=None, due=None).asked(100.0) == 100.0
