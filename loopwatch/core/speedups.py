@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 14
+ABI = 15
 
 
 def load() -> ModuleType | None:

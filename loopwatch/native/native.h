@@ -66,7 +66,7 @@
 #define __atomic_thread_fence(order) ((void)0)
 #endif
 
-#define ABI 14 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 15 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
