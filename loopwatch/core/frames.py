@@ -8,6 +8,11 @@ seconds under stress). Since 3.12 the collector runs only between bytecodes, and
 nothing. A thread's own frames are safe, and so is a frame object that exists already.
 
 `STILL` sets the collector's threshold to 0. It does not disable it: that switch belongs to the app.
+
+Variables of a frame are read by `variables` only. Before 3.13, `f_locals` copies all of them into a
+dict that the frame keeps. What the frame drops later stays alive in it, until whoever reads it next
+finalises that: seen with a worker thread of anyio, whose result of 0.2 GB was freed on the
+watchdog's thread, in 70 ms at each look.
 """
 
 from __future__ import annotations
@@ -16,11 +21,13 @@ import gc
 import sys
 import threading
 from types import FrameType
+from typing import Any
 
 from loopwatch.core.speedups import speedups
 
 ONE_FRAME = getattr(speedups, "running_frame", None)
 UNSAFE = sys.version_info < (3, 12)
+COPIED = sys.version_info < (3, 13)  # `f_locals` is a copy that the frame keeps
 
 
 class Still:
@@ -66,3 +73,14 @@ def running_frame(thread_id: int) -> FrameType | None:
         frame: FrameType | None = ONE_FRAME(thread_id)
         return frame
     return sys._current_frames().get(thread_id)
+
+
+def variables(frame: FrameType, *names: str) -> tuple[Any, ...]:
+    """Return local variables of a function's frame, None for those that are not set; it keeps no
+    copy of any."""
+    copied = frame.f_locals
+    try:
+        return tuple(copied.get(name) for name in names)
+    finally:
+        if COPIED:
+            copied.clear()

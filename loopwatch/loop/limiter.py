@@ -31,6 +31,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
+from loopwatch.core.frames import variables
 from loopwatch.core.guard import guarded
 from loopwatch.core.request import REQUEST
 from loopwatch.loop.loop_state import clock
@@ -201,7 +202,7 @@ def giver(frame: FrameType | None) -> Any:
         if frame is None:
             return None
         if frame.f_code.co_name == GIVER:
-            return frame.f_locals.get("worker")
+            return variables(frame, "worker")[0]
         frame = frame.f_back
     return None
 

@@ -17,6 +17,7 @@ from traceback import walk_tb
 from types import BuiltinFunctionType
 from typing import Any
 
+from loopwatch.core.frames import variables
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import OLD
 from loopwatch.loop.loop_state import LONG, LoopState, clock
@@ -64,7 +65,7 @@ class Named(partial[Any]):
         code = self.func.__code__
         for frame, _ in walk_tb(sys.exc_info()[2]):
             if frame.f_code is code:
-                return frame.f_locals["callback"]
+                return variables(frame, "callback")[0]
         return self.func
 
     def __getattr__(self, name: str) -> Any:

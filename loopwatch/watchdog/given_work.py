@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
+from loopwatch.core.frames import variables
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
 
@@ -51,11 +52,11 @@ def given_work(frame: FrameType) -> Work | None:
     code = frame.f_code
     try:
         if code is WORK_ITEM:
-            return of_work_item(frame.f_locals["self"])
+            return of_work_item(*variables(frame, "self"))
         if code is THREAD:
-            return of_thread(frame.f_locals["self"]._target)
+            return of_thread(variables(frame, "self")[0]._target)
         if code.co_name == "run" and code is anyio_run():
-            return of_anyio(frame.f_locals)
+            return of_anyio(*variables(frame, "func", "context", "future"))
     except Exception:  # another version of the pool, or a subclass that is made otherwise
         return None
     return None
@@ -81,12 +82,12 @@ def of_work_item(item: Any) -> Work:
     return work(function, context, asyncio_futures(item.future))
 
 
-def of_anyio(names: Any) -> Work | None:
+def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None:
     """Return the work of anyio's thread; None while it waits for some."""
-    if names.get("func") is None or names.get("future") is None:
+    if function is None or future is None:
         return None
-    function, context = unwrapped(names["func"])
-    return work(function, names.get("context") or context, iter((names["future"],)))
+    function, inner = unwrapped(function)
+    return work(function, context or inner, iter((future,)))
 
 
 def work(function: Any, context: Context | None, futures: Iterator[Any]) -> Work:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+from types import FrameType
+from weakref import ref
 
 import pytest
 
-from loopwatch.core.frames import UNSAFE, Still
+from loopwatch.core.frames import UNSAFE, Still, running_frame, variables
 from tests.conftest import CHECKOUT
 
 only_unsafe = pytest.mark.skipif(not UNSAFE, reason="the collector runs between bytecodes")
@@ -113,3 +115,43 @@ def test_stack_sample_of_a_busy_thread_while_the_collector_runs_do_not_crash() -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 1000
+
+
+class Thing:
+    """What an app's function makes and drops."""
+
+
+def test_a_variable_is_read_and_nothing_that_the_frame_drops_later_is_kept() -> None:
+    made, dropped, end = threading.Event(), threading.Event(), threading.Event()
+    read = threading.Event()
+    things: list[ref[Thing]] = []
+
+    def work(name: str) -> None:
+        thing = Thing()
+        things.append(ref(thing))
+        made.set()
+        read.wait(10.0)
+        del thing
+        dropped.set()
+        end.wait(10.0)
+
+    thread = threading.Thread(target=work, args=("shop",))
+    thread.start()
+    assert made.wait(10.0)
+    frame = frame_of(thread, work.__code__)
+    assert variables(frame, "name", "unknown") == ("shop", None)
+    read.set()
+    assert dropped.wait(10.0)
+    assert things[0]() is None
+    assert frame.f_lineno > 0  # it goes on
+    end.set()
+    thread.join()
+
+
+def frame_of(thread: threading.Thread, code: object) -> FrameType:
+    with Still():
+        frame = running_frame(thread.ident or 0)
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+    assert frame is not None
+    return frame
