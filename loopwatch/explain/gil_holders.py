@@ -2,10 +2,13 @@
 
 As seen from outside; else those that used the CPU meanwhile. A thread is named by the line of own
 code on its stack. Once it has left that, by the function that it was given; if that is no own code,
-such as `pickle.loads`, by the line of own code that waits for it.
+such as `pickle.loads`, by the line of own code that waits for it. A new thread may have the GIL
+before it is known who waits: the loop's thread is still starting it then, on the line that asked.
 """
 
 from __future__ import annotations
+
+import threading
 
 from loopwatch.core.evidence import Slow, Spot, ThreadPicture
 from loopwatch.core.record_types import NONE, GilHolder, Site
@@ -13,13 +16,15 @@ from loopwatch.core.request import Request
 from loopwatch.explain.outside_stack import gil_thief, spots
 from loopwatch.explain.site import SiteRules, is_plumbing, site, site_of_code
 
+START = threading.Thread.start.__code__
+
 
 def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Request | None]:
     """Return the holders, most CPU time first, and the request for which the first one worked."""
     if (seen := gil_thief(slow)) is not None:
         where = thread_site(ThreadPicture(seen.name, 0.0, spots(seen.frames)), rules)
         return (GilHolder(thread=seen.name, site=where),), None
-    pictures = best_pictures(slow, rules)
+    pictures = started_for(slow, best_pictures(slow, rules), rules)
     holders = tuple(
         GilHolder(
             thread=p.name,
@@ -38,6 +43,17 @@ def best_pictures(slow: Slow, rules: SiteRules) -> tuple[ThreadPicture, ...]:
     taken = [s.threads for s in reversed(slow.samples) if s.threads]
     shown = (threads for threads in taken if rules.own_spots(threads[0].spots))
     return next(shown, taken[0] if taken else ())
+
+
+def started_for(
+    slow: Slow, pictures: tuple[ThreadPicture, ...], rules: SiteRules
+) -> tuple[ThreadPicture, ...]:
+    """Return the pictures; the first one with who has started its thread, if that is all there is
+    to know of who asked."""
+    if not pictures or rules.own_spots((*pictures[0].spots, *pictures[0].asker)):
+        return pictures
+    starting = (s.spots for s in slow.samples if any(x.code is START for x in s.spots))
+    return (pictures[0]._replace(asker=next(starting, ())), *pictures[1:])
 
 
 def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:

@@ -9,13 +9,13 @@ that future is done. So these are looked at: of the coroutines of a few modules,
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import CellType, FunctionType, GeneratorType
+from types import CellType, GeneratorType
 from typing import Any
 
+from loopwatch.core.future_callbacks import captured, contents, is_task
 from loopwatch.core.names import attribute
 from loopwatch.waits.task_chain import Link
 
@@ -29,11 +29,6 @@ AS_COMPLETED = getattr(asyncio.as_completed, "__code__", None)
 ONE_OF_MANY = "as_completed.<locals>._wait_for_one"
 INNERMOST = 4  # frames of a chain, of which one may wait so
 CONTAINERS = (set, list, tuple, frozenset, deque)
-CALLBACKS = 8  # of a future, looked at
-
-
-def is_task(thing: Any) -> bool:
-    return isinstance(thing, asyncio.Task)
 
 
 def awaited_futures(links: list[Link], waiter: Any) -> list[Any] | None:
@@ -97,28 +92,3 @@ def group_tasks(thing: Any) -> Iterable[Any]:
         return ()
     found = attribute(thing, "_tasks") or attribute(thing, "_todo")
     return found if isinstance(found, CONTAINERS) else ()
-
-
-def captured(future: Any) -> Iterator[Any]:
-    """Return what the callbacks of a future have captured in variables."""
-    for callback in (attribute(future, "_callbacks") or ())[:CALLBACKS]:
-        function = callback[0] if isinstance(callback, tuple) else callback
-        if isinstance(function, FunctionType):
-            yield from map(contents, function.__closure__ or ())
-
-
-def contents(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # empty
-        return None
-
-
-def thread_future(future: Any) -> Any:
-    """Return the thread's future that a future of the loop stands for, None if there is none."""
-    futures = (thing for thing in captured(future) if is_threads(thing))
-    return next(futures, None)
-
-
-def is_threads(thing: Any) -> bool:
-    return isinstance(thing, concurrent.futures.Future)

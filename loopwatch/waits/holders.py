@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from loopwatch.core.known_tasks import Reference
 from loopwatch.core.record_types import Holder, Site
-from loopwatch.waits.known_tasks import Reference
 
 NAMED = 8  # holders of one row
 REVISITED = 32  # tasks that were seen to hold something, looked at again whatever is chosen

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CellType
 from typing import Any
 
+from loopwatch.core.future_callbacks import contents
 from loopwatch.core.names import attribute
 from loopwatch.core.stack import Spots, Stack, of_stack
 from loopwatch.explain.wait_place import WaitPlace
-from loopwatch.waits.awaited_futures import contents
 from loopwatch.waits.open_contexts import open_contexts
 from loopwatch.waits.task_chain import Link
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from loopwatch.core.known_tasks import Reference, loop_of
 from loopwatch.core.record_types import NONE, Site
 from loopwatch.core.request import REQUEST, TASK, Request
 from loopwatch.core.stack import Stack
@@ -23,7 +24,6 @@ from loopwatch.loop.probe import Probe
 from loopwatch.routing.route import place as asked_for
 from loopwatch.waits.holders import Holders, Holding
 from loopwatch.waits.identity import awaited_objects, held_objects, insides
-from loopwatch.waits.known_tasks import Reference, loop_of
 from loopwatch.waits.open_contexts import entering
 from loopwatch.waits.peer import peer_of
 from loopwatch.waits.serial_awaits import SerialAwaits

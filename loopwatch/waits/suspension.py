@@ -10,8 +10,9 @@ import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from loopwatch.core.future_callbacks import is_task, thread_future
 from loopwatch.core.stack import Stack
-from loopwatch.waits.awaited_futures import awaited_futures, is_task, thread_future
+from loopwatch.waits.awaited_futures import awaited_futures
 from loopwatch.waits.open_contexts import group_children, is_before_router
 from loopwatch.waits.task_chain import Chain, Link, chain_of
 

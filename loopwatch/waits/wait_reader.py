@@ -31,6 +31,7 @@ from typing import Any
 from loopwatch.core.breath import begin_to_pause, breathe, give_way
 from loopwatch.core.cpu_budget import CpuBudget
 from loopwatch.core.guard import log_once
+from loopwatch.core.known_tasks import references_of
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.record_types import NONE
 from loopwatch.core.request import Request, requests_begun
@@ -38,7 +39,6 @@ from loopwatch.explain.site import SiteRules
 from loopwatch.ledger.wait_table import WaitKey
 from loopwatch.loop.loop_state import clock
 from loopwatch.waits.holders import Holders
-from loopwatch.waits.known_tasks import references_of
 from loopwatch.waits.look import Look, Looked
 from loopwatch.waits.rest import rest
 from loopwatch.waits.serial_awaits import SerialAwaits

@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from loopwatch.core.guard import log_once
+from loopwatch.core.known_tasks import each_task
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.core.task_context import task_context
 from loopwatch.loop.loop_state import clock
-from loopwatch.waits.known_tasks import each_task
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
 TURN = 0.001  # s that one callback may charge requests

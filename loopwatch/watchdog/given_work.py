@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import thread as pools
 from contextvars import Context
 from functools import partial
@@ -29,11 +29,13 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import variables
+from loopwatch.core.future_callbacks import loop_futures, parents, waiting_tasks
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
+from loopwatch.core.task_context import task_context
 
 PARTIALS = 8  # followed, one inside the other
-CALLBACKS = 8  # of a future looked at
+PARENTS = 4  # tasks followed, each of which waits for the one before
 
 WORK_ITEM, THREAD = pools._WorkItem.run.__code__, threading.Thread.run.__code__
 
@@ -79,7 +81,7 @@ def of_thread(target: Any) -> Work | None:
 def of_work_item(item: Any) -> Work:
     function = item.fn if hasattr(item, "fn") else item.task[0]
     function, context = unwrapped(function)
-    return work(function, context, asyncio_futures(item.future))
+    return work(function, context, loop_futures(item.future))
 
 
 def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None:
@@ -87,14 +89,28 @@ def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None
     if function is None or future is None:
         return None
     function, inner = unwrapped(function)
-    return work(function, context or inner, iter((future,)))
+    return work(function, context or inner, (future,))
 
 
-def work(function: Any, context: Context | None, futures: Iterator[Any]) -> Work:
+def work(function: Any, context: Context | None, futures: Iterable[Any]) -> Work:
+    """Return the work that will set one of the loop's `futures`."""
+    task = next((task for future in futures for task in waiting_tasks(future)), None)
+    if context is None and task is not None:
+        context = task_context(task)
     request = context.get(REQUEST) if context is not None else None
-    asker = next((c for future in futures for c in waiting_for(future)), None)
-    chain = [Spot.of(frame) for frame in awaiting(asker)]
-    return Work(callable_name(function), request, tuple(reversed(chain)), code_of(function))
+    return Work(callable_name(function), request, asker(task), code_of(function))
+
+
+def asker(task: Any) -> tuple[Spot, ...]:
+    """Return where the coroutines of a task stand, and then of those that wait for it, innermost
+    first; nowhere if there is none."""
+    spots: list[Spot] = []
+    for _ in range(PARENTS):
+        if task is None:
+            break
+        spots += [Spot.of(frame) for frame in awaiting(task.get_coro())][::-1]
+        task = next(parents(task), None)
+    return tuple(spots)
 
 
 def code_of(function: Any) -> CodeType | None:
@@ -115,19 +131,3 @@ def unwrapped(function: Any) -> tuple[Any, Context | None]:
         else:
             function = function.func
     return function, context
-
-
-def asyncio_futures(future: Any) -> Iterator[Any]:
-    """Return the loops' futures that a pool's future will set (`asyncio.wrap_future`)."""
-    for callback in list(future._done_callbacks)[:CALLBACKS]:
-        names = getattr(getattr(callback, "__code__", None), "co_freevars", ())
-        if "destination" in names:
-            yield callback.__closure__[names.index("destination")].cell_contents
-
-
-def waiting_for(future: Any) -> Iterator[Any]:
-    """Return the coroutines of the tasks that wait for a loop's future."""
-    for callback, _ in list(future._callbacks or ())[:CALLBACKS]:
-        task: Any = getattr(callback, "__self__", None)
-        if hasattr(task, "get_coro"):
-            yield task.get_coro()

@@ -18,10 +18,12 @@ import sys
 import threading
 import time
 from collections import deque
+from typing import Any
 
 from loopwatch.core.evidence import Spot, ThreadPicture
 from loopwatch.core.frames import running_frame
 from loopwatch.core.own_thread import OwnThread
+from loopwatch.watchdog.finished_work import with_finished_work
 from loopwatch.watchdog.given_work import Work, given_work
 
 THREADS = 64  # other threads read
@@ -52,17 +54,20 @@ class OtherThreads:
             self._process = process
             self._readings.append((now, cpu_times(app_threads())))
 
-    def pictures(self, now: float, since: float, loop: int) -> tuple[ThreadPicture, ...]:
+    def pictures(
+        self, now: float, since: float, own: int, loop: Any = None
+    ) -> tuple[ThreadPicture, ...]:
         """Return the threads that have used the CPU since `since` (clock, s), most first, without
-        the loop's own thread (native id `loop`)."""
+        the loop's own thread (native id `own`)."""
         threads = app_threads()
-        threads.pop(loop, None)
+        threads.pop(own, None)
         before, used = self._before(now, since), list[tuple[float, int]]()
         for native_id, cpu in cpu_times(threads).items():
             used.append((cpu - before.get(native_id, 0.0), native_id))
         used.sort(reverse=True)
         least = max(LEAST, SHARE * used[0][0]) if used else 0.0
-        return tuple(picture(threads[key], cpu) for cpu, key in used[:NAMED] if cpu >= least)
+        found = [picture(threads[key], cpu) for cpu, key in used[:NAMED] if cpu >= least]
+        return (with_finished_work(found[0], loop), *found[1:]) if found else ()
 
     def _before(self, now: float, since: float) -> Times:
         """Return the first reading since then, if it is old enough; else the last one before."""

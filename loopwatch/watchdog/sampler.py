@@ -110,7 +110,8 @@ class Sampler:
 
     def _look_around(self, now: float, threads: OtherThreads) -> None:
         since = self._held.since if self._held is not None else now - self.period
-        self._pictures = threads.pictures(now, since, self.probe.state.native_id)
+        probe = self.probe
+        self._pictures = threads.pictures(now, since, probe.state.native_id, probe.loop)
 
     def _take_sample(self, held: Held, late: bool, threads: OtherThreads) -> None:
         """Take a stack sample of a step; keep it if the step is the same afterwards."""

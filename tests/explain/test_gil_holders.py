@@ -1,5 +1,6 @@
 """Which line is named of a thread that had the GIL."""
 
+import threading
 from types import CodeType
 
 from loopwatch.core.evidence import Sample, Slow, Spot, ThreadPicture, Usage
@@ -50,3 +51,19 @@ def test_the_function_that_it_was_given_once_it_has_left_that() -> None:
 
 def test_who_waits_for_it_where_it_was_given_c_code() -> None:
     assert holder_line(picture(code=None)) == (AWAITS.line, True)
+
+
+def test_who_starts_its_thread_where_nobody_waits_for_it_yet() -> None:
+    """It has the GIL before the loop's thread comes back from `Thread.start`."""
+    start = Spot(threading.Thread.start.__code__, 0, 997, "threading")
+    unknown = picture(code=None)._replace(asker=())
+    samples = [
+        Sample(10.1, True, (start, WORKER, AWAITS), 0.0),
+        Sample(10.2, True, (), 0.0, threads=(unknown,)),
+    ]
+    slow = Slow(10.0, 0.3, "MainThread", samples=samples, usage=Usage(0.0, others=0.3))
+    (holder,), _ = gil_holders(slow, DEFAULT)
+    assert (holder.site.line, holder.site.exact) == (AWAITS.line, True)
+    samples[0].spots = (WORKER, AWAITS)  # it starts no thread
+    (holder,), _ = gil_holders(slow, DEFAULT)
+    assert not holder.site.exact

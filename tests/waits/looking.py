@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from loopwatch import LoopWatchMiddleware, Watch
+from loopwatch.core.known_tasks import references_of
 from loopwatch.core.record_types import WaitReading
 from loopwatch.waits.holders import Holders
-from loopwatch.waits.known_tasks import references_of
 from loopwatch.waits.look import Look
 from loopwatch.waits.serial_awaits import SerialAwaits
 from tests.asgi import Receive, Send, answer, visit

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from loopwatch.waits.known_tasks import references_of
+from loopwatch.core.known_tasks import references_of
 from tests.conftest import MakeWatch, run_on
 
 from .looking import Stage, settle

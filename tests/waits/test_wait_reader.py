@@ -11,9 +11,9 @@ import pytest
 
 from loopwatch import LoopWatchMiddleware, Watch
 from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.core.known_tasks import Reference
 from loopwatch.explain.site import DEFAULT
 from loopwatch.waits import wait_reader as module
-from loopwatch.waits.known_tasks import Reference
 from loopwatch.waits.wait_reader import (
     CALM,
     IDLE,

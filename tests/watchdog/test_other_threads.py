@@ -129,8 +129,7 @@ def test_a_pool_s_thread_is_known_by_its_function_and_by_who_waits_for_it(
         return await task, found
 
     request, (found,) = run_on(loop, main())
-    if pool != "run_in_executor":  # it runs in no context
-        assert found.request is request
+    assert found.request is request
     lines = {spot.line for spot in found.asker if spot.code is asks.__code__}
     assert lines == {asks.__code__.co_firstlineno + 2}
 

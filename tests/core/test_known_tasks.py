@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loopwatch.waits import known_tasks as module
+from loopwatch.core import known_tasks as module
 from tests.conftest import run_on
 
 
