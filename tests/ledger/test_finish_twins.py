@@ -25,7 +25,7 @@ from loopwatch.ledger import request_table
 from loopwatch.ledger.request_row import RequestRow
 from loopwatch.ledger.step_table import FIRST, StepTable
 from tests.conftest import run_script
-from tests.ledger.test_request_table import begun, table
+from tests.ledger.made_requests import begun, table
 
 speedups: Any = twin.speedups
 needs_both = pytest.mark.skipif(speedups is None, reason="the compiled twin was not built")
