@@ -9,7 +9,7 @@ that follows from two others is not drawn: `web` imports `core` anyway, by way o
 from collections import defaultdict
 from pathlib import Path
 
-from tests.test_architecture import FLOORS, PACKAGE, inner_imports, room
+from tests.rooms import FLOORS, PACKAGE, inner_imports, room
 
 TARGET = Path(__file__).with_name("floors.svg")
 WIDTH, STEP = 1040, 96  # px: of the picture, and from one floor to the next

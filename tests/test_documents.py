@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from docs import floors
-from tests.test_architecture import FLOORS
+from tests.rooms import FLOORS
 
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "loopwatch"

@@ -11,7 +11,7 @@ import pytest
 
 from .calm import in_calm
 from .conftest import LOOPS
-from .loop.test_arrival import Client, connected, sleep_until
+from .loop.client import Client, connected, sleep_until
 from .ports import free_port
 from .serving import Server, launch
 

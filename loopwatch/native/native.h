@@ -21,8 +21,8 @@
    recorded_step.c      the same                   what it notes of one step
    moments.c, loop_samples.c                       samples of where the loop's time goes
 
-   tests/native/test_twins.py compares names and constants, tests/ledger/test_finish_twins.py the end of
-   a request field by field.
+   tests/native/test_twins.py compares names, test_constants.py beside it constants; the end of a
+   request is compared field by field by tests/ledger/test_finish_twins.py and test_exchange_twins.py.
 
    asyncio_run_type.c, exchange_type.c and libuv_handles.c hold the objects of the files so named;
    ways.h and spares.h hold what all files use.

@@ -1,195 +1,18 @@
-"""The end of a request: four parts that add up, in both twins, field by field.
+"""The table of requests: parts of a latency, who waited, which row."""
 
-Histories of requests are thrown by dice, played in this process, and once more in one without the
-compiled twin. A history is what can happen: time passes, steps are taken, others hold the loop, the
-response is complete, the row is charged meanwhile.
-"""
-
-import json
-import random
-from array import array
-from contextvars import Context
 from typing import Any
 
 import pytest
 
 from loopwatch.core.holds import Hold, Wait
-from loopwatch.core.recent import PARTS, RECENT, RecentRequest
-from loopwatch.core.record_types import NONE, RequestReading
-from loopwatch.core.request import Request, begin
+from loopwatch.core.recent import RecentRequest
+from loopwatch.core.record_types import NONE
+from loopwatch.core.request import Request
 from loopwatch.core.speedups import speedups
 from loopwatch.ledger.request_row import RequestRow
 from loopwatch.ledger.request_table import RequestTable
 from loopwatch.ledger.step_table import StepTable
-from tests.conftest import run_script
-
-HISTORIES = 400
-COUNTERS = ("queued", "running", "stalled", "waiting", "threadpool", "background")
-NUMBERS = ("running", "background", "queued", "stalled", "pooled", "time", "finished")
-
-
-def told(request: Request) -> tuple[str | None, Any]:
-    return request.scope.get("told"), request.scope.get("endpoint")
-
-
-def table(lone: bool = True) -> RequestTable:
-    return RequestTable(StepTable(), told, lambda request: lone)
-
-
-def begun(started: float, **more: Any) -> Request:
-    scope = {"type": "http", "method": "GET", "told": "/row", "endpoint": "row"}
-    request = Context().run(begin, None, scope | more)
-    request.started = started
-    return request
-
-
-class History:
-    """What happens to one request, as the dice have it."""
-
-    def __init__(self, dice: random.Random, requests: RequestTable, now: float) -> None:
-        self.dice, self.requests, self.now = dice, requests, now
-        self.used = 0.0  # s in own steps
-        self.request = begun(now)
-        if dice.random() < 0.5:
-            self.request.queued = dice.random()
-
-    def play(self) -> None:
-        """Live, and end."""
-        for _ in range(self.dice.randrange(6)):
-            self.dice.choice([self.wait, self.step, self.long_step, self.stall, self.pool])()
-            if self.dice.random() < 0.2:
-                self.requests.take(self.request, self.now)
-            if self.dice.random() < 0.2:
-                self.respond()
-        last = self.dice.choice([0.0, self.dice.random() / 2000, self.dice.random()])
-        self.now += last
-        self.used += last
-        if self.dice.random() < 0.5:
-            self.respond()
-        self.requests.finish(self.request, self.now, last)
-
-    def wait(self) -> None:
-        self.now += self.dice.random()
-
-    def step(self) -> None:
-        took = self.dice.random() / 1000
-        self.request.steps += 1
-        self.request.seconds += took
-        self.used += took
-        self.now += took
-
-    def long_step(self) -> None:
-        took = self.dice.random() + 0.001
-        self.request.add_long_step(took)
-        self.used += took
-        self.now += took
-
-    def stall(self) -> None:
-        took = self.dice.random()
-        if not self.request.responded:
-            self.request.stalled += took
-        self.now += took
-
-    def pool(self) -> None:
-        took = self.dice.random()
-        if not self.request.responded:
-            self.request.pooled += took * self.dice.choice([1, 10])  # of two threads at once
-        self.now += took
-
-    def respond(self) -> None:
-        if not self.request.responded:
-            self.request.responded = self.now
-            self.request.settled = self.used
-
-
-def outcomes(seed: int) -> list[Any]:
-    """Return every number of one row after each of some histories."""
-    dice, requests, found = random.Random(seed), table(seed % 2 == 0), []
-    history = History(dice, requests, 1000.0 * dice.random())
-    for _ in range(HISTORIES // 10):
-        history.play()
-        row = requests.row(begun(0.0))
-        request = history.request
-        numbers = [getattr(row, name) for name in NUMBERS]
-        of_request = [request.settled, request.stalled, request.ended, request.scope]
-        recent = array("d", row.recent()).tolist()[-PARTS:]
-        steps = [row.steps.steps, row.steps.seconds, *row.steps.counts, *row.steps.sums]
-        found.append([numbers, [*row.counts], [*row.sums], of_request, recent, steps])
-        history = History(dice, requests, history.now + dice.random())
-    return found
-
-
-@pytest.mark.skipif(speedups is None, reason="the compiled twin was not built")
-def test_both_twins_count_the_same() -> None:
-    printed = run_script("""
-        import json, sys
-        sys.modules["loopwatch._speedups"] = None
-        from loopwatch.loop import step_timing as steps
-        from tests.ledger.test_request_table import outcomes
-        assert not steps.COMPILED
-        print(json.dumps([outcomes(seed) for seed in range(10)]))
-    """)
-    for mine, pythons in zip(map(outcomes, range(10)), json.loads(printed), strict=True):
-        for one, other in zip(mine, pythons, strict=True):
-            for numbers, expected in zip(one, other, strict=True):
-                assert numbers == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_four_parts_add_up_to_the_latency(seed: int) -> None:
-    dice, requests = random.Random(seed), table()
-    latency, now = 0.0, 1000.0
-    for number in range(HISTORIES // 20):
-        history = History(dice, requests, now)
-        history.play()
-        now = history.now
-        request = history.request
-        whole = (request.responded or request.ended) - request.started + request.queued
-        latency += whole
-        (reading,) = requests.readings(recent=True)
-        parts = reading.queued + reading.running + reading.stalled + reading.waiting
-        assert parts == pytest.approx(reading.latency.sum, abs=1e-6)
-        assert reading.latency.sum == pytest.approx(latency, abs=1e-6)
-        assert reading.latency.count == number + 1
-        last = [*reading.recent.unpacked("/row", "GET")][-1]
-        of_one = last.queued + last.running + last.stalled + last.waiting
-        assert of_one == pytest.approx(whole, abs=1e-6) == pytest.approx(last.latency, abs=1e-6)
-        assert min(last.queued, last.running, last.stalled, last.waiting) >= 0
-    assert reading.running + reading.background == pytest.approx(reading.loop_cost * (number + 1))
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_counters_never_fall(seed: int) -> None:
-    """However often a request in flight is charged, before and after its response; nor by rounding,
-    which Prometheus would take for a restart."""
-    dice, requests, before = random.Random(seed), table(), dict.fromkeys(COUNTERS, 0.0)
-    now = 1000.0
-    for _ in range(10):
-        history = History(dice, requests, now)
-        taken = requests.take
-
-        def watched_take(request: Request, now: float, taken: Any = taken) -> None:
-            taken(request, now)
-            assert_risen(before, requests)
-
-        requests.take = watched_take  # type: ignore[method-assign]
-        history.play()
-        requests.take = taken  # type: ignore[method-assign]
-        assert_risen(before, requests)
-        now = history.now
-
-
-def assert_risen(before: dict[str, float], requests: RequestTable) -> None:
-    (reading,) = requests.readings(recent=True)
-    for name in COUNTERS:
-        value = getattr(reading, name)
-        assert value >= before[name], name
-        before[name] = value
-
-
-def only(requests: RequestTable) -> RequestReading:
-    (reading,) = requests.readings(recent=True)
-    return reading
+from tests.ledger.made_requests import begun, only, table, told
 
 
 def test_what_is_done_after_the_response_is_background_and_no_latency() -> None:
@@ -257,42 +80,6 @@ def test_a_response_sent_from_somebody_else_s_step_leaves_no_debt() -> None:
     reading = only(requests)
     assert reading.background >= 0
     assert reading.running + reading.waiting == pytest.approx(0.5, abs=1e-9)
-
-
-# The ring of the latest requests.
-
-
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 256, 257, RECENT, RECENT + 1, 3 * RECENT + 7])
-def test_the_latest_requests_are_kept_in_order(count: int) -> None:
-    requests = table()
-    row = requests.row(begun(0.0))
-    for number in range(count):
-        requests.finish(begun(float(number)), number + 0.5, 0.0)
-    kept = [*row.recent_requests().unpacked("/row", "GET")]
-    offset = row.recent_requests().to_unix
-    arrived = [round(r.started_at - offset, 1) for r in kept]
-    assert arrived == [float(n) for n in range(count)][-RECENT:]
-    assert row.finished == count
-    assert len(row.recent()) == min(count, RECENT) * PARTS * 8
-
-
-def test_whom_requests_waited_for_stays_with_them_round_the_ring() -> None:
-    requests = table()
-    row = requests.row(begun(0.0))
-    blamed: list[float] = []
-    for number in range(2 * RECENT + 100):
-        request = begun(float(number))
-        if number % 3 == 0:
-            hold = Hold(0.0, 1.0, None, lambda _: True)
-            request.waits = [Wait(hold, request, number, 0.0, 0.0, 0.0, queued=False)]
-        requests.finish(request, number + 0.5, 0.0)
-        if number in (5, 100, RECENT, RECENT + 1, 2 * RECENT + 99):
-            offset = row.recent_requests().to_unix
-            for kept in row.recent_requests().unpacked("/row", "GET"):
-                arrived = round(kept.started_at - offset)
-                blamed += [b.seconds for b in kept.blames]
-                assert [b.seconds for b in kept.blames] == [arrived] * (arrived % 3 == 0)
-    assert blamed
 
 
 def test_who_waited_is_told_with_all_parts_as_it_ends() -> None:

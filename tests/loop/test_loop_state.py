@@ -5,7 +5,7 @@ import pytest
 from loopwatch.core.request import Request
 from loopwatch.loop.loop_state import BEHIND, LoopState
 from loopwatch.loop.victim_search import SLACK, WAITED
-from tests.loop.test_victim_search import a_request
+from tests.loop.loop_by_hand import a_request
 
 
 def nothing(*arguments: object) -> None: ...

@@ -5,7 +5,6 @@ import collections
 import gc
 import inspect
 import sys
-import time
 import types
 from collections.abc import Callable
 from contextvars import Context
@@ -14,77 +13,17 @@ from typing import Any
 
 import pytest
 
-from loopwatch import LoopWatchMiddleware
-from loopwatch.core.request import REQUEST, Request, begin, clock
+from loopwatch.core.request import REQUEST, Request, clock
 from loopwatch.core.speedups import speedups
-from loopwatch.loop.loop_state import LoopState
-from loopwatch.loop.response import answering as python_answering
 from loopwatch.loop.response import used
-from tests.asgi import Receive, Send, http_scope, visit
-from tests.calm import in_calm
-from tests.conftest import TOLERANCE, MakeWatch, run_on, spin_for
-
-TWINS: dict[str, Any] = {
-    "python": python_answering,
-    "compiled": speedups and speedups.answering,
-}
-
-START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
-BODY: dict[str, Any] = {"type": "http.response.body", "body": b"x"}
-MORE = {**BODY, "more_body": True}
-
-
-@pytest.fixture(params=TWINS)
-def answering(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    found = TWINS[request.param]
-    if found is None:
-        pytest.skip("the compiled twin was not built: no compiler, or no GIL")
-    function: Callable[..., Any] = found
-    return function
-
-
-def nothing(*arguments: Any) -> None: ...
-
-
-def a_state() -> LoopState:
-    return LoopState(None, 0.1, nothing, nothing, nothing)
-
-
-def a_request() -> Request:
-    return Context().run(begin, None, http_scope())
+from tests.loop.answers import BODY, MORE, START, Server, a_request, a_state, an_answer, no_start
+from tests.loop.answers import answering as answering
 
 
 def in_its_context(request: Request, function: Callable[..., Any], *arguments: Any) -> Any:
     context = Context()
     context.run(REQUEST.set, request)
     return context.run(function, *arguments)
-
-
-class Server:
-    """What a server's `send` was called with."""
-
-    def __init__(self) -> None:
-        self.called: list[Any] = []
-
-    def send(self, *arguments: Any, **named: Any) -> Any:
-        self.called.append((*arguments, *named.items()))
-        return "sending"
-
-    async def asend(self, message: Any) -> None:
-        self.called.append(message)
-
-
-def no_start(request: Request, message: Any) -> Any:
-    raise AssertionError("it must not be asked")
-
-
-def an_answer(
-    answering: Callable[..., Any], start: Any = None
-) -> tuple[Any, Request, list[Any], LoopState]:
-    """Return an answer, its request, and what reached the server."""
-    server, request, state = Server(), a_request(), a_state()
-    made = answering(state, request, None, server.send, start, no_start)
-    return made, request, server.called, state
 
 
 def test_the_response_is_complete_with_its_last_body(answering: Callable[..., Any]) -> None:
@@ -316,99 +255,3 @@ def test_the_compiled_twin_refuses_what_it_does_not_know() -> None:
     for wrong in ((), (1, 2, 3, 4, 5, 6), (a_state(), 2, 3, 4, 5, 6), (a_state(), a_request())):
         with pytest.raises(TypeError, match="answering takes"):
             speedups.answering(*wrong)
-
-
-# In an app.
-
-
-@in_calm
-def test_latency_ends_with_the_last_body_and_the_rest_is_background(
-    loop: str, make_watch: MakeWatch
-) -> None:
-    watch = make_watch()
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        scope["path_template"] = "/stream"
-        await send(dict(START))
-        for _ in range(2):
-            await asyncio.sleep(0.03)
-            await send(dict(MORE))
-        spin_for(0.02)
-        await send(dict(BODY))
-        spin_for(0.04)
-        await asyncio.sleep(0.1)
-
-    async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.01)
-        await asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
-        await asyncio.sleep(0)
-
-    run_on(loop, main())
-    (reading,) = watch.snapshot().requests
-    assert reading.latency.sum == pytest.approx(0.08, abs=TOLERANCE)
-    assert reading.running == pytest.approx(0.02, abs=TOLERANCE)
-    assert reading.background == pytest.approx(0.04, abs=TOLERANCE)
-
-
-@pytest.mark.parametrize("end", [None, RuntimeError("x"), asyncio.CancelledError()], ids=repr)
-def test_without_a_body_latency_ends_with_the_app(
-    loop: str, make_watch: MakeWatch, end: BaseException | None
-) -> None:
-    watch = make_watch()
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        await send(dict(START))
-        await asyncio.sleep(0.02)
-        if end is not None:
-            raise end
-
-    async def main() -> None:
-        watch.start()
-        await asyncio.sleep(0.01)
-        task = asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
-        (met,) = await asyncio.gather(task, return_exceptions=True)
-        assert met is end or type(met) in (list, type(end))
-        await asyncio.sleep(0)
-
-    run_on(loop, main())
-    (reading,) = watch.snapshot().requests
-    assert reading.latency.count == 1
-    assert reading.latency.sum >= 0.018  # uvloop's timers are early by up to 1 ms
-    assert reading.background == pytest.approx(0.0, abs=1e-9)
-
-
-def test_a_response_sent_by_somebody_else_s_task_is_not_counted_twice(
-    loop: str, make_watch: MakeWatch
-) -> None:
-    """A writer of the app's own, begun before any request: its steps are no request's."""
-    watch = make_watch()
-    queue: Any = None
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        done = asyncio.Event()
-        await queue.put((send, done))
-        await done.wait()
-
-    async def write() -> None:
-        while True:
-            send, done = await queue.get()
-            time.sleep(0.03)
-            await send(dict(START))
-            await send(dict(BODY))
-            done.set()
-
-    async def main() -> None:
-        nonlocal queue
-        queue = asyncio.Queue()
-        watch.start()
-        await asyncio.sleep(0.01)
-        writer = asyncio.ensure_future(write())
-        for _ in range(3):
-            await asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
-        writer.cancel()
-
-    run_on(loop, main())
-    (reading,) = watch.snapshot().requests
-    assert reading.background >= 0
-    assert reading.running < 0.03

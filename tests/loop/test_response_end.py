@@ -12,8 +12,8 @@ from loopwatch.core.request import clock
 from tests.asgi import Receive, Send, visit
 from tests.conftest import MakeWatch, run_on
 
-from .test_response import BODY, MORE, START, an_answer, no_start
-from .test_response import answering as answering
+from .answers import BODY, MORE, START, an_answer, no_start
+from .answers import answering as answering
 
 PATH = {"type": "http.response.pathsend", "path": "/srv/film.mp4"}
 ZERO_COPY = {"type": "http.response.zerocopysend", "file": 7}

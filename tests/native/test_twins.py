@@ -1,29 +1,20 @@
-"""The two twins, name by name: members, functions and constants in C, and those in Python.
+"""The two twins, name by name: members and functions in C, and those in Python.
 
 What only one of them has is listed here, each with the reason.
 """
 
-import ast
 import inspect
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from loopwatch.core import recent, request
-from loopwatch.core import speedups as twin
-from loopwatch.core.histogram import SECONDS_EDGES
-from loopwatch.loop import libuv, python_recorder, step_timing
-from loopwatch.loop import probe as loop_probe
-from loopwatch.watchdog import clocks, kernel, other_threads, sampler, stack_sample
 from tests.conftest import run_script
+from tests.native.c_text import NATIVE, text
 
 from .made import a_state, answered, speedups
-
-NATIVE = Path(request.__file__).parent.parent / "native"
 
 
 class Pair(NamedTuple):
@@ -149,47 +140,6 @@ FUNCTIONS_ALONE = {
 }
 KINDS = {"T_DOUBLE": "float", "T_PYSSIZET": "int", "T_BOOL": "bool", "T_ULONG": "int"}
 
-CONSTANTS = {  # in C, and what Python has for it
-    "native.h ABI": twin.ABI,
-    "native.h RECENT": recent.RECENT,
-    "native.h PARTS": recent.PARTS,
-    "native.h MANY": request.MANY,
-    "recorder.h ENTRIES": python_recorder.ENTRIES,
-    "recorder.h ENDED": python_recorder.ENDED,
-    "recorder.h NAMES": python_recorder.NAMES,
-    "native.h MOMENTS": loop_probe.MOMENTS,
-    "native.h DEPTH": stack_sample.DEPTH,
-    "watcher.c SHORTEST": sampler.SHORTEST,
-    "watcher.c STUCK": clocks.WAITED,
-    "watcher.c QUIET": other_threads.QUIET,
-}
-AT_LEAST = {  # room in C for what Python gives
-    "native.h EDGES": len(SECONDS_EDGES),
-    "watcher.h FILES": kernel.GROUPS,
-}
-CONSTANTS_ALONE = {
-    "native.h NOTES": "in Python every long step goes to the busy tick at once",
-    "spares.h SPARES": "Python allocates",
-    "recorder.h SLOTS": "Python has a dict",
-    "timed_soon.c FEW": "Python's own calls",
-    "look_up.c TEXT": "as there is no such function in Python",
-    "libuv_handles.c LARGEST": "the handles of C",
-    "libuv_poll.h PREFIX": "the handles of C",
-    "libuv_poll.c YIELDS": "in Python the GIL is held throughout",
-    "glance.c SETTLED": "the compiled sleep",
-    "glance.c AT_ONCE": "the compiled sleep",
-    "watcher.c OFTEN": "the compiled sleep",
-    "watcher.c LULL": "the compiled sleep",
-    "watcher.h UNKNOWN": "the compiled sleep",
-    "watcher.h NEVER": "the compiled sleep",
-    "kernel_file.c MOST": "one number in the twin",
-    "rest.c BRIEF": "in Python it waits for the GIL",
-    "rest.c LONGEST_REST": "the same",
-}
-
-if speedups is None:
-    pytest.skip("the compiled twin was not built", allow_module_level=True)
-
 
 def compiled(name: str) -> type:
     """Return a type of the compiled twin, also where the module does not show it."""
@@ -234,11 +184,6 @@ def pythons() -> dict[str, Any]:
     return found
 
 
-def text(file: str) -> str:
-    """Return a C file without its comments."""
-    return re.sub(r"/\*.*?\*/", "", (NATIVE / file).read_text("utf-8"), flags=re.DOTALL)
-
-
 def members(file: str) -> list[tuple[str, str, str]]:
     """Return name, type and field of each member that a C file has in a table."""
     row = r'\{"(\w+)",\s*(T_\w+),\s*offsetof\(\w+,\s*([\w.]+)\)'
@@ -252,16 +197,6 @@ def fields(struct: str) -> set[str]:
     )
     names = re.sub(r"\[[^]]*\]", "", body).replace(";", ",").split(",")
     return {name.split()[-1].lstrip("*") for name in names if name.strip()} - {"PyObject_HEAD"}
-
-
-def constants() -> dict[str, float]:
-    found = {}
-    for path in sorted(NATIVE.glob("*.[ch]")):
-        for name, value in re.findall(
-            r"^#define (?!__)(\w+) +(-?[\d.]+(?:e\d+)?)\s*$", text(path.name), re.MULTILINE
-        ):
-            found[f"{path.name} {name}"] = float(value)
-    return found
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -301,45 +236,6 @@ def test_every_type_and_function_has_a_twin_or_none_for_a_reason() -> None:
     }
     assert functions == {*FUNCTIONS, *FUNCTIONS_ALONE}
     assert {name: pythons()[name] for name in FUNCTIONS} == FUNCTIONS
-
-
-def test_every_constant_in_c_is_that_of_python_or_alone_for_a_reason() -> None:
-    found = constants()
-    assert {*found} == {*CONSTANTS, *AT_LEAST, *CONSTANTS_ALONE}
-    assert {name: found[name] for name in CONSTANTS} == CONSTANTS
-    assert all(found[name] >= least for name, least in AT_LEAST.items())
-    assert speedups.ABI == twin.ABI
-
-
-def test_the_functions_of_libuv_stand_in_one_order() -> None:
-    (body,) = re.findall(r"enum \{(.*?)\}", text("libuv_poll.h"), re.DOTALL)
-    *in_c, end = [each.strip() for each in body.split(",")]
-    names = [re.sub("^uv_(metrics_idle)?(_time)?", "", name).upper() for name in libuv.FUNCTIONS]
-    in_python = [name or "IDLE_TIME" for name in names]
-    assert end == "FUNCTIONS"
-    assert in_python == [*in_c, "METRICS_INFO"]  # that one is for Python alone
-
-
-def test_the_ways_stand_in_one_order() -> None:
-    (body,) = re.findall(r"\*\*slots\[\] = \{(.*?)\}", text("module.c"), re.DOTALL)
-    in_c = re.findall(r"wired\.(\w+)", body)
-    tree = ast.parse(inspect.getsource(step_timing))
-    (call,) = (
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("wire_steps")
-    )
-    ways = call.args[-1]
-    assert isinstance(ways, ast.Tuple)
-    in_python = [ast.unparse(each).removeprefix("long_steps.") for each in ways.elts]
-    assert [name.removeprefix("take_") for name in in_python] == in_c
-
-
-def test_a_row_has_room_for_all_edges() -> None:
-    row, steps, state = speedups.RowNumbers(), speedups.StepNumbers(), speedups.LoopStateNumbers()
-    buckets = (row.counts, row.sums, steps.counts, steps.sums)
-    ticks = (state.tick_counts, state.tick_sums, state.tick_squares)
-    assert {len(each) for each in (*buckets, *ticks)} == {len(SECONDS_EDGES) + 1}
 
 
 def test_files_that_the_c_files_name_exist() -> None:
