@@ -4,7 +4,8 @@ A thread that kept the GIL may be idle again before the watchdog looks, with not
 But the loop's thread waited for the GIL meanwhile, so the task that asked still waits: its future
 is not done, and the thread's own is. The lines of that task say who asked. The function is gone.
 
-Tasks that wait for a future of `concurrent.futures` show this. Those of anyio's threads do not.
+Tasks that wait for a future of `concurrent.futures` show this. Those of anyio's threads do not, nor
+on Python 3.11 a future that was given to `wait_for` itself.
 """
 
 from __future__ import annotations

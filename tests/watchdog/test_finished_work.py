@@ -1,6 +1,7 @@
 """Who asked for what an idle thread of a pool has just finished."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -44,7 +45,9 @@ async def in_a_group(work: Awaitable[object]) -> None:
         group.create_task(in_time(work))
 
 
-WAYS = (direct, gathered, in_time, in_a_child, in_a_group)
+WAYS = (direct, gathered, in_a_child) + (
+    (in_time, in_a_group) if sys.version_info >= (3, 12) else ()  # there `wait_for` hides a future
+)
 Way = Callable[[Awaitable[object]], Coroutine[Any, Any, None]]
 
 
