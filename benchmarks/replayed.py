@@ -24,7 +24,7 @@ import uvicorn
 from fixes import APPS
 
 from loopwatch import LoopWatchMiddleware, Watch
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.record_types import NONE
 from loopwatch.replay.prediction import Prediction
 

@@ -1,28 +1,21 @@
-"""The latest requests of a route, and what their latency would be if a site had not stalled.
+"""The latest requests of a route, packed, and what each would have waited less without a site.
 
-Rule of the prediction: if a request waited for the site, its latency becomes shorter by that wait,
-and by the time that it then stood in line behind others that had waited too. Other requests keep
-their latency, including the culprit's own: the site's work is still done, elsewhere.
-
-If the moment at which a request was ready is not known, only bounds of its wait are. Expectations
-would be enough for a mean, but as latencies they would be a distribution of their own. So such a
-request counts in equal shares as each of the route's certain latencies within its bounds (one step
-of Turnbull's estimate for censored data, 1976). If there are none, its expectation counts.
+Rule: if a request waited for the site, its latency becomes shorter by that wait, and by the time
+that it then stood in line behind others that had waited too. Other requests keep their latency,
+including the culprit's own: the site's work is still done, elsewhere. If the moment at which a
+request was ready is not known, only bounds of its wait are.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple
 
 from loopwatch.core.breath import breathe
 
 RECENT = 1024  # requests of a route and method that are remembered
-SURE = 0.001  # s between the bounds below which a latency counts as known
 PARTS = 5  # doubles of each request: when it arrived; its latency, queued, running, stalled
 
 
@@ -104,85 +97,6 @@ class RecentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Quantiles of latencies, s, by linear interpolation between the two nearest."""
-
-    p50: float
-    p90: float
-    p99: float
-
-    @classmethod
-    def of(cls, latencies: Iterable[float], weights: Sequence[float] = ()) -> Quantiles:
-        """Return the quantiles of at least one latency; without weights all count the same."""
-        return cls(*quantiles((0.5, 0.9, 0.99), latencies, weights))
-
-    def at_most(self, other: Quantiles) -> Quantiles:
-        """Return the smaller one of each quantile."""
-        return Quantiles(
-            min(self.p50, other.p50), min(self.p90, other.p90), min(self.p99, other.p99)
-        )
-
-
-def quantiles(
-    qs: Sequence[float], values: Iterable[float], weights: Sequence[float] = ()
-) -> list[float]:
-    """Return quantiles of one or more values, interpolated between the middles of their weights."""
-    values = [*values]
-    ordered = sorted(zip(values, weights or [1.0] * len(values), strict=True))
-    sums = accumulate(w for _, w in ordered)
-    middles = [a - w / 2 for a, (_, w) in zip(sums, ordered, strict=True)]
-    return [_interpolated(ordered, middles, q) for q in qs]
-
-
-def _interpolated(
-    ordered: Sequence[tuple[float, float]], middles: Sequence[float], q: float
-) -> float:
-    at = middles[0] + q * (middles[-1] - middles[0])
-    high = min(bisect_left(middles, at), len(ordered) - 1)
-    low = max(0, high - 1)
-    width = middles[high] - middles[low]
-    share = (at - middles[low]) / width if width else 1.0
-    return ordered[low][0] + (ordered[high][0] - ordered[low][0]) * share
-
-
-def without(latencies: Iterable[Bounded]) -> Quantiles:
-    """Return the quantiles of latencies, for some of which only bounds are known."""
-    return Quantiles.of(*weighed(latencies))
-
-
-def weighed(latencies: Iterable[Bounded]) -> tuple[list[float], list[float]]:
-    """Return values (s) and weights of latencies, for some of which only bounds are known."""
-    certain: list[float] = []
-    doubtful: list[Bounded] = []
-    for latency in sorted(latencies, key=lambda latency: latency.expected):
-        if latency.most - latency.least < SURE:
-            certain.append(latency.expected)
-        else:
-            doubtful.append(latency)
-    weights = [1.0] * len(certain)
-    alone = []
-    for latency in doubtful:
-        low, high = bisect_left(certain, latency.least), bisect_right(certain, latency.most)
-        for place in range(low, high):
-            weights[place] += 1 / (high - low)
-        if low == high:
-            alone.append(latency.expected)
-    return [*certain, *alone], [*weights, *(1.0 for _ in alone)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhatIf:
-    """The latest requests of a route, as they were and as they would have been."""
-
-    route: str
-    method: str
-    requests: int
-    now: Quantiles
-    then: Quantiles
-    reason: str = ""  # why `then` is only an estimate, though loops are recorded
-
-
-@dataclass(frozen=True, slots=True)
 class Recent:
     """The latest requests of one route and method, packed; `unpacked` gives them one by one."""
 
@@ -205,20 +119,6 @@ class Recent:
         mine = ((place - first, b) for place, b in self.blames if place >= first)
         theirs = ((place + len(self) - first, b) for place, b in other.blames)
         return Recent(kept.tobytes() + other.numbers, other.to_unix, (*mine, *theirs))
-
-    def what_if(self, route: str, method: str, site: str) -> WhatIf | None:
-        """Return the quantiles now and without a site; None without requests."""
-        requests = [*self.unpacked(route, method)]
-        if not requests:
-            return None
-        now = Quantiles.of(r.latency for r in requests)
-        return WhatIf(
-            route=route,
-            method=method,
-            requests=len(requests),
-            now=now,
-            then=without([r.without(site) for r in requests]).at_most(now),
-        )
 
     def unpacked(self, route: str, method: str) -> Iterator[RecentRequest]:
         blames = dict(self.blames)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loopwatch.core.causes import Cause
-from loopwatch.core.foreseeing import foreseen
 from loopwatch.core.histogram import Histogram
 from loopwatch.core.plain import BULKY, plain
-from loopwatch.core.recent import Recent, RecentRequest, WhatIf
+from loopwatch.core.recent import Recent, RecentRequest
+
+if TYPE_CHECKING:
+    from loopwatch.core.foreseeing import WhatIf
 
 NONE = "_NONE"  # the label of what has no name: a request without a route, a step without a request
 OTHER = "_OTHER"  # the label of everything that came after a bound was reached
@@ -280,7 +282,9 @@ class Snapshot:
         `site` (as in `Site.function`) did its work in a thread: by replay of the latest 30 s, or
         else an estimate, as `loopwatch.core.foreseeing` explains.
         """
-        found = (row.recent.what_if(row.route, row.method, site) for row in self.requests)
+        from loopwatch.core.foreseeing import estimate, foreseen  # few ask
+
+        found = (estimate(row.recent, row.route, row.method, site) for row in self.requests)
         return foreseen(found, self.predicting, site)
 
 

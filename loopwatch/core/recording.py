@@ -11,7 +11,6 @@ steps is a step of kind `gap`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Kind = Literal["request", "task", "callback", "gap"]
@@ -102,8 +101,7 @@ class RecordedPause(NamedTuple):
     ended: float
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(NamedTuple):
     """The last seconds of one loop. Times are clock, s."""
 
     loop: str  # `asyncio`, `uvloop` or another kind

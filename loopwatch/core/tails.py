@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import TypeVar
 
-from loopwatch.core.recent import Quantiles, RecentRequest, quantiles, weighed
+from loopwatch.core.foreseeing import weighed
+from loopwatch.core.quantiles import Quantiles, quantiles
+from loopwatch.core.recent import RecentRequest
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from math import inf
 
-from loopwatch.core.recent import WhatIf
+from loopwatch.core.foreseeing import WhatIf
 from loopwatch.core.record_types import Stall
 from loopwatch.core.recording import Recording
 from loopwatch.replay.parted_gaps import parted

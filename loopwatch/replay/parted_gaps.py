@@ -7,7 +7,6 @@ sockets. What was read there arrived at different moments, so a replay needs eac
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from itertools import pairwise
 
 from loopwatch.core.breath import breathe
@@ -32,7 +31,7 @@ def parted(recording: Recording) -> Recording:
             used[step.by] += 1
         firsts.append(len(steps))
         steps += parts(step._replace(by=by), counts[index] if step.kind == "gap" else 1)
-    return replace(recording, steps=tuple(steps))
+    return recording._replace(steps=tuple(steps))
 
 
 def parts(step: RecordedStep, count: int) -> list[RecordedStep]:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from loopwatch.core.recent import Quantiles, WhatIf
+from loopwatch.core.foreseeing import WhatIf
+from loopwatch.core.quantiles import Quantiles
 
 Name = tuple[str, str]  # route, method
 Pair = tuple[float, float]  # the latency of one request, s: as it was, as it would be

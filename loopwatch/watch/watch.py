@@ -14,11 +14,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from loopwatch.core import options
 from loopwatch.core.cpu_budget import SHARE, CpuBudget
-from loopwatch.core.foreseeing import Latest
 from loopwatch.core.fork import on_fork
 from loopwatch.core.frames import STILL
 from loopwatch.core.guard import guarded
 from loopwatch.core.leaving import at_exit
+from loopwatch.core.predictions import Latest
 from loopwatch.core.record_types import Instrument, RequestInFlight, Snapshot, Stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.site import SiteRules

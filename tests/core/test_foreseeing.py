@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from loopwatch.core.foreseeing import Latest, foreseen
-from loopwatch.core.recent import Quantiles, WhatIf
+from loopwatch.core.foreseeing import WhatIf, foreseen
+from loopwatch.core.predictions import Latest
+from loopwatch.core.quantiles import Quantiles
 
 
 def what_if(then: float, requests: int = 100, route: str = "/a") -> WhatIf:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from loopwatch.core.recent import PARTS, RECENT, Blame, Quantiles, Recent, RecentRequest
+from loopwatch.core.foreseeing import estimate
+from loopwatch.core.quantiles import Quantiles
+from loopwatch.core.recent import PARTS, RECENT, Blame, Recent, RecentRequest
 
 SITE = "shop.load"
 
@@ -59,13 +61,13 @@ def test_what_has_bounds_counts_as_the_certain_ones_within_them() -> None:
     unsure = replace(blame(4.0), least=0.0, most=10.0)
     requests = [(float(n), 1.0 + n / 1000 if n < 20 else 11.0) for n in range(30)]
     blamed = tuple((n, (unsure,)) for n in range(20, 30))
-    found = recent(requests, 0.0, blamed).what_if("/good", "GET", SITE)
+    found = estimate(recent(requests, 0.0, blamed), "/good", "GET", SITE)
     assert found is not None
     assert found.now.p90 == 11.0
     assert found.then.p50 == pytest.approx(1.0095, abs=0.001)
     assert found.then.p99 < 1.02
     alone = recent(requests[20:], 0.0, tuple((n, (unsure,)) for n in range(10)))
-    expected = alone.what_if("/good", "GET", SITE)
+    expected = estimate(alone, "/good", "GET", SITE)
     assert expected is not None
     assert expected.then.p50 == 7.0
 
@@ -92,7 +94,7 @@ def test_quantiles_without_a_site_are_those_of_each_request_without_it() -> None
     requests = [(float(n), 1 + dice.random()) for n in range(200)]
     waited = {n: dice.random() for n in range(0, 200, 3)}
     blamed = tuple((n, (blame(s / 2, s / 4), blame(s / 4))) for n, s in waited.items())
-    found = recent(requests, 0.0, blamed).what_if("/good", "GET", SITE)
+    found = estimate(recent(requests, 0.0, blamed), "/good", "GET", SITE)
     assert found is not None
     latencies = [latency for _, latency in requests]
     assert found.now == Quantiles.of(latencies)
@@ -107,7 +109,7 @@ def test_quantiles_without_a_site_are_those_of_each_request_without_it() -> None
 
 
 def test_without_requests_there_is_nothing_to_predict() -> None:
-    assert Recent().what_if("/good", "GET", SITE) is None
+    assert estimate(Recent(), "/good", "GET", SITE) is None
     assert unpacked(Recent()) == []
 
 

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from loopwatch.core.recent import Quantiles, WhatIf
+from loopwatch.core.foreseeing import WhatIf
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.replay.prediction import Prediction
 from loopwatch.replay.replay import Replay
 from loopwatch.replay.worker_model import WaitingWorkers, WorkingWorkers

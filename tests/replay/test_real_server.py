@@ -15,7 +15,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from loopwatch import LoopWatchMiddleware, Watch
-from loopwatch.core.recent import WhatIf
+from loopwatch.core.foreseeing import WhatIf
 from loopwatch.replay.prediction import Prediction
 from loopwatch.tools.diagnose.load import Load
 from loopwatch.tools.diagnose.plan import Plan, Shot

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.recording import RecordedStep
 from loopwatch.replay.replay import Replay
 from tests.replay.made import App, Made, latencies, recording, run

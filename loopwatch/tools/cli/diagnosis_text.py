@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopwatch.core.plural import counted
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.safe_text import safe
 from loopwatch.core.tails import Parts
 from loopwatch.tools.cli.estimates_text import LINES, WAITS, loop_rows, wait_rows

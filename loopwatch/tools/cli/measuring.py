@@ -17,7 +17,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from loopwatch.core.plural import counted
-from loopwatch.core.recent import quantiles
+from loopwatch.core.quantiles import quantiles
 from loopwatch.tools.cli.child import Child, Served, serving
 from loopwatch.tools.cli.command_error import CommandError
 from loopwatch.tools.cli.load_requests import DURATION

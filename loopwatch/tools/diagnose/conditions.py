@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from loopwatch.tools.diagnose.report_records import Report, RouteReport
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopwatch.core.recent import quantiles
+from loopwatch.core.quantiles import quantiles
 from loopwatch.tools.diagnose.measurement import Sent
 from loopwatch.tools.diagnose.report_records import Generator
 from loopwatch.tools.diagnose.samples import Tally

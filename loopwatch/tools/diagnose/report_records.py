@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.record_types import Contributor, Frame, Site
 from loopwatch.core.tails import MorePlaces, Parts, Tail
 from loopwatch.tools.diagnose.estimate_records import LoopLine, Prediction, WaitReport

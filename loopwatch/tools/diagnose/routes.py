@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from loopwatch.core.recent import Quantiles, quantiles
+from loopwatch.core.quantiles import Quantiles, quantiles
 from loopwatch.core.record_types import RequestReading
 from loopwatch.core.tails import AT, Parts, RouteTails
 from loopwatch.tools.diagnose.measurement import Measurement

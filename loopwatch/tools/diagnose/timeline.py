@@ -9,7 +9,7 @@ from itertools import pairwise
 from operator import add
 
 from loopwatch.core.histogram import Histogram
-from loopwatch.core.recent import quantiles
+from loopwatch.core.quantiles import quantiles
 from loopwatch.core.record_types import Snapshot, Stall
 from loopwatch.tools.diagnose.difference import difference, restarted
 from loopwatch.tools.diagnose.folded_stacks import folded_stacks

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from loopwatch.core.recent import Quantiles, quantiles
+from loopwatch.core.quantiles import Quantiles, quantiles
 from loopwatch.core.tails import AT, MorePlaces, RouteTails, Without
 from loopwatch.replay.prediction import Prediction
 from loopwatch.replay.replay import Replay

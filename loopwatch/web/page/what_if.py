@@ -14,7 +14,7 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any
 
-from loopwatch.core.foreseeing import foreseen
+from loopwatch.core.foreseeing import estimate, foreseen
 from loopwatch.core.plain import plain
 from loopwatch.core.record_types import NONE, RequestReading, Snapshot, Stall
 
@@ -55,7 +55,7 @@ def costliest(stalls: Iterable[Stall]) -> list[str]:
 def routes(snapshot: Snapshot, site: str) -> list[dict[str, Any]]:
     victims = most_held(snapshot, site)
     rows = (row for row in snapshot.requests if row.route in victims and waited(row, site))
-    found = (row.recent.what_if(row.route, row.method, site) for row in rows)
+    found = (estimate(row.recent, row.route, row.method, site) for row in rows)
     return [plain(one) for one in foreseen(found, snapshot.predicting, site)]
 
 

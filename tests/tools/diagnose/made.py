@@ -3,7 +3,7 @@
 from typing import Any
 
 from loopwatch.core.histogram import SECONDS_EDGES, Histogram
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.record_types import (
     BlameReading,
     LoopReading,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from loopwatch import Frame, Site
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.record_types import NONE, Contributor
 from loopwatch.core.tails import AT, Parts, Tail, TailBlame
 from loopwatch.tools.diagnose.estimate_records import Prediction

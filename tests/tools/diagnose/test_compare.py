@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.record_types import Site
 from loopwatch.tools.diagnose.changes import changed
 from loopwatch.tools.diagnose.compare import compare

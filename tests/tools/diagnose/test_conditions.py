@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.tools.diagnose.conditions import parse
 from loopwatch.tools.diagnose.diagnosis_error import DiagnosisError
 from tests.tools.diagnose.made import culprit, report, route, throughput

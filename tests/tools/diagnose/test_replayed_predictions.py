@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopwatch.core.recent import Quantiles
+from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.tails import MorePlaces
 from loopwatch.tools.diagnose.held_verdict import p99s
 from loopwatch.tools.diagnose.routes import with_more_places
