@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from loopwatch.tools.diagnose.html import document
 from loopwatch.tools.diagnose.report_records import Report
-from tests.tools.diagnose import reports
+from tests.tools.diagnose import report_parts, reports
 from tests.web.page.told import HOSTILE
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -20,9 +20,11 @@ EDGES: dict[str, Callable[[], Report]] = {
     "never bent": lambda: reports.ramped(None),
     "crowd": reports.crowd,
     "hostile": lambda: reports.renamed(reports.report(), HOSTILE),
-    "one moment": lambda: reports.report(timeline=reports.moments(1)),
+    "one moment": lambda: reports.report(timeline=report_parts.moments(1)),
     "no time": lambda: reports.report(
-        timeline=(replace(reports.moments(1)[0], at=0.0, seconds=0.0),), duration=0.0, stalls=()
+        timeline=(replace(report_parts.moments(1)[0], at=0.0, seconds=0.0),),
+        duration=0.0,
+        stalls=(),
     ),
     "marks alone": lambda: reports.report(timeline=()),
 }

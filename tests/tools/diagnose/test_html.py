@@ -16,7 +16,7 @@ import pytest
 from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose.html import ROUTES, document, short_file, short_frame
 from loopwatch.tools.diagnose.report_records import Command
-from tests.tools.diagnose import reports
+from tests.tools.diagnose import report_parts, reports
 from tests.tools.diagnose.documents import EDGES, Page, made, page
 from tests.web.page.told import HOSTILE
 
@@ -100,7 +100,7 @@ def test_tells_what_the_report_holds(told: str) -> None:
 
 def test_marks_the_lines_that_held_the_loop_and_where_requests_waited() -> None:
     assert re.findall(r'<li class="hit"><i>(\d+)</i>', made("whole")) == ["21", "5"]
-    assert re.findall(r'<li class="site"><code>([\w.]+)', made("whole")) == [reports.SITE]
+    assert re.findall(r'<li class="site"><code>([\w.]+)', made("whole")) == [report_parts.SITE]
 
 
 def test_names_and_paths_between_backticks_stand_out() -> None:
