@@ -1,18 +1,12 @@
 """The report as a page in a browser: from a file, as narrow as a phone, light and dark."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tools.diagnose.documents import made
-from tests.web.page.browser import Tab, browser
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    with browser() as opened:
-        yield opened
+from tests.web.page.browser import Tab
+from tests.web.page.browser import tab as tab
 
 
 @pytest.mark.slow
