@@ -132,7 +132,8 @@ def test_one_more_row_is_told_by_everybody() -> None:
         from loopwatch.core.record_types import Stall
         from loopwatch.exporters.log import statement
         from loopwatch.tools.diagnose.html import document
-        from tests.tools.diagnose.reports import culprit, report
+        from tests.tools.diagnose.report_parts import culprit
+        from tests.tools.diagnose.reports import report
 
         stall = Stall(started_at=0.0, duration=1.0, cause="swapped")
         print(statement(stall))

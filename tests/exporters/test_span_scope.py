@@ -14,8 +14,8 @@ from loopwatch.exporters.log import StallLog
 from loopwatch.exporters.spans import StallSpans
 
 from ..conftest import MakeWatch, block_for, run_on, until
-from .test_spans import Traced, a_hold, a_stall, identity
-from .test_spans import traced as traced
+from .exported_spans import Traced, a_hold, a_stall, identity
+from .exported_spans import traced as traced
 
 CULPRIT = {"trace_id": "a" * 32, "span_id": "b" * 16, "trace_sampled": True}
 

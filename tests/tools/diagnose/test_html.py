@@ -8,89 +8,20 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from loopwatch.core.extras import MissingExtraError
 from loopwatch.tools.diagnose.html import ROUTES, document, short_file, short_frame
-from loopwatch.tools.diagnose.report_records import Command, Report
-from tests.tools.diagnose import reports
-from tests.web.page.browser import Tab, browser
+from loopwatch.tools.diagnose.report_records import Command
+from tests.tools.diagnose import report_parts, reports
+from tests.tools.diagnose.documents import EDGES, Page, made, page
 from tests.web.page.told import HOSTILE
 
 ROOT = Path(__file__).resolve().parents[3]
-VOID = {"meta", "link", "br", "img", "hr", "input"}
 NAMESPACE = "xmlns='http://www.w3.org/2000/svg'"
-EDGES: dict[str, Callable[[], Report]] = {
-    "whole": reports.report,
-    "attached": reports.attached,
-    "nothing": reports.nothing,
-    "ramped": reports.ramped,
-    "never bent": lambda: reports.ramped(None),
-    "crowd": reports.crowd,
-    "hostile": lambda: reports.renamed(reports.report(), HOSTILE),
-    "one moment": lambda: reports.report(timeline=reports.moments(1)),
-    "no time": lambda: reports.report(
-        timeline=(replace(reports.moments(1)[0], at=0.0, seconds=0.0),), duration=0.0, stalls=()
-    ),
-    "marks alone": lambda: reports.report(timeline=()),
-}
-
-
-class Page(HTMLParser):
-    """What a document is made of; complains of tags that are not closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.wrong: list[str] = []
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []  # tag, name, value
-        self.pieces: list[str] = []
-        self.feed(text)
-        self.close()
-        self.wrong += [f"<{tag}> is never closed" for tag in self.open]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_startendtag(tag, attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.open[-1:] != [tag]:
-            self.wrong.append(f"</{tag}> closes {self.open[-1:]} at {self.getpos()}")
-        else:
-            self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.pieces.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.pieces).split())
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, known, value in self.attributes if known == name]
-
-
-@cache
-def made(edge: str) -> str:
-    return document(EDGES[edge]())
-
-
-@cache
-def page(edge: str = "whole") -> Page:
-    return Page(made(edge))
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -169,7 +100,7 @@ def test_tells_what_the_report_holds(told: str) -> None:
 
 def test_marks_the_lines_that_held_the_loop_and_where_requests_waited() -> None:
     assert re.findall(r'<li class="hit"><i>(\d+)</i>', made("whole")) == ["21", "5"]
-    assert re.findall(r'<li class="site"><code>([\w.]+)', made("whole")) == [reports.SITE]
+    assert re.findall(r'<li class="site"><code>([\w.]+)', made("whole")) == [report_parts.SITE]
 
 
 def test_names_and_paths_between_backticks_stand_out() -> None:
@@ -284,48 +215,3 @@ def test_narrow_bars_show_the_end_of_a_name(whole: str, short: str) -> None:
 )
 def test_files_are_shown_by_their_end(whole: str, short: str) -> None:
     assert short_file(whole) == short
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("edge", ["hostile", "crowd"])
-def test_in_a_browser(tab: Tab, edge: str, tmp_path: Path) -> None:
-    """From a file, without a complaint or a request, as narrow as a phone, light and dark."""
-    file = tmp_path / "report.html"
-    file.write_text(made(edge), "utf-8")
-    tab.complaints.clear()
-    tab.requested.clear()
-    tab.size(390, 844, mobile=True)
-    tab.go(file.as_uri())
-    tab.wait_for(f"location.href === {file.as_uri()!r} && document.readyState === 'complete'")
-    assert tab.run("document.documentElement.scrollWidth") == 390
-    assert tab.run("getComputedStyle(document.querySelector('.plot.wide')).display") == "none"
-    seen = {scheme: colors(tab, scheme) for scheme in ("light", "dark")}
-    assert all(light != dark for light, dark in zip(*seen.values(), strict=True)), seen
-    tab.size(1280, 900)
-    assert tab.run("document.documentElement.scrollWidth <= innerWidth")
-    assert tab.run("getComputedStyle(document.querySelector('.plot.wide')).display") == "block"
-    assert tab.run("document.title").endswith("loopwatch diagnose")
-    assert tab.complaints == []
-    assert [url for url in tab.requested if not url.startswith("data:")] == [file.as_uri()]
-
-
-def colors(tab: Tab, scheme: str) -> list[str]:
-    """Return the colours of the page, of a line of a plot, and of a part of a bar."""
-    tab.call(
-        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
-    )
-    return [
-        tab.run(f"getComputedStyle(document.querySelector({selector!r})).{name}")
-        for selector, name in (
-            ("body", "backgroundColor"),
-            (".plot [stroke='var(--calm)']", "stroke"),
-            (".bar .queued", "fill"),
-            ("#stall-0 path, .plot text", "fill"),
-        )
-    ]

@@ -10,7 +10,7 @@ from loopwatch.tools.diagnose import plots
 from loopwatch.tools.diagnose.plot_style import RANKS, REST
 from loopwatch.tools.diagnose.plots import distribution, knee_time, numbers, steady, timeline
 from loopwatch.tools.diagnose.report_records import Report
-from tests.tools.diagnose import reports
+from tests.tools.diagnose import report_parts, reports
 
 
 def texts(svg: str) -> list[str]:
@@ -24,7 +24,7 @@ def whole() -> str:
 
 def test_colors_are_the_pages(whole: str) -> None:
     """So that one plot is right in light and dark."""
-    for svg in (whole, distribution(reports.distribution())):
+    for svg in (whole, distribution(report_parts.distribution())):
         assert re.findall(r"#[0-9a-fA-F]{3,6}\b(?!\))", re.sub(r'(href|id)="[^"]*"', "", svg)) == []
         assert 'stroke="var(--calm)"' in svg
         assert "style" not in svg
@@ -47,14 +47,16 @@ def test_every_stall_says_how_long_when_and_who(whole: str) -> None:
 
 
 def test_a_stall_that_nobody_saw_says_so() -> None:
-    lost = reports.report(stalls=(reports.mark(1.0, route=None, line=0, site="_NONE"),))
+    lost = reports.report(stalls=(report_parts.mark(1.0, route=None, line=0, site="_NONE"),))
     assert "<title>250 ms at 1.00 s: _NONE, outside any request</title>" in timeline(lost)
 
 
 def test_stalls_have_the_color_of_their_culprit() -> None:
-    first = reports.culprit()
+    first = report_parts.culprit()
     others = [replace(first, route=f"/{n}") for n in range(4)]
-    marks = [reports.mark(1.0, route=route) for route in ("/orders", "/0", "/1", "/2", "/3", None)]
+    marks = [
+        report_parts.mark(1.0, route=route) for route in ("/orders", "/0", "/1", "/2", "/3", None)
+    ]
     assert plots.toned(marks, [first, *others]) == [*RANKS, REST, REST, REST]
 
 
@@ -79,7 +81,7 @@ def test_no_knee_no_mark(report: Report) -> None:
 
 
 def test_moments_too_short_to_tell_a_rate_are_left_out() -> None:
-    moments = reports.moments(4)
+    moments = report_parts.moments(4)
     assert steady((*moments, replace(moments[0], at=4.02, seconds=0.02))) == [*moments]
     assert steady(()) == []
 
@@ -91,7 +93,7 @@ def test_what_is_not_known_is_a_gap() -> None:
 
 
 def test_percentiles_reach_from_the_median_to_the_slowest() -> None:
-    assert [t for t in texts(distribution(reports.distribution())) if t[0] in "pm"] == [
+    assert [t for t in texts(distribution(report_parts.distribution())) if t[0] in "pm"] == [
         *("p50", "p90", "p99", "p99.9", "max")
     ]
 
@@ -106,8 +108,8 @@ def test_percentiles_reach_from_the_median_to_the_slowest() -> None:
 def test_latency_is_logarithmic_where_it_is_far_apart(
     least: float, most: float, ticks: list[str]
 ) -> None:
-    values = reports.latencies(least, most)
-    told = reports.distribution(now=values, without_top=(), without_all=(), client=())
+    values = report_parts.latencies(least, most)
+    told = report_parts.distribution(now=values, without_top=(), without_all=(), client=())
     assert [t for t in texts(distribution(told)) if t[0].isdigit()] == ticks
 
 
@@ -115,8 +117,8 @@ def test_nobody_to_blame_leaves_one_line() -> None:
     whole, alone = (
         distribution(told).count("<path")
         for told in (
-            reports.distribution(),
-            reports.distribution(without_top=(), without_all=(), client=()),
+            report_parts.distribution(),
+            report_parts.distribution(without_top=(), without_all=(), client=()),
         )
     )
     assert whole - alone == 4  # three lines, and what lies between two

@@ -104,6 +104,12 @@ def browser() -> Iterator[Tab]:
             process.wait(timeout=20)
 
 
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    with browser() as opened:
+        yield opened
+
+
 def executable() -> str:
     """Return a Chromium; in CI it must be there, and is installed if it can be."""
     found = next(filter(None, map(shutil.which, NAMES)), None)

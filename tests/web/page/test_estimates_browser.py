@@ -1,14 +1,14 @@
 """The live page in a browser: what requests wait for, lines of loop time, what is in flight."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from loopwatch import page
-from tests.web.page.browser import Tab, browser
-from tests.web.page.test_browser import BARS, DASH, see, served, text
+from tests.web.page.browser import Tab
+from tests.web.page.browser import tab as tab
+from tests.web.page.served_page import BARS, DASH, see, served, text
 from tests.web.page.told import (
     HOSTILE,
     ToldWatch,
@@ -20,12 +20,6 @@ from tests.web.page.told import (
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    with browser() as opened:
-        yield opened
 
 
 def cells(tab: Tab, body: str) -> list[list[str]]:

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import re
 import sys
 import threading
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,9 +16,8 @@ from starlette.routing import Mount
 from loopwatch import LoopWatchMiddleware, page
 from loopwatch.core.record_types import Site
 from loopwatch.exporters.pprof import message_class
-from loopwatch.web.page import html_page as document
-from loopwatch.web.page.html_page import HTML
 from tests.conftest import MakeWatch, block_for, run_on, run_script
+from tests.web.page.answer import ask
 from tests.web.page.told import HOSTILE, ToldWatch, hostile_watch, stall
 
 PATHS = (
@@ -33,24 +30,6 @@ PATHS = (
     "/trace.json",
     # not profile.pb.gz: it has the moment in it, so each one has its own length
 )
-
-
-def ask(app: Any, path: str, method: str = "GET", **scope: Any) -> httpx.Response:
-    """Return what an ASGI app answers."""
-    sent: list[MutableMapping[str, Any]] = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
-
-    request = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
-    asyncio.run(app(request | scope, receive, send))
-    start, *bodies = sent
-    return httpx.Response(
-        start["status"], headers=start["headers"], content=b"".join(b["body"] for b in bodies)
-    )
 
 
 @pytest.mark.parametrize("wrong", [None, "watch", object()])
@@ -280,27 +259,6 @@ FORKED = """
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork here")
 def test_a_fork_after_the_first_answer_answers_too() -> None:
     assert run_script(FORKED).strip() == "0"
-
-
-def test_document_is_all_of_its_parts() -> None:
-    """Each once, in one style and one script, which nothing in them ends early."""
-    sources = {path.name for path in Path(document.__file__).parent.glob("*.[cj]*s")}
-    assert sources == {*document.STYLES, *document.SCRIPTS}
-    assert len(sources) == len(document.STYLES) + len(document.SCRIPTS)
-    assert all(HTML.count(f"<{tag}>") == HTML.count(f"</{tag}") == 1 for tag in ("style", "script"))
-    assert document.part("flame.js") in HTML
-
-
-def test_document_sets_text_only() -> None:
-    """Nothing that makes markup or code of a string, and nothing from elsewhere."""
-    text = HTML
-    for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
-        assert forbidden not in text
-    assert not re.search(r"\son\w+\s*=\s*[\"']", text)
-    assert not re.search(r"\sstyle\s*=\s*[\"']", text)
-    addresses = set(re.findall(r"https?://[^\s\"')>]+", text))
-    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not an address
-    assert not re.search(r"<(link|script|img|iframe)[^>]*\s(src|href)=[\"'](?!data:)", text)
 
 
 def test_hostile_names_are_json_strings() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from loopwatch import page
 from loopwatch.web.page.tails_json import ROUTES, since
-from tests.web.page.test_page import ask
+from tests.web.page.answer import ask
 from tests.web.page.told import ToldWatch, blame, request
 
 

@@ -5,7 +5,7 @@ import pytest
 from loopwatch import page
 from loopwatch.web.page.trace_seconds import trace_seconds
 from tests.exporters.trace_format import read
-from tests.web.page.test_page import ask
+from tests.web.page.answer import ask
 from tests.web.page.told import ToldWatch
 
 

@@ -8,7 +8,7 @@ import pytest
 from loopwatch import page
 from loopwatch.web.page import what_if as module
 from loopwatch.web.page.what_if import ROUTES, SHARE, SITES, WhatIfs, what_if
-from tests.web.page.test_page import ask
+from tests.web.page.answer import ask
 from tests.web.page.told import ToldWatch, blame, request, stall
 
 
