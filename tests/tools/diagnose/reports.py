@@ -4,12 +4,7 @@ import dataclasses
 from dataclasses import replace
 from typing import Any
 
-<<<<<<< HEAD
-from loopwatch import Frame, Site
-from loopwatch.core.quantiles import Quantiles
-=======
 from loopwatch import Site
->>>>>>> split-b
 from loopwatch.core.record_types import NONE, Contributor
 from loopwatch.tools.diagnose.report_records import (
     BusyRoute,
