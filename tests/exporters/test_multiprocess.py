@@ -1,107 +1,37 @@
-"""Many workers: sums that are right, from whichever of them, whatever becomes of the others.
-
-Most of this is played with `prometheus_client`'s own files in this process, the rest with real
-servers: uvicorn's workers and gunicorn's.
-"""
+"""Many processes, played with `prometheus_client`'s own files in this one: sums that are right."""
 
 import asyncio
-import errno
 import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry, Counter, values
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.multiprocess import mark_process_dead
 
 from loopwatch import LoopWatchMiddleware, Watch
-from loopwatch.core.histogram import SECONDS_EDGES, Histogram
-from loopwatch.core.record_types import Snapshot
+from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.exporters import multiprocess, prometheus
-from loopwatch.exporters.disk_room import try_out
 from loopwatch.exporters.multiprocess import Sharing
 from tests.web.test_middleware import routed
 
 from ..asgi import visit
 from ..conftest import (
-    CHECKOUT,
     MakeWatch,
     block_for,
-    clean_environment,
     private_watch,
     run_on,
-    run_script,
     until,
 )
-from ..ports import HOST, free_port
-from ..serving import PATIENCE, wait_for
-from .test_prometheus import Scrape, some_life
-
-COUNT = "loopwatch_stall_seconds_count"
-ONE = tuple(int(number == 3) for number in range(len(SECONDS_EDGES) + 1))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The directory of the mode, which is on meanwhile: as a fresh process has it."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue())  # type: ignore[no-untyped-call]
-    monkeypatch.setattr("loopwatch.core.guard._told", {})
-    yield tmp_path
-    multiprocess._places.clear()
-    multiprocess._first.clear()
-
-
-def another_process(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Write as if from another process; 0: this one, begun anew."""
-    made = values.MultiProcessValue(  # type: ignore[no-untyped-call]
-        lambda: number or os.getpid()
-    )
-    monkeypatch.setattr(values, "ValueClass", made)
-
-
-def summed(folder: Path) -> Scrape:
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
-    return Scrape(registry)
-
-
-class Fake:
-    """A source whose reading is what it was last told to be."""
-
-    def __init__(self) -> None:
-        watch = private_watch()
-        self.now = watch.snapshot()
-
-    def snapshot(self, *, recent: bool = True) -> Snapshot:
-        return self.now
-
-    def lag(self, *counts: int) -> None:
-        rest = len(SECONDS_EDGES) + 1 - len(counts)
-        numbers = (*counts, *(0,) * rest)
-        self.now = replace(
-            self.now, lag=Histogram(SECONDS_EDGES, numbers, tuple(map(float, numbers)))
-        )
-
-    def label(self, name: str) -> None:
-        more = (name, Histogram.of_first(SECONDS_EDGES, 1, 0.0))
-        self.now = replace(self.now, timed=(*self.now.timed, more))
-
-
-# In this process.
+from .scrape import Scrape
+from .shared_folder import COUNT, Fake, another_process, summed
+from .shared_folder import folder as folder
+from .test_prometheus import some_life
 
 
 def test_what_is_written_is_what_a_registry_would_show(
@@ -338,232 +268,3 @@ def test_a_directory_that_is_wiped_is_said_once(
         sharing.flush()
     assert len([r for r in caplog.records if "files are gone" in r.message]) == 1
     assert len(caplog.records) == 1
-
-
-def test_files_have_no_holes(folder: Path) -> None:
-    """A write into a hole ends the process where the disk is full."""
-    source = Fake()
-    sharing = Sharing(source)
-    for number in range(200):
-        source.label(f"label-{number}")
-        sharing.flush()
-    sizes = {path.name: path.stat() for path in folder.glob("*.db")}
-    assert max(s.st_size for s in sizes.values()) >= 1 << 18
-    assert {name for name, s in sizes.items() if s.st_blocks * 512 < s.st_size} == set()
-    assert [*folder.iterdir()] == [*folder.glob("*.db")]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_an_error(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
-) -> None:
-    def full(descriptor: int, offset: int, length: int) -> None:
-        raise OSError(number, os.strerror(number))
-
-    source = Fake()
-    sharing = Sharing(source)
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(os, "posix_fallocate", full)
-        for _ in range(3):
-            sharing.flush()
-    assert [*folder.iterdir()] == []
-    assert [r.levelname for r in caplog.records] == ["ERROR"]
-    assert os.strerror(number) in caplog.records[0].message
-    sharing.flush()
-    assert len([*folder.glob("*.db")]) >= 2
-
-
-@pytest.mark.parametrize(("free", "fails"), [(0, True), (1 << 30, False)])
-def test_where_nothing_can_be_allocated_free_space_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fails: bool
-) -> None:
-    def cannot(descriptor: int, offset: int, length: int) -> None:
-        raise OSError(errno.EOPNOTSUPP, "")
-
-    monkeypatch.setattr(os, "posix_fallocate", cannot)
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1))
-    with pytest.raises(OSError, match="No space") if fails else nullcontext():
-        try_out(str(tmp_path), 1 << 16)
-    assert [*tmp_path.iterdir()] == []
-
-
-# Forks.
-
-FORKED = """
-    import asyncio, os, sys, tempfile, threading, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork with threads about
-    from prometheus_client import CollectorRegistry, Counter
-    from loopwatch import Watch
-    from tests.conftest import run_on
-    from tests.exporters.test_multiprocess import COUNT, summed
-    from tests.exporters.test_prometheus import some_life
-
-    own = Counter("mine", "Mine.")
-    watch = Watch(registry=CollectorRegistry(), otel=False, log=False)
-
-    async def main():
-        await some_life(watch)
-        watch._exporters.flush()
-        children = []
-        for _ in range(20):  # while the watchdog's thread writes
-            threading.Thread(target=watch._exporters.flush).start()
-            pid = os.fork()
-            if pid == 0:
-                own.inc()  # would wait for ever for a lock that was held
-                os._exit(0)
-            children.append(pid)
-        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 20
-        pid = os.fork()
-        if pid == 0:
-            asyncio.events._set_running_loop(None)
-            run_on("asyncio", some_life(watch))
-            watch.stop()
-            os._exit(0)
-        await asyncio.to_thread(os.waitpid, pid, 0)
-
-    run_on("asyncio", main())
-    watch.stop()
-    scrape = summed(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    print(scrape.total(COUNT, route="/life"))
-    print(scrape.value("mine_total"), scrape.value("loopwatch_tasks"))
-"""
-
-
-def test_a_fork_counts_its_own_and_never_waits_for_a_lock(tmp_path: Path) -> None:
-    printed = run_script(FORKED, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    assert printed.split() == ["4.0", "20.0", "0.0"]
-
-
-# Servers.
-
-
-@dataclass
-class Workers:
-    """A server of many processes."""
-
-    port: int
-    notes: Path  # the stalls that were told: process and duration
-    folder: Path
-
-    def get(self, path: str) -> httpx.Response:
-        """Ask whichever worker takes a new connection."""
-        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
-            answer = client.get(f"http://{HOST}:{self.port}{path}", follow_redirects=True)
-        assert answer.status_code == 200, answer.text
-        return answer
-
-    def block(self, times: int, meanwhile: Callable[[], None] = lambda: None) -> int:
-        """Have stalls made, several at a time; return how many requests were answered."""
-
-        def one(_: int) -> bool:
-            try:
-                return bool(self.get("/block").text)
-            except httpx.TransportError:  # its worker is no more
-                return False
-
-        with ThreadPoolExecutor(4) as pool:
-            answers = pool.map(one, range(times))
-            time.sleep(0.3)
-            meanwhile()
-            return sum(answers)
-
-    def told(self) -> int:
-        """Return how many stalls of the route have been told; a crowded machine makes others."""
-        return self.notes.read_text().count(" /block ") if self.notes.exists() else 0
-
-    def total(self, name: str, **labels: str) -> float:
-        """Return what some worker says is the sum over all labels not given."""
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(self.get("/metrics").text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    def wait_for_total(self, value: float, name: str = COUNT, **labels: str) -> None:
-        """Wait until some worker says so: what others have counted may be a second old."""
-        deadline = time.monotonic() + 10
-        while (now := self.total(name, **labels)) != value:
-            assert time.monotonic() < deadline, f"{name} is {now}, not {value}"
-            time.sleep(0.1)
-
-    def wait_for_workers(self, count: int, without: int = 0) -> set[int]:
-        """Wait until so many workers answer, and return their ids."""
-        deadline, found = time.monotonic() + PATIENCE, set[int]()
-        while len(found) < count:
-            assert time.monotonic() < deadline, f"only {found} answer"
-            with ThreadPoolExecutor(8) as pool:
-                for answer in pool.map(lambda _: self.get("/who"), range(8)):
-                    found.add(int(answer.text))
-            found.discard(without)
-        return found
-
-
-@contextmanager
-def workers(server: list[str], share: bool = True, **environment: str) -> Iterator[Workers]:
-    """Serve `tests.apps.workers:app` with a server's command; `share`: in multiprocess mode."""
-    port = free_port()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tempfile.TemporaryFile("w+") as output,
-    ):
-        shared = Path(folder, "shared")
-        shared.mkdir()
-        notes = Path(folder, "notes")
-        mode = {"PROMETHEUS_MULTIPROC_DIR": str(shared)} if share else {}
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(part.format(port=port) for part in server)],
-            cwd=CHECKOUT,
-            env=clean_environment() | mode | {"NOTES": str(notes)} | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_for(port, process)
-            yield Workers(port, notes, shared)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-            output.seek(0)
-            print(output.read())  # pytest shows it if the test failed
-
-
-UVICORN = [
-    *("uvicorn", "tests.apps.workers:app", "--host", HOST, "--port", "{port}"),
-    *("--log-level", "warning", "--workers", "4", "--loop"),
-]
-GUNICORN = [
-    *("gunicorn", "tests.apps.workers:app", "--bind", HOST + ":{port}", "--workers", "4"),
-    *("--worker-class", "uvicorn_worker.UvicornWorker", "--log-level", "warning"),
-    *("--config", "tests/apps/gunicorn_conf.py"),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "server",
-    [[*UVICORN, "asyncio"], [*UVICORN, "uvloop"], GUNICORN],
-    ids=["uvicorn, asyncio", "uvicorn, uvloop", "gunicorn"],
-)
-def test_the_sums_of_all_workers_are_exact(server: list[str]) -> None:
-    """From any of them, also after one was killed in the middle of its work and replaced."""
-    with workers(server) as served:
-        first = served.wait_for_workers(4)
-        assert served.block(24) == 24
-        served.wait_for_total(24, route="/block")
-        served.wait_for_total(24, "app_blocked_total")
-        assert served.total("loopwatch_info") == 1
-        assert served.told() == 24
-        victim = min(first)
-        answered = served.block(24, lambda: os.kill(victim, signal.SIGKILL))
-        served.wait_for_workers(4, without=victim)
-        time.sleep(1.2)
-        counted = served.total(COUNT, route="/block")
-        assert 24 + answered - 2 <= counted <= 48  # what it had not yet looked at is lost
-        assert served.told() <= counted
-        served.block(8)
-        served.wait_for_total(counted + 8, route="/block")
-        assert 4 <= served.total("loopwatch_tasks") < 24
-        assert {int(path.stem.rpartition("_")[2]) for path in served.folder.glob("gauge_*")} == (
-            served.wait_for_workers(4, without=victim)
-        )

@@ -21,8 +21,9 @@ from ..calm import in_calm
 from ..conftest import MakeWatch, private_watch, run_on, run_script
 from ..ports import HOST, free_port
 from ..serving import PATIENCE
-from .test_multiprocess import COUNT, UVICORN, workers
+from .shared_folder import COUNT
 from .test_prometheus import some_life
+from .workers import UVICORN, workers
 
 SAID = re.compile(r"metrics at http://127\.0\.0\.1:(\d+)/metrics")
 

@@ -6,12 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
-from prometheus_client.parser import text_string_to_metric_families
 
 from loopwatch import LoopWatchMiddleware, timed
 from loopwatch.core.histogram import SECONDS_EDGES
@@ -20,6 +19,7 @@ from tests.watch.test_watch import block
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
+from .scrape import Scrape
 
 CONTRACT = {
     "loopwatch_stall_seconds": ("histogram", {"route", "site", "cause"}),
@@ -38,41 +38,6 @@ CONTRACT = {
     "loopwatch_info": ("gauge", {"version", "loop", "layers"}),
 }
 EDGES = {*map(str, SECONDS_EDGES), "+Inf"}
-
-
-class Scrape:
-    """One scrape: families by name, values by name and labels."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.text = generate_latest(registry).decode()
-        self.families = {f.name: f for f in text_string_to_metric_families(self.text)}
-        self.samples = {
-            (s.name, frozenset(s.labels.items())): s.value
-            for family in self.families.values()
-            for s in family.samples
-        }
-
-    def value(self, name: str, **labels: str) -> float:
-        return float(self.samples[name, frozenset(labels.items())])
-
-    def total(self, name: str, **labels: str) -> float:
-        """Return the sum over all labels not given."""
-        wanted = labels.items()
-        return sum(v for (n, had), v in self.samples.items() if n == name and wanted <= had)
-
-    def quantile(self, name: str, q: float) -> float:
-        """Return what PromQL's `histogram_quantile` does of one series."""
-        buckets = sorted(
-            (float(dict(labels)["le"]), value)
-            for (n, labels), value in self.samples.items()
-            if n == f"{name}_bucket"
-        )
-        rank, low, seen = q * buckets[-1][1], 0.0, 0.0
-        for edge, upto in buckets:
-            if upto >= rank:
-                return low + (edge - low) * (rank - seen) / (upto - seen)
-            low, seen = edge, upto
-        raise AssertionError("a histogram ends at +Inf")
 
 
 async def some_life(watch: Any) -> None:
