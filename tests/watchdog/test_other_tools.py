@@ -17,15 +17,8 @@ from loopwatch.watchdog.line_traces import LineTraces
 from tests.calm import in_calm
 from tests.conftest import run_script
 
-from .test_line_traces import (
-    assert_nothing_left,
-    assigned,
-    elsewhere,
-    marked,
-    monitoring,
-    needs_monitoring,
-    own,
-)
+from .offences import assert_nothing_left, elsewhere, monitoring, needs_monitoring
+from .operators import assigned, marked, own
 
 pytestmark = needs_monitoring
 
