@@ -278,9 +278,8 @@ class Snapshot:
         return tuple(r for row in self.requests for r in row.recent.unpacked(row.route, row.method))
 
     def without(self, site: str) -> tuple[WhatIf, ...]:
-        """Return each route's latency in its latest requests, as it was and as it would be if
-        `site` (as in `Site.function`) did its work in a thread: by replay of the latest 30 s, or
-        else an estimate, as `loopwatch.core.foreseeing` explains.
+        """Return each route's latency in its latest requests, as it was and as it would be if `site`
+        (`Site.function`) did its work in a thread: a replay, else an estimate (`core.foreseeing`).
         """
         from loopwatch.core.foreseeing import estimate, foreseen  # few ask
 

@@ -9,7 +9,7 @@ from loopwatch import Site, Stall
 from loopwatch.explain.circumstance import BY_CAUSE
 from loopwatch.explain.remedies import REMEDIES
 from loopwatch.exporters.log import ADVICE, BURST, REFILL, StallLog, sentence, short
-from tests.watch.test_watch import block
+from tests.watch.recorder import block
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, run_on, until

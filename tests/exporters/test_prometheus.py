@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 
 from loopwatch import LoopWatchMiddleware, timed
 from loopwatch.core.histogram import SECONDS_EDGES
-from tests.watch.test_watch import block
+from tests.watch.recorder import block
 
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm

@@ -21,8 +21,8 @@ from tests.calm import in_calm
 from tests.conftest import MakeWatch, block_for, run_on, until
 from tests.deep_stacks import deep_stacks, own_threads
 from tests.explain.test_culprit import CALLS, at_call
+from tests.watch.recorder import Recorder
 from tests.watch.test_reporter import Pending
-from tests.watch.test_watch import Recorder
 
 
 class Purse:

@@ -13,7 +13,7 @@ from loopwatch.core.record_types import Instrument
 from loopwatch.loop.loop_state import clock
 from loopwatch.watch.delivery import HANGS, UNDELIVERED, Delivery
 from tests.conftest import MakeWatch, run_on
-from tests.watch.test_watch import Recorder
+from tests.watch.recorder import Recorder
 
 STALL = Stall(started_at=1.0, duration=0.2)
 SOON = 5.0  # s, within which a thread gets its turn on any machine

@@ -18,7 +18,7 @@ from loopwatch.core.speedups import speedups
 from loopwatch.loop.python_recorder import ENTRIES
 from loopwatch.watch.flight import SPAN
 from tests.asgi import Receive, Send, answer, visit
-from tests.conftest import MakeWatch, block_for, private_watch, run_on
+from tests.conftest import MakeWatch, block_for, run_on
 
 
 @pytest.fixture
@@ -237,14 +237,6 @@ def test_the_last_loop_stays_recorded_after_its_end(loop: str, make_watch: MakeW
     assert watch.recordings()[0].until == until
 
 
-def test_nothing_is_recorded_if_that_is_not_wanted(loop: str, make_watch: MakeWatch) -> None:
-    watch = make_watch(flight_recorder=False)
-    with watch:
-        run_on(loop, asyncio.sleep(0))
-        assert watch.recordings() == ()
-        assert b'"loops":[]' in watch.trace()
-
-
 def test_no_object_of_the_app_is_kept(loop: str, make_watch: MakeWatch) -> None:
     class Callback:
         def __call__(self) -> None:
@@ -302,13 +294,3 @@ def test_fewer_seconds_may_be_asked_for(loop: str, make_watch: MakeWatch) -> Non
     run_on(loop, main())
     assert found[0].until - found[0].since == pytest.approx(0.1)
     assert 0.29 <= found[1].until - found[1].since < SPAN
-
-
-def test_by_default_it_is_on_where_the_compiled_part_is() -> None:
-    assert private_watch().records == (speedups is not None)
-
-
-@pytest.mark.parametrize("wrong", [0, -1.0, float("nan")])
-def test_seconds_must_be_above_zero(make_watch: MakeWatch, wrong: float) -> None:
-    with pytest.raises(ValueError, match="seconds must be a finite number above 0"):
-        make_watch().trace(wrong)

@@ -15,7 +15,7 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.watch.reporter import Reporter
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on, until
-from tests.watch.test_watch import Recorder
+from tests.watch.recorder import Recorder
 
 
 async def meant() -> None:

@@ -3,45 +3,17 @@
 import asyncio
 import itertools
 import json
-import logging
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from loopwatch import Stall, Watch
+from loopwatch import Watch
 from loopwatch.core.record_types import Snapshot
 from tests.calm import in_calm
-from tests.conftest import MakeWatch, block_for, run_on, spin_for, until, watchdog_round
-
-
-class Recorder:
-    """An instrument that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[Stall] = []
-        self.threads: set[str] = set()
-
-    def stalled(self, stall: Stall) -> None:
-        self.told.append(stall)
-        self.threads.add(threading.current_thread().name)
-
-
-class Broken(Recorder):
-    """An instrument that raises."""
-
-    def stalled(self, stall: Stall) -> None:
-        super().stalled(stall)
-        raise OSError("the disk is full")
-
-
-async def block(times: int = 1, seconds: float = 0.12) -> None:
-    """Stall the loop, in a step of its own each time."""
-    for _ in range(times):
-        await asyncio.sleep(0.02)
-        time.sleep(seconds)
-    await asyncio.sleep(0.02)
+from tests.conftest import MakeWatch, block_for, run_on, spin_for, watchdog_round
+from tests.watch.recorder import block
 
 
 @in_calm
@@ -130,54 +102,6 @@ def test_threshold_is_the_watch_s_own(loop: str, make_watch: MakeWatch) -> None:
 
     run_on(loop, main())
     assert len(watch.stalls) == 3
-
-
-@in_calm
-def test_instruments_are_told_on_loopwatch_s_own_thread(loop: str, make_watch: MakeWatch) -> None:
-    """Every stall, in order, never on the loop's thread while it runs."""
-    watch, recorder = make_watch(), Recorder()
-    watch.add_instrument(recorder)
-    watch.add_instrument(recorder)
-
-    async def main() -> None:
-        watch.start()
-        await block(3)
-        await until(lambda: len(recorder.told) >= 3)
-
-    run_on(loop, main())
-    assert tuple(recorder.told) == watch.stalls
-    assert threading.current_thread().name not in recorder.threads
-    watch.remove_instrument(recorder)
-    watch.remove_instrument(recorder)
-
-
-@in_calm
-def test_an_instrument_that_raises_is_logged_once_and_removed(
-    loop: str, make_watch: MakeWatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    watch, broken, recorder = make_watch(), Broken(), Recorder()
-    caplog.clear()
-    watch.add_instrument(broken)
-    watch.add_instrument(recorder)
-
-    async def main() -> None:
-        watch.start()
-        await block(3)
-        await until(lambda: len(recorder.told) >= 3)
-
-    run_on(loop, main())
-    assert len(broken.told) == 1
-    assert len(recorder.told) == 3
-    errors = [r for r in caplog.records if r.levelno >= logging.ERROR]
-    assert len(errors) == 1
-    assert "Broken" in errors[0].getMessage()
-    assert watch.snapshot().dropped["instruments"] == 1
-
-
-def test_an_instrument_without_stalled_is_refused(make_watch: MakeWatch) -> None:
-    nonsense: Any = object()
-    with pytest.raises(TypeError, match=r"stalled\(stall\)"):
-        make_watch().add_instrument(nonsense)
 
 
 @in_calm
