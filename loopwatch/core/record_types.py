@@ -278,9 +278,8 @@ class Snapshot:
         return tuple(r for row in self.requests for r in row.recent.unpacked(row.route, row.method))
 
     def without(self, site: str) -> tuple[WhatIf, ...]:
-        """Return each route's latency in its latest requests, as it was and as it would be if `site`
-        (`Site.function`) did its work in a thread: a replay, else an estimate (`core.foreseeing`).
-        """
+        """Return each route's recent latency, as it was and as it would be if `site` (as in
+        `Site.function`) did its work in a thread: a replay, else an estimate."""
         from loopwatch.core.foreseeing import estimate, foreseen  # few ask
 
         found = (estimate(row.recent, row.route, row.method, site) for row in self.requests)
