@@ -21,13 +21,7 @@ from loopwatch.exporters.multiprocess import Sharing
 from tests.web.test_middleware import routed
 
 from ..asgi import visit
-from ..conftest import (
-    MakeWatch,
-    block_for,
-    private_watch,
-    run_on,
-    until,
-)
+from ..conftest import MakeWatch, block_for, private_watch, run_on, until
 from .scrape import Scrape
 from .shared_folder import COUNT, Fake, another_process, summed
 from .shared_folder import folder as folder

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from ..conftest import (
-    run_script,
-)
-from .shared_folder import folder as folder
+from ..conftest import run_script
 
 FORKED = """
     import asyncio, os, sys, tempfile, threading, warnings

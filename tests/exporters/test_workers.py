@@ -7,7 +7,6 @@ import time
 import pytest
 
 from .shared_folder import COUNT
-from .shared_folder import folder as folder
 from .workers import GUNICORN, UVICORN, workers
 
 
