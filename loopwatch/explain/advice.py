@@ -52,6 +52,10 @@ PLAIN = frozenset(  # what Python calls itself, and never awaits
         *("contains", "bool", "str", "repr", "format", "eq", "lt", "hash"),
     )
 )
+MADE_TO = (
+    " {name} is a plain function: make it async def and await it where it is called, or call it "
+    "there with asyncio.to_thread."
+)
 INSIDE = (
     "Look inside, at the end of the stack: the call itself is as it should be, but something in it "
     "held the loop."
@@ -105,7 +109,7 @@ class Adviser:
         call = HeldCall(stall)
         own = self._own(call) if stall.cause in CALL_CAUSES else None
         found = next((a for a in self._in_order(stall, call, observed, usual) if a), "")
-        return own or found + elsewhere(stall, found)
+        return own or found + elsewhere(stall, found, observed.plain)
 
     def _in_order(
         self, stall: Stall, call: HeldCall, observed: Observation, usual: str
@@ -142,14 +146,17 @@ class Adviser:
         return found or library(call, cause)
 
 
-def elsewhere(stall: Stall, advice: str) -> str:
-    """Return where to do what is to be awaited, if the site's function can await nothing."""
+def elsewhere(stall: Stall, advice: str, plain: bool) -> str:
+    """Return where to do what is to be awaited, if the site's function can await nothing; if it is
+    `plain`, it could."""
     name = stall.site.function.rpartition(".")[2]
     if stall.cause not in WAITS or not stall.site.code or "await" not in advice:
         return ""
     if stall.phase:
         return f" Do it in the endpoint or a dependency: {stall.phase} awaits nothing."
-    return f" Do it in a function that is awaited: {name} cannot await." if name in PLAIN else ""
+    if name in PLAIN:
+        return f" Do it in a function that is awaited: {name} cannot await."
+    return MADE_TO.format(name=name) if plain else ""
 
 
 def library(call: HeldCall, cause: str) -> str | None:

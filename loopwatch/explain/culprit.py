@@ -34,6 +34,7 @@ from loopwatch.explain.gil_holders import gil_holders
 from loopwatch.explain.observation import Observation, observe
 from loopwatch.explain.outside_stack import NO_INSTRUCTION
 from loopwatch.explain.phase import NO_PHASE, Phase, phase
+from loopwatch.explain.plain_function import could_await
 from loopwatch.explain.safe_stall import safe_frames, safe_stall
 from loopwatch.explain.sample_choice import best_sample
 from loopwatch.explain.site import (
@@ -65,7 +66,8 @@ def explain(slow: Slow, now: float, rules: SiteRules = DEFAULT) -> Explanation:
     suspects = () if stall.site.exact else tuple(culprit.suspects())
     guilty = stall.cause == "starved" and stall.site.function != NONE
     rest = besides_starvation(slow) if guilty else None
-    return Explanation(stall, observe(slow, rest or culprit.cause, rules), rest, suspects)
+    observed = observe(slow, rest or culprit.cause, rules)
+    return Explanation(stall, observed._replace(plain=culprit.is_plain()), rest, suspects)
 
 
 class Finding(NamedTuple):
@@ -146,6 +148,11 @@ class Culprit:
         if owner.function != NONE and not self.rules.is_own(spot):
             return owner  # a library's line, in a step of own code that is not on the stack
         return site(spot, exact=self.doubt is Doubt.NOTHING)
+
+    def is_plain(self) -> bool:
+        """Return whether the site cannot await, but could."""
+        spots = self.sample.spots if self.sample is not None and self.spot is not None else ()
+        return could_await(spots, self.rules)
 
     def owner_site(self) -> Site:
         """Return the function whose step it was: the endpoint, the outermost of the user's own, or

@@ -25,6 +25,7 @@ class Observation(NamedTuple):
     gil_released: bool | None = None  # C code without the GIL, for which a thread would help
     never_suspends: bool | None = False  # it went round a loop whose awaits never suspended it;
     # None: it is in such a loop, but one round of it may have taken all the time
+    plain: bool = False  # the site is a plain function that could be awaited where it is called
 
 
 NOTHING = Observation()

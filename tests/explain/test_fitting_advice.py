@@ -208,6 +208,20 @@ def test_where_nothing_can_be_awaited_it_is_to_be_done_elsewhere(
     assert ("Do it in" in told) == bool(words)
 
 
+def test_a_plain_function_that_a_coroutine_calls_is_to_become_one() -> None:
+    stall = stalled("time.sleep(1)", W)
+    with module("import time"):
+        plain = ADVISER.advise(stall, Observation(plain=True))
+    assert plain.startswith("Use await asyncio.sleep(...)")
+    assert "handler is a plain function: make it async def" in plain
+    with module("import time"):
+        other = ADVISER.advise(replace(stall, stack=(*stall.stack,)[:-1]))
+    assert "plain function" not in other
+    with module("import time"):
+        busy = ADVISER.advise(replace(stall, cause=C), Observation(plain=True))
+    assert "plain function" not in busy
+
+
 def test_where_only_the_function_is_certain_what_ran_in_it_says_nothing() -> None:
     stall = stalled("", C, "importlib._bootstrap._find_and_load")
     told = ADVISER.advise(replace(stall, site=replace(stall.site, exact=False)))
