@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 from loopwatch.core.breath import begin_to_pause, breathe, give_way
 from loopwatch.core.cpu_budget import CpuBudget
@@ -69,6 +70,7 @@ class WaitReader:
         self.skipped = 0  # looks
         self._seconds = 0.0  # CPU time, of threads that have ended
         self._turn: WaitTurn | None = None
+        self._ending: WeakSet[WaitTurn] = WeakSet()  # told to end, not waited for
         self._lock = threading.RLock()  # a signal handler may stop a watch
 
     def seconds(self) -> float:
@@ -85,15 +87,16 @@ class WaitReader:
                 self._turn = turn
 
     def end(self, wait: bool = True) -> None:
-        """End the thread."""
+        """End the thread; `wait` for it, and for those that were not waited for."""
         with self._lock:
             turn, self._turn = self._turn, None
-        if turn is None:
-            return
-        turn.ring(END)
-        if wait and turn.thread is not threading.current_thread():
-            turn.thread.join(FAREWELL)
-        self._seconds += turn.seconds
+        if turn is not None:
+            turn.ring(END)
+            self._ending.add(turn)
+        for ending in [*self._ending] if wait else ():
+            if ending.thread is not threading.current_thread():
+                ending.thread.join(FAREWELL)
+        self._seconds += turn.seconds if turn is not None else 0.0
 
     def stir(self) -> None:
         """End an idle interval if a request has begun; the watchdog's thread asks now and then."""

@@ -267,6 +267,7 @@ class Attaching:
         for resting in list(self._resting):
             resting.put_back()
         self._resting.clear()
+        self._waits.end()
 
     def _abandon_loops(self) -> None:
         """In a forked child the loops are the parent's."""

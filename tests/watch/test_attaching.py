@@ -82,6 +82,10 @@ def test_a_loop_that_rested_is_watched_again(loop: str) -> None:
         watch.stop()
         assert {**loop_state(running), "handler": None} == {**bare, "handler": None}
         running.close()
+    ended = process_state()
+    for thread in ended["threads"] - before["threads"]:  # as it was let go of, none was waited for
+        thread.join(5.0)
+        assert not thread.is_alive()
     assert process_state() == before
 
 
