@@ -37,4 +37,7 @@ def calls(outer: Spot, inner: Spot) -> bool:
     over, nor what C code calls for it."""
     if inner.code.co_flags & inspect.CO_GENERATOR:
         return False
-    return re.match(rf"([\w.]+\.)?{re.escape(inner.code.co_name)}\(", call_text(outer)) is not None
+    text = call_text(outer)
+    found = re.search(rf"(?:^|\.){re.escape(inner.code.co_name)}\(", text)
+    before = text[: found.start()] if found is not None else "("
+    return before.count("(") == before.count(")")  # else it is among what another call is given

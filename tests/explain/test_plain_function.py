@@ -70,6 +70,14 @@ async def a_method() -> bool:
     )
 
 
+async def a_method_of_what_a_call_returns() -> bool:
+    return Store().load(1)
+
+
+async def given_to_another_call() -> bool:
+    return next(map(STORE.load, [bool(helper(1))]))
+
+
 async def itself() -> bool:
     return seen()
 
@@ -107,6 +115,8 @@ CASES: dict[Callable[[], Awaitable[bool]], bool] = {
     by_name: True,
     through_another: True,
     a_method: True,
+    a_method_of_what_a_call_returns: True,
+    given_to_another_call: False,
     itself: False,
     a_key: False,
     for_c_code: False,
