@@ -58,7 +58,8 @@ def loop_futures(future: Any) -> Iterator[Any]:
 
 def waiting_tasks(future: Any) -> Iterator[Any]:
     """Return the tasks that wait for a loop's future."""
-    return filter(is_task, (getattr(callback, "__self__", None) for callback in callbacks(future)))
+    owners = (getattr(callback, "__self__", None) for callback in callbacks(future))
+    return (owner for owner in owners if hasattr(owner, "get_coro"))  # of any make
 
 
 def parents(task: Any) -> Iterator[Any]:

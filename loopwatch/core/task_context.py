@@ -1,10 +1,12 @@
-"""The context of a task."""
+"""The context of a task, and the request in it."""
 
 from __future__ import annotations
 
 import gc
 from contextvars import Context
 from typing import Any
+
+from loopwatch.core.request import REQUEST, Request
 
 
 def task_context(task: Any) -> Context | None:
@@ -13,3 +15,9 @@ def task_context(task: Any) -> Context | None:
         context: Context = task.get_context()
         return context
     return next((x for x in gc.get_referents(task) if isinstance(x, Context)), None)
+
+
+def context_request(task: Any) -> Request | None:
+    """Return the request in a task's context, which child tasks have as well."""
+    context = task_context(task)
+    return context.get(REQUEST) if context is not None else None

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 from loopwatch.core.known_tasks import Reference, loop_of
 from loopwatch.core.record_types import NONE, Site
-from loopwatch.core.request import REQUEST, TASK, Request
+from loopwatch.core.request import TASK, Request
 from loopwatch.core.stack import Stack
-from loopwatch.core.task_context import task_context
+from loopwatch.core.task_context import context_request
 from loopwatch.explain.site import SiteRules
 from loopwatch.explain.wait_place import WaitPlace, site_of_wait, wait_place, waiter_name
 from loopwatch.ledger.request_table import RequestTable, known_row
@@ -76,12 +76,6 @@ def request_of(task: Any, chain: Chain, within: Request | None) -> Request | Non
         return None
     own = request.scope.get(TASK)
     return request if chain.begun or (own is not None and own() is task) else None
-
-
-def context_request(task: Any) -> Request | None:
-    """Return the request in a task's context, which child tasks have as well."""
-    context = task_context(task)
-    return context.get(REQUEST) if context is not None else None
 
 
 class Look:

@@ -10,10 +10,11 @@ from loopwatch.core.breath import breathe
 from loopwatch.core.known_tasks import Reference, loop_of, references_of
 from loopwatch.core.record_types import NONE, RequestInFlight
 from loopwatch.core.request import Request
+from loopwatch.core.task_context import context_request
 from loopwatch.explain.site import SiteRules
 from loopwatch.loop.loop_state import clock
 from loopwatch.routing.route import place as asked_for
-from loopwatch.waits.look import Looked, Wait, context_request, request_of, wait_of
+from loopwatch.waits.look import Looked, Wait, request_of, wait_of
 from loopwatch.waits.suspension import suspensions
 from loopwatch.waits.task_chain import chain_of
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from loopwatch.core.guard import log_once
 from loopwatch.core.known_tasks import each_task
-from loopwatch.core.request import REQUEST, Request
-from loopwatch.core.task_context import task_context
+from loopwatch.core.request import Request
+from loopwatch.core.task_context import context_request
 from loopwatch.loop.loop_state import clock
 
 LONG_REQUEST = 1.0  # s of age from which a request is charged before its end
@@ -29,9 +29,8 @@ def requests_in_flight(loop: Any, older_than: float = 0.0) -> set[Request]:
     """Return the requests of a loop, from so many s of age on; any thread may ask."""
     now, found = clock(), set[Request]()
     for task in each_task(loop):
-        context = task_context(task)
-        request = context.get(REQUEST) if context is not None else None
-        del task, context
+        request = context_request(task)
+        del task
         if request is None or request.scope is None:  # none, or ended
             continue
         if now - request.started >= older_than:

@@ -11,18 +11,16 @@ on Python 3.11 a future that was given to `wait_for` itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import thread as pools
 from typing import Any
 
 from loopwatch.core.evidence import ThreadPicture
 from loopwatch.core.future_callbacks import thread_future
 from loopwatch.core.known_tasks import loop_of, references_of
-from loopwatch.core.request import REQUEST
-from loopwatch.core.task_context import task_context
+from loopwatch.core.task_context import context_request
+from loopwatch.loop.executor import PARKED
 from loopwatch.watchdog.given_work import WORK_ITEM, asker
 
 TASKS = 1000  # looked at
-PARKED = pools._worker.__code__  # where an idle thread stands
 
 
 def with_finished_work(picture: ThreadPicture, loop: Any) -> ThreadPicture:
@@ -37,9 +35,7 @@ def with_finished_work(picture: ThreadPicture, loop: Any) -> ThreadPicture:
         return picture
     if others:
         return picture
-    context = task_context(first)
-    request = context.get(REQUEST) if context is not None else None
-    return picture._replace(request=request, asker=asker(first))
+    return picture._replace(request=context_request(first), asker=asker(first))
 
 
 def finished(loop: Any) -> Iterator[Any]:

@@ -32,7 +32,7 @@ from loopwatch.core.frames import variables
 from loopwatch.core.future_callbacks import loop_futures, parents, waiting_tasks
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
-from loopwatch.core.task_context import task_context
+from loopwatch.core.task_context import context_request
 
 PARTIALS = 8  # followed, one inside the other
 PARENTS = 4  # tasks followed, each of which waits for the one before
@@ -95,9 +95,10 @@ def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None
 def work(function: Any, context: Context | None, futures: Iterable[Any]) -> Work:
     """Return the work that will set one of the loop's `futures`."""
     task = next((task for future in futures for task in waiting_tasks(future)), None)
-    if context is None and task is not None:
-        context = task_context(task)
-    request = context.get(REQUEST) if context is not None else None
+    if context is not None:
+        request = context.get(REQUEST)
+    else:
+        request = context_request(task) if task is not None else None
     return Work(callable_name(function), request, asker(task), code_of(function))
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from loopwatch.core.evidence import ThreadPicture
 from loopwatch.core.request import begin
-from loopwatch.watchdog.finished_work import PARKED, with_finished_work
+from loopwatch.loop.executor import PARKED
+from loopwatch.watchdog.finished_work import with_finished_work
 from loopwatch.watchdog.other_threads import app_threads, picture
 from tests.conftest import run_on
 

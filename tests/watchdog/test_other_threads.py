@@ -4,9 +4,8 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import anyio.to_thread
@@ -18,25 +17,13 @@ from loopwatch.core.request import begin
 from loopwatch.watchdog.other_threads import OtherThreads, app_threads, picture
 
 from ..conftest import run_on
+from .repeating import repeating
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clocks are Linux's own")
 
 
-@contextmanager
-def spinning(make: Callable[..., threading.Thread]) -> Iterator[None]:
-    ended = threading.Event()
-
-    def spin() -> None:
-        while not ended.is_set():
-            sum(range(1000))
-
-    thread = make(target=spin, name="spinner")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def spin() -> None:
+    sum(range(1000))
 
 
 def pictures(threads: OtherThreads, since: float) -> tuple[ThreadPicture, ...]:
@@ -50,13 +37,13 @@ def read() -> tuple[OtherThreads, float]:
 
 
 def test_a_thread_that_uses_the_cpu_is_named_with_its_frames() -> None:
-    with spinning(threading.Thread):
+    with repeating(spin, threading.Thread):
         threads, since = read()
         time.sleep(0.2)
         (spinner,) = pictures(threads, since)
-    assert spinner.name == "spinner"
-    assert "spin" in {spot.code.co_name for spot in spinner.spots}
-    assert spinner.function == f"{__name__}.spinning.<locals>.spin"
+    assert spinner.name == "repeater"
+    assert "repeat" in {spot.code.co_name for spot in spinner.spots}
+    assert spinner.function == f"{repeating.__module__}.repeating.<locals>.repeat"
     assert spinner.cpu > 0.002
 
 
@@ -90,11 +77,11 @@ def test_threads_of_loopwatch_are_never_named() -> None:
     def make(target: Callable[[], None], name: str) -> threading.Thread:
         return OwnThread(target, name)
 
-    with spinning(make):
+    with repeating(spin, make):
         threads, since = read()
         time.sleep(0.2)
         assert pictures(threads, since) == ()
-        assert "spinner" not in {thread.name for thread in app_threads().values()}
+        assert "repeater" not in {thread.name for thread in app_threads().values()}
 
 
 async def asks(run: Callable[..., Awaitable[object]]) -> object:

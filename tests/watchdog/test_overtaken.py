@@ -2,9 +2,8 @@
 
 import re
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -12,6 +11,7 @@ from loopwatch.core.breath import give_way
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.waits.rest import rest
 from tests.conftest import MakeWatch, block_for, run_on
+from tests.watchdog.repeating import repeating
 from tests.watchdog.test_watchdog import backtracking, handle_in
 
 HOLDS = 10
@@ -21,21 +21,12 @@ HOLDS = 10
 def a_thread_that_always_asks() -> Iterator[None]:
     """As C code that keeps the GIL begins, it has just asked for it."""
     bell, ringer = socket.socketpair()
-    ended = threading.Event()
 
     def ask() -> None:
-        while not ended.is_set():
-            give_way(rest(bell.fileno(), 0.0005, ())[1])
+        give_way(rest(bell.fileno(), 0.0005, ())[1])
 
-    thread = OwnThread(ask, "loopwatch-asks")
-    thread.start()
-    try:
+    with closing(bell), closing(ringer), repeating(ask, OwnThread):
         yield
-    finally:
-        ended.set()
-        thread.join()
-        bell.close()
-        ringer.close()
 
 
 @pytest.mark.slow
