@@ -103,12 +103,21 @@ ROWS = (
     CauseRow(
         name="gc",
         label="garbage collection",
-        meaning="ran the garbage collector, or waited for it",
+        meaning="ran the garbage collector, or waited for it; if that ran on another thread, "
+        "`gil_holders` names it and its line, which is the site",
         evidence="the collector's own callbacks",
         remedy="call `gc.freeze()` after the start; keep fewer long-lived objects",
         advice="Call gc.freeze() when the app has started, and raise gc.set_threshold(...): "
         "collecting garbage among many objects stopped everything. New objects set it off: make "
         "fewer at a time.",
+        advice_if={
+            "on another thread": "Make fewer objects at a time on thread {holder}, or make them in "
+            "another process: collecting garbage there stopped everything. To have it run seldom, "
+            "call gc.freeze() when the app has started, and raise gc.set_threshold(...).",
+        },
+        sentence="garbage collection on thread {threads} held the loop for {duration:.3f} s"
+        "{whose}{place}",
+        sentence_if="threads",
     ),
     CauseRow(
         name="import",

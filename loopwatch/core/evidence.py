@@ -108,6 +108,7 @@ class Usage:
     kept: float = 0.0  # the watchdog waited for the GIL, longer than Python code keeps it
     watched: float = 0.0  # from the watchdog's first planned look to the step's end
     gc: float = 0.0  # in garbage collections
+    collector: ThreadPicture | None = None  # the other thread on which the longest of them ran
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def circumstance(stall: Stall, gil_released: bool | None) -> str:
         return "cpu, GIL let go" if gil_released else "cpu, seen too seldom"
     if stall.cause == "import" and not is_import(stall):
         return "import, within a call"
+    if stall.cause == "gc" and stall.gil_holders:
+        return "gc, on another thread"
     if stall.cause == "gil_contention" and not stall.gil_holders:
         return "gil_contention, holder unknown"
     if stall.cause == "starved":

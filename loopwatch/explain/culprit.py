@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanContext
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Sample, Slow, Spot
-from loopwatch.core.names import module_of
+from loopwatch.core.names import callable_name, module_of
 from loopwatch.core.record_types import NONE, Site, Stall
 from loopwatch.core.request import AFTERLIFE, REQUEST, Request
 from loopwatch.explain.blocker import blocker
@@ -86,15 +86,15 @@ class Culprit:
     def __init__(self, slow: Slow, rules: SiteRules) -> None:
         self.slow, self.rules = slow, rules
         self.cause, self.sample, self.spot, self.phase, self.doubt = find(slow, rules)
-        self.holders, asker = (
-            gil_holders(slow, rules) if self.cause == "gil_contention" else ((), None)
-        )
-        self.request = asker or owner(slow, self.sample)
+        self.holders, asker = gil_holders(slow, self.cause, rules)
+        self.collector = slow.usage.collector if slow.usage and self.cause == "gc" else None
+        self.request = asker or (None if self.collector else owner(slow, self.sample))
         self.place = place(self.request) if self.request is not None else Place()
 
     def stall(self, started_at: float) -> Stall:
         slow, sample, usage = self.slow, self.sample, self.slow.usage
-        span = span_context(slow, sample)
+        span = span_context(slow, sample) if self.collector is None else None
+        seen = self.collector or sample
         return Stall(
             started_at=started_at,
             duration=slow.duration,
@@ -103,8 +103,8 @@ class Culprit:
             method=self.place.method,
             coroutine=self.coroutine(),
             site=self.site(),
-            phase=self.phase.name,
-            stack=safe_frames(sample.spots) if sample is not None else (),
+            phase=self.phase.name if self.collector is None else "",
+            stack=safe_frames(seen.spots) if seen is not None else (),
             thread=slow.thread,
             cpu_seconds=usage.cpu if usage is not None else None,
             gc_seconds=usage.gc if usage is not None else 0.0,
@@ -124,12 +124,14 @@ class Culprit:
             request.scope is None and request.ended < slow.started
         )
         endpoint = self.place.endpoint if in_flight else None
+        if self.collector is not None:  # what the loop's thread shows is innocent
+            return callable_name(endpoint) if endpoint is not None else None
         return holder(slow, self.sample, endpoint, self.rules)
 
     def site(self) -> Site:
         """Return the site, or the best that can be known of it."""
         slow, spot = self.slow, self.spot
-        if self.cause == "gil_contention":
+        if self.holders or self.cause == "gil_contention":
             return self.holders[0].site if self.holders else Site(NONE, exact=False)
         if self.cause == "starved" and innocent(slow):
             return Site(NONE, exact=False)

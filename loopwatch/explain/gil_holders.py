@@ -4,12 +4,16 @@ As seen from outside; else those that used the CPU meanwhile. A thread is named 
 code on its stack. Once it has left that, by the function that it was given; if that is no own code,
 such as `pickle.loads`, by the line of own code that waits for it. A new thread may have the GIL
 before it is known who waits: the loop's thread is still starting it then, on the line that asked.
+
+A thread that collects garbage has the GIL to the end of that. If it is not the loop's, it is the
+one that made too many objects.
 """
 
 from __future__ import annotations
 
 import threading
 
+from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Slow, Spot, ThreadPicture
 from loopwatch.core.record_types import NONE, GilHolder, Site
 from loopwatch.core.request import Request
@@ -19,22 +23,36 @@ from loopwatch.explain.site import SiteRules, is_plumbing, site, site_of_code
 START = threading.Thread.start.__code__
 
 
-def gil_holders(slow: Slow, rules: SiteRules) -> tuple[tuple[GilHolder, ...], Request | None]:
-    """Return the holders, most CPU time first, and the request for which the first one worked."""
+Holders = tuple[tuple[GilHolder, ...], Request | None]
+
+
+def gil_holders(slow: Slow, cause: Cause, rules: SiteRules) -> Holders:
+    """Return the holders, most CPU time first, and the request for which the first one worked;
+    nobody if the loop's thread did not wait for them."""
+    if cause == "gil_contention":
+        return of_contention(slow, rules)
+    usage = slow.usage
+    if cause != "gc" or usage is None or usage.collector is None:
+        return (), None
+    return (thread_holder(usage.collector, usage.gc, rules),), usage.collector.request
+
+
+def of_contention(slow: Slow, rules: SiteRules) -> Holders:
     if (seen := gil_thief(slow)) is not None:
         where = thread_site(ThreadPicture(seen.name, 0.0, spots(seen.frames)), rules)
         return (GilHolder(thread=seen.name, site=where),), None
     pictures = started_for(slow, best_pictures(slow, rules), rules)
-    holders = tuple(
-        GilHolder(
-            thread=p.name,
-            site=thread_site(p, rules),
-            cpu_seconds=min(p.cpu, slow.duration),
-            function=p.function,
-        )
-        for p in pictures
-    )
+    holders = tuple(thread_holder(p, min(p.cpu, slow.duration), rules) for p in pictures)
     return holders, pictures[0].request if pictures else None
+
+
+def thread_holder(picture: ThreadPicture, cpu: float, rules: SiteRules) -> GilHolder:
+    return GilHolder(
+        thread=picture.name,
+        site=thread_site(picture, rules),
+        cpu_seconds=cpu,
+        function=picture.function,
+    )
 
 
 def best_pictures(slow: Slow, rules: SiteRules) -> tuple[ThreadPicture, ...]:

@@ -40,6 +40,7 @@ from loopwatch.watch.profiles import chosen
 from loopwatch.watch.recorded_loops import RecordedLoops
 from loopwatch.watch.reporter import Reporter
 from loopwatch.watch.snapshot import take
+from loopwatch.watchdog.collecting_threads import note_collection
 from loopwatch.watchdog.gc_pauses import GcPauses
 
 MOST_IN_FLIGHT = 1000  # requests that may be asked for at once
@@ -131,7 +132,7 @@ class Watch(RecordedLoops):
         self._reporter = self._reporter.afresh()
         self._past = Totals()
         self._pauses = PauseTable()
-        self._gc = GcPauses(self._pauses.add, self._rest)
+        self._gc = GcPauses(self._collected, self._rest)
         reporter = self._reporter
         self._told_waits = ToldWaits()
         self._waits = WaitReader(lambda: self._loops, self.site_rules)
@@ -269,6 +270,11 @@ class Watch(RecordedLoops):
         on_fork(self._after_fork)
         at_exit(self._tell_last)
         self._gc.install()
+
+    def _collected(self, generation: int, seconds: float) -> None:
+        """Count a collection, on the thread on which it ran."""
+        self._pauses.add(generation, seconds)
+        note_collection(seconds)
 
     @guarded
     def _tell_last(self) -> None:

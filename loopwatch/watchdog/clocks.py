@@ -27,6 +27,7 @@ from itertools import pairwise
 from loopwatch.core.evidence import OutsideSample, Usage
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
+from loopwatch.watchdog.collecting_threads import collecting_thread
 from loopwatch.watchdog.gc_pauses import collecting
 from loopwatch.watchdog.kernel import ThreadCall, ThreadSchedule
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Reading
@@ -126,6 +127,8 @@ class Clocks:
             others=other_threads(before, after),
             gc=collecting(started, ended, waiting=cpu < IDLE * duration),
         )
+        if usage.gc:
+            usage.collector = collecting_thread(started, ended, self.probe.state.thread_id)
         add_schedule(usage, before, after, duration, outside)
         witnessed(usage, window, started, ended)
         return usage

@@ -23,7 +23,8 @@ FULL = 2  # the generation of a collection of everything
 LONG_YOUNG = 0.001  # CPU s of a collection of new objects; ours are some hundred, and take less
 
 _long: deque[tuple[float, float]] = deque(maxlen=PAUSES)  # began, ended; clock, s
-_open: list[float] = []  # when the one in progress began, clock, s, as each watch has noted it
+_open: list[tuple[float, int]] = []  # when the one in progress began, clock, s, and on which
+# thread, as each watch has noted it
 
 
 def collecting(started: float, ended: float, waiting: bool = False) -> float:
@@ -35,12 +36,18 @@ def collecting(started: float, ended: float, waiting: bool = False) -> float:
     """
     pauses = sorted(_long)
     if waiting:
-        pauses += [(began, ended) for began in _open[:1]]
+        pauses += [(began, ended) for began, _ in _open[:1]]
     total, upto = 0.0, started
     for began, end in pauses:
         total += max(0.0, min(end, ended) - max(began, upto))
         upto = max(upto, end)
     return total
+
+
+def open_pause() -> tuple[float, int]:
+    """Return when the collection in progress began (clock, s), and the identifier of its thread;
+    zeros if there is none."""
+    return next(iter(_open), (0.0, 0))
 
 
 def long_pauses() -> list[tuple[float, float]]:
@@ -97,7 +104,7 @@ class GcPauses:
                 self._before()
             OWN_COLLECTIONS.begin()
             self._began = clock()
-            _open.append(self._began)
+            _open.append((self._began, threading.get_ident()))
         elif self._began:
             now = clock()
             if now - self._began >= LONG_PAUSE:

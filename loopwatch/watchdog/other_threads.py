@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from types import FrameType
 from typing import Any
 
 from loopwatch.core.evidence import Spot, ThreadPicture
@@ -88,13 +89,17 @@ def app_threads() -> dict[int, threading.Thread]:
 
 def picture(thread: threading.Thread, cpu: float) -> ThreadPicture:
     """Return where a thread stands, and what it was given to do; no thread runs meanwhile."""
-    frame, spots = running_frame(thread.ident or 0), list[Spot]()
-    work: Work | None = None
+    return pictured(thread.name, running_frame(thread.ident or 0), cpu)
+
+
+def pictured(name: str, frame: FrameType | None, cpu: float) -> ThreadPicture:
+    """Return the same of a thread whose innermost frame is known."""
+    spots, work = list[Spot](), None
     while frame is not None and len(spots) < DEPTH:
         spots.append(Spot.of(frame))
         work = work or given_work(frame)
         frame = frame.f_back
-    return ThreadPicture(thread.name, cpu, tuple(spots), *(work or Work()))
+    return ThreadPicture(name, cpu, tuple(spots), *(work or Work()))
 
 
 def cpu_times(threads: dict[int, threading.Thread]) -> Times:

@@ -43,6 +43,7 @@ from loopwatch.core.own_thread import OwnThread
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
 from loopwatch.watchdog.clocks import LONGEST, Clocks
+from loopwatch.watchdog.collecting_threads import forget_collections
 from loopwatch.watchdog.collector import COLLECTOR
 from loopwatch.watchdog.other_threads import OtherThreads
 from loopwatch.watchdog.outside_samples import OutsideSamples
@@ -218,6 +219,7 @@ class Watchdog:
         for attend in dict.fromkeys(sampler.attend for sampler in self._samplers):
             self._call(attend, now)
         threads.glance(now, reading.process)
+        forget_collections(now)
         for sampler in wake.samplers:
             sampler.plan(now)
         due = min((self._attend_by, *(sampler.due for sampler in self._samplers)))

@@ -33,7 +33,7 @@ def holder_line(*pictures: ThreadPicture) -> tuple[int, bool]:
     """Return line and `exact` of the holder in a stall with a look for each picture."""
     samples = [Sample(10.1, True, (), 0.0, threads=(p,)) for p in pictures]
     slow = Slow(10.0, 0.3, "MainThread", samples=samples, usage=Usage(0.0, others=0.3))
-    (holder,), _ = gil_holders(slow, DEFAULT)
+    (holder,), _ = gil_holders(slow, "gil_contention", DEFAULT)
     return holder.site.line, holder.site.exact
 
 
@@ -62,8 +62,23 @@ def test_who_starts_its_thread_where_nobody_waits_for_it_yet() -> None:
         Sample(10.2, True, (), 0.0, threads=(unknown,)),
     ]
     slow = Slow(10.0, 0.3, "MainThread", samples=samples, usage=Usage(0.0, others=0.3))
-    (holder,), _ = gil_holders(slow, DEFAULT)
+    (holder,), _ = gil_holders(slow, "gil_contention", DEFAULT)
     assert (holder.site.line, holder.site.exact) == (AWAITS.line, True)
     samples[0].spots = (WORKER, AWAITS)  # it starts no thread
-    (holder,), _ = gil_holders(slow, DEFAULT)
+    (holder,), _ = gil_holders(slow, "gil_contention", DEFAULT)
     assert not holder.site.exact
+
+
+def test_the_thread_on_which_garbage_was_collected() -> None:
+    usage = Usage(0.0, gc=0.25, collector=picture(IN_PARSE))
+    slow = Slow(10.0, 0.3, "MainThread", usage=usage)
+    (holder,), _ = gil_holders(slow, "gc", DEFAULT)
+    assert (holder.thread, holder.site.line, holder.cpu_seconds) == ("pool_0", IN_PARSE.line, 0.25)
+
+
+def test_nobody_where_the_loop_did_not_wait_for_another_thread() -> None:
+    usage = Usage(0.25, gc=0.05, collector=picture(IN_PARSE))
+    slow = Slow(10.0, 0.3, "MainThread", usage=usage)
+    assert gil_holders(slow, "cpu", DEFAULT) == ((), None)
+    usage.collector = None  # it was the loop's own
+    assert gil_holders(slow, "gc", DEFAULT) == ((), None)

@@ -57,7 +57,7 @@ def is_of_test(stall: Stall, call: OwnCall, limit: float) -> bool:
     """Return whether code that the test runs can be to blame at all."""
     if stall.cause == "starved" or any(f.function.startswith(FIXTURES) for f in stall.stack):
         return False
-    if stall.cause == "gil_contention":
+    if stall.gil_holders or stall.cause == "gil_contention":
         return any(is_of_call(holder, call, limit) for holder in stall.gil_holders)
     return True
 

@@ -1,0 +1,97 @@
+"""The threads on which long garbage collections ran: where each stood, and for whom it worked.
+
+A collection stops all threads. It runs on the thread that made one object too many, which need not
+be the loop's: then what the loop's thread shows says nothing of who made the objects. So the thread
+that has collected is looked at as the collection ends, by itself, in the collector's callback: its
+frames below that are where the collection began. A collection that has not ended, or whose end is
+not noted yet, is looked at by the watchdog.
+
+Only the last few are kept, and for a few seconds: a picture has code objects, which are the app's.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from types import FrameType
+from typing import NamedTuple
+
+from loopwatch.core.evidence import ThreadPicture
+from loopwatch.core.frames import STILL, running_frame
+from loopwatch.core.guard import guarded
+from loopwatch.core.own_thread import running
+from loopwatch.loop.loop_state import clock
+from loopwatch.watchdog.gc_pauses import LONG_PAUSE, open_pause
+from loopwatch.watchdog.other_threads import pictured
+from loopwatch.watchdog.stack_sample import COLLECTED
+
+SHOWN = 4 * LONG_PAUSE  # s: of a shorter collection only the length is kept
+KEPT = 8  # collections
+FORGOTTEN = 10.0  # s after its end; the watchdog's next look drops it
+
+
+class Collection(NamedTuple):
+    """One that was long enough to be slow itself, or most of what was."""
+
+    began: float  # clock, s
+    ended: float  # s
+    thread: int  # its identifier
+    picture: ThreadPicture
+
+    def within(self, started: float, ended: float) -> float:
+        """Return how much of it was between two moments, s."""
+        return min(self.ended, ended) - max(self.began, started)
+
+
+_kept: deque[Collection] = deque(maxlen=KEPT)
+
+
+@guarded
+def note_collection(seconds: float) -> None:
+    """Keep where this thread stands, which has just collected for so long."""
+    thread = threading.get_ident()
+    if seconds < SHOWN or thread in running:
+        return
+    now = clock()
+    _kept.append(Collection(now - seconds, now, thread, _picture(thread, sys._getframe())))
+
+
+def collecting_thread(started: float, ended: float, own: int) -> ThreadPicture | None:
+    """Return the thread that collected longest between two moments (clock, s); None if that was the
+    loop's `own`, or if it is not known."""
+    known = [*_kept, *_in_progress(ended)]
+    longest = max(known, key=lambda c: c.within(started, ended), default=None)
+    if longest is None or longest.thread == own or longest.within(started, ended) <= 0.0:
+        return None
+    return longest.picture
+
+
+def forget_collections(now: float) -> None:
+    """Drop those that no stall is about any more."""
+    while _kept and _kept[0].ended < now - FORGOTTEN:
+        _kept.popleft()
+
+
+def _in_progress(now: float) -> list[Collection]:
+    began, thread = open_pause()
+    if not thread or thread in running:
+        return []
+    with STILL:
+        return [Collection(began, now, thread, _picture(thread, running_frame(thread)))]
+
+
+def _picture(thread: int, frame: FrameType | None) -> ThreadPicture:
+    """Take no lock: the collection may have begun while its thread had that."""
+    known = getattr(threading, "_active", {}).get(thread)
+    return pictured(known.name if known is not None else "", _below_callback(frame), 0.0)
+
+
+def _below_callback(frame: FrameType | None) -> FrameType | None:
+    """Return the frame in which the collection began, of a thread that may be in our callback."""
+    inner = frame
+    while inner is not None:
+        if inner.f_code is COLLECTED:
+            return inner.f_back
+        inner = inner.f_back
+    return frame
