@@ -115,7 +115,7 @@ ROWS = (
             "another process: collecting garbage there stopped everything. To have it run seldom, "
             "call gc.freeze() when the app has started, and raise gc.set_threshold(...).",
         },
-        sentence="collecting garbage on thread {threads} held the loop for {duration:.3f} s"
+        sentence="the loop waited {duration:.3f} s until thread {threads} had collected garbage"
         "{whose}{place}",
         sentence_if="threads",
     ),
