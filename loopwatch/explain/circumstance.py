@@ -10,6 +10,9 @@ from loopwatch.core.record_types import Stall
 NAMED = 3  # contributors, or threads
 ENOUGH = 0.25  # of a stall's duration, to have starved it
 
+FILE = re.compile(  # the call at the end of a chain, with another one in it at most
+    r"\.(?:read|read1|readinto|readline|readlines|write|writelines)\((?:[^()]|\([^()]*\))*\)$"
+)
 CALL = re.compile(r"(?:await )?([\w.]+)\(")
 
 BY_CAUSE = {name: row.advice for name, row in CAUSES.items()} | {
@@ -32,7 +35,8 @@ def by_cause(stall: Stall, gil_released: bool | None) -> str:
 def circumstance(stall: Stall, gil_released: bool | None) -> str:
     """Return a cause, and what is known of it, as `BY_CAUSE` has them."""
     if stall.cause == "cpu" and gil_released is not False:
-        return "cpu, GIL let go" if gil_released else "cpu, seen too seldom"
+        seldom = "cpu, on what may be a file" if may_be_file(stall) else "cpu, seen too seldom"
+        return "cpu, GIL let go" if gil_released else seldom
     if stall.cause == "import" and not is_import(stall):
         return "import, within a call"
     if stall.cause == "gc" and stall.gil_holders:
@@ -46,6 +50,13 @@ def circumstance(stall: Stall, gil_released: bool | None) -> str:
         if waited >= ENOUGH * stall.duration:
             return "starved, run queue"
     return stall.cause
+
+
+def may_be_file(stall: Stall) -> bool:
+    """Return whether C code reads or writes at the site, by the name of what it calls."""
+    site, innermost = stall.site, stall.stack[-1] if stall.stack else None
+    in_c = innermost is not None and (innermost.file, innermost.line) == (site.file, site.line)
+    return in_c and site.exact and FILE.search(site.code) is not None
 
 
 def is_import(stall: Stall) -> bool:

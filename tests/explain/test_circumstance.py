@@ -50,6 +50,35 @@ def test_advice_by_cause(stall: Stall, words: str) -> None:
     assert words in ADVISER.advise(stall)
 
 
+def on_cpu(code: str, *, inside: str = "") -> str:
+    """Return the advice for a call on the CPU, in C or in a function of that name."""
+    here, deeper = Frame("shop.handler", "/app/shop.py", 7), Frame(inside, "/lib/x.py", 1)
+    site = Site("shop.handler", "/app/shop.py", 7, code)
+    return ADVISER.advise(stalled("cpu", site=site, stack=(here, deeper) if inside else (here,)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "out.write(upload.file.read())",
+        "upload.file.read()",
+        "rows.readlines()",
+        "open(path, 'rb').read()",
+    ],
+)
+def test_c_code_that_reads_or_writes_may_be_a_file_s_whose_bytes_a_thread_copies(code: str) -> None:
+    assert "to_thread" in on_cpu(code)
+
+
+@pytest.mark.parametrize("code", ["book.write_all()", "out.write(x).strip()", "spread(rows)"])
+def test_other_calls_are_none_of_a_file(code: str) -> None:
+    assert "file" not in on_cpu(code)
+
+
+def test_what_reads_in_python_is_no_file() -> None:
+    assert "its bytes are copied" not in on_cpu("book.write(rows)", inside="book.Book.write")
+
+
 def test_whether_a_thread_helps_is_said_only_where_it_was_seen() -> None:
     seen = [ADVISER.advise(stalled("cpu"), Observation(released)) for released in (True, False)]
     assert "a thread does help" in seen[0]
