@@ -67,8 +67,9 @@ ROWS = (
         "the CPU keeps the GIL.",
         advice_if={
             "GIL let go": f"Use {THREAD}: this C code lets the GIL go, so a thread does help.",
-            "on what may be a file": f"Use {THREAD} (or anyio.Path, aiofiles) if this is a file: its "
-            f"bytes are copied without the GIL. If not, do less of it at a time, or use {PROCESS}.",
+            "on what may be a file": f"Use {THREAD} (or anyio.Path, aiofiles) if this is a file: "
+            "its bytes are copied without the GIL. If not, do less of it at a time, or use "
+            f"{PROCESS}.",
             "seen too seldom": "Do less of it at a time, or in another process: "
             f"{PROCESS}. Whether a thread would do is not known: it would for C code that lets the "
             "GIL go.",

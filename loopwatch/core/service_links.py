@@ -11,20 +11,17 @@ from __future__ import annotations
 import re
 
 URL = r"(tcp|udp|sctp)://\S+"
-LINKS = tuple(
-    (re.compile(name), re.compile(value))
-    for name, value in (
-        (r"(\w+_)?PORT", URL),
-        (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)", URL),
-        (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
-        (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
-        (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_ADDR", r"\S+"),
-        (r"(\w+_)?SERVICE_HOST", r"\S*"),
-        (r"(\w+_)?SERVICE_PORT(_\w+)?", r"\d+"),
-    )
+LINKS = (  # patterns of a name and a value
+    (r"(\w+_)?PORT", URL),
+    (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)", URL),
+    (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+    (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
+    (r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_ADDR", r"\S+"),
+    (r"(\w+_)?SERVICE_HOST", r"\S*"),
+    (r"(\w+_)?SERVICE_PORT(_\w+)?", r"\d+"),
 )
 
 
 def is_service_link(name: str, value: str) -> bool:
     """Return whether a variable is a Service's; `name` is without our prefix."""
-    return any(n.fullmatch(name) and v.fullmatch(value) for n, v in LINKS)
+    return any(re.fullmatch(n, name) and re.fullmatch(v, value) for n, v in LINKS)

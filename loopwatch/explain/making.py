@@ -10,7 +10,7 @@ from typing import Any
 from loopwatch.explain.call_names import meant
 from loopwatch.explain.site import lies_installed
 
-KEPT = re.compile(
+KEPT = (
     r"\w*(Client|Session|Engine|Adapter|Context|Pool|Model|Pipeline|Encoder|Encoding|Tokenizer"
     r"|Environment|Producer|Consumer|Channel|Service|Credentials|Manager|Registry|Analyzer|Config"
     r"|Settings|Loader|Store|Transformer|Splitter|Embeddings?|Classifier|Detector|Recognizer"
@@ -32,7 +32,7 @@ def made(written: Sequence[str], nearest: str, names: Mapping[str, Any]) -> str 
     if nearest.endswith(MAKERS):
         found.append(nearest.rpartition(".")[0])
     for name in found:
-        if KEPT.fullmatch(name.rpartition(".")[2]) and not name.startswith(OF_DATA):
+        if re.fullmatch(KEPT, name.rpartition(".")[2]) and not name.startswith(OF_DATA):
             return name.rpartition(".")[2]
     return None
 
