@@ -17,6 +17,7 @@ from typing import Any
 from loopwatch.core.names import attribute
 
 CALLBACKS = 8  # of a future, looked at
+DERIVED = 3  # futures followed, each of which the one before completes
 
 
 def callbacks(future: Any) -> Iterator[Any]:
@@ -62,19 +63,46 @@ def waiting_tasks(future: Any) -> Iterator[Any]:
     return (owner for owner in owners if hasattr(owner, "get_coro"))  # of any make
 
 
-def parents(task: Any) -> Iterator[Any]:
-    """Return the tasks that wait for a task: by `await`, or by `gather`, `wait`, `wait_for` or a
-    task group."""
-    yield from waiting_tasks(task)
-    for callback in callbacks(task):
+def parents(future: Any, depth: int = DERIVED) -> Iterator[Any]:
+    """Return the tasks that wait for a future or a task: by `await`, or by `gather`, `wait`,
+    `wait_for`, `shield`, `as_completed` or a task group."""
+    yield from waiting_tasks(future)
+    for callback in callbacks(future):
         parent = attribute(getattr(callback, "__self__", None), "_parent_task")
         if is_task(parent):
             yield parent
-        for given in getattr(callback, "args", ()) if isinstance(callback, partial) else ():
-            yield from waiting_tasks(given)
-    for variable in captured(task):
-        if asyncio.isfuture(variable) and not is_task(variable):
-            yield from waiting_tasks(variable)
+    for other in derived(future) if depth else ():
+        yield from parents(other, depth - 1)
+
+
+def derived(future: Any) -> Iterator[Any]:
+    """Return the futures that are completed by what is called when a future is done."""
+    for callback in callbacks(future):
+        if isinstance(callback, partial):
+            yield from filter(is_future, callback.args)
+        yield from getters(attribute(getattr(callback, "__self__", None), "_done"))
+    for variable in captured(future):
+        if is_future(variable):
+            yield variable
+        yield from getters(variable)
+
+
+def getters(queue: Any) -> Iterator[Any]:
+    """Return the futures that wait for an item of a queue, as `as_completed` has one."""
+    if type(queue) is asyncio.Queue:
+        yield from list(attribute(queue, "_getters", ()))[:CALLBACKS]
+
+
+def behind(waiter: Any) -> list[Any]:
+    """Return the futures of which a future is made, by `gather` or `shield`; else that itself."""
+    children = getattr(waiter, "_children", None)
+    found = children if isinstance(children, list) else [*filter(is_future, captured(waiter))]
+    return found or [waiter]
+
+
+def is_future(thing: Any) -> bool:
+    """Return whether it is a loop's future, but no task."""
+    return asyncio.isfuture(thing) and not is_task(thing)
 
 
 def is_task(thing: Any) -> bool:

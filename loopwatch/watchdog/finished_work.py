@@ -4,8 +4,9 @@ A thread that kept the GIL may be idle again before the watchdog looks, with not
 But the loop's thread waited for the GIL meanwhile, so the task that asked still waits: its future
 is not done, and the thread's own is. The lines of that task say who asked. The function is gone.
 
-Tasks that wait for a future of `concurrent.futures` show this. Those of anyio's threads do not, nor
-on Python 3.11 a future that was given to `wait_for` itself.
+Tasks that wait for a future of `concurrent.futures` show this, by themselves, `gather` or `shield`.
+Those of anyio's threads do not, nor a future that was given to `wait` or `as_completed` itself, or
+on Python 3.11 to `wait_for`: their own futures do not know for what they wait.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from loopwatch.core.evidence import ThreadPicture
-from loopwatch.core.future_callbacks import thread_future
+from loopwatch.core.future_callbacks import behind, thread_future
 from loopwatch.core.known_tasks import loop_of, references_of
 from loopwatch.core.task_context import context_request
 from loopwatch.loop.executor import PARKED
@@ -48,6 +49,6 @@ def finished(loop: Any) -> Iterator[Any]:
 
 def has_result(task: Any) -> bool:
     waiter = getattr(task, "_fut_waiter", None)
-    futures = getattr(waiter, "_children", None) or [waiter]  # of `gather`
-    sources = (thread_future(f) for f in futures if f is not None and not f.done())
+    futures = behind(waiter) if waiter is not None else ()
+    sources = (thread_future(f) for f in futures if not f.done())
     return any(source.done() for source in sources if source is not None)

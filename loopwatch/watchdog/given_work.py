@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import variables
-from loopwatch.core.future_callbacks import loop_futures, parents, waiting_tasks
+from loopwatch.core.future_callbacks import loop_futures, parents
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.core.task_context import context_request
@@ -94,7 +94,7 @@ def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None
 
 def work(function: Any, context: Context | None, futures: Iterable[Any]) -> Work:
     """Return the work that will set one of the loop's `futures`."""
-    task = next((task for future in futures for task in waiting_tasks(future)), None)
+    task = next((task for future in futures for task in parents(future)), None)
     if context is not None:
         request = context.get(REQUEST)
     else:

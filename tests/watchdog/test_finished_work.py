@@ -33,6 +33,10 @@ async def gathered(work: Awaitable[object]) -> None:
     await asyncio.gather(work, asyncio.sleep(0.0))
 
 
+async def shielded(work: Awaitable[object]) -> None:
+    await asyncio.shield(work)
+
+
 async def in_time(work: Awaitable[object]) -> None:
     await asyncio.wait_for(work, 5.0)
 
@@ -46,7 +50,7 @@ async def in_a_group(work: Awaitable[object]) -> None:
         group.create_task(in_time(work))
 
 
-WAYS = (direct, gathered, in_a_child) + (
+WAYS = (direct, gathered, shielded, in_a_child) + (
     (in_time, in_a_group) if sys.version_info >= (3, 12) else ()  # there `wait_for` hides a future
 )
 Way = Callable[[Awaitable[object]], Coroutine[Any, Any, None]]
