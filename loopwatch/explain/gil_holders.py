@@ -2,8 +2,9 @@
 
 As seen from outside; else those that used the CPU meanwhile. A thread is named by the line of own
 code on its stack. Once it has left that, by the function that it was given; if that is no own code,
-such as `pickle.loads`, by the line of own code that waits for it. A new thread may have the GIL
-before it is known who waits: the loop's thread is still starting it then, on the line that asked.
+such as `pickle.loads`, by the line of own code that waits for it; while nobody waits yet, by the
+endpoint of the request that asked. A new thread may have the GIL before it is known who waits: the
+loop's thread is still starting it then, on the line that asked.
 
 A thread that collects garbage has the GIL to the end of that. If it is not the loop's, it is the
 one that made too many objects.
@@ -12,16 +13,17 @@ one that made too many objects.
 from __future__ import annotations
 
 import threading
+from types import CodeType
 
 from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Slow, Spot, ThreadPicture
 from loopwatch.core.record_types import NONE, GilHolder, Site
 from loopwatch.core.request import Request
 from loopwatch.explain.outside_stack import gil_thief, spots
-from loopwatch.explain.site import SiteRules, is_plumbing, site, site_of_code
+from loopwatch.explain.site import SiteRules, endpoint_code, is_plumbing, site, site_of_code
+from loopwatch.routing.route import place
 
 START = threading.Thread.start.__code__
-
 
 Holders = tuple[tuple[GilHolder, ...], Request | None]
 
@@ -81,7 +83,14 @@ def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:
     if own is None and given is not None and rules.is_own_code(given):
         return site_of_code(given, None)
     own = own or next(iter(rules.own_spots(picture.asker)), None)
+    code = asked_by(picture.request) if own is None else None
+    if code is not None and rules.is_own_code(code):
+        return site_of_code(code, None)
     own = own or next((s for s in stack if not is_plumbing(s)), None)
     if own is not None:
         return site(own)
     return Site(picture.function or NONE, exact=False)  # a pool's thread that is idle again: NONE
+
+
+def asked_by(request: Request | None) -> CodeType | None:
+    return endpoint_code(place(request).endpoint) if request is not None else None

@@ -1,9 +1,11 @@
 """Which line is named of a thread that had the GIL."""
 
 import threading
+from contextvars import copy_context
 from types import CodeType
 
 from loopwatch.core.evidence import Sample, Slow, Spot, ThreadPicture, Usage
+from loopwatch.core.request import begin
 from loopwatch.explain.gil_holders import gil_holders
 from loopwatch.explain.site import DEFAULT
 
@@ -51,6 +53,12 @@ def test_the_function_that_it_was_given_once_it_has_left_that() -> None:
 
 def test_who_waits_for_it_where_it_was_given_c_code() -> None:
     assert holder_line(picture(code=None)) == (AWAITS.line, True)
+
+
+def test_the_endpoint_that_asked_where_nobody_waits_for_it_yet() -> None:
+    request = copy_context().run(begin, None, {"type": "http", "endpoint": endpoint})
+    given = picture(code=None)._replace(asker=(), request=request)
+    assert holder_line(given) == (endpoint.__code__.co_firstlineno, False)
 
 
 def test_who_starts_its_thread_where_nobody_waits_for_it_yet() -> None:
