@@ -17,6 +17,7 @@ from typing import Any
 from loopwatch.core.names import attribute
 
 CALLBACKS = 8  # of a future, looked at
+ANYIO = "anyio._backends._asyncio"
 DERIVED = 3  # futures followed, each of which the one before completes
 
 
@@ -71,8 +72,16 @@ def parents(future: Any, depth: int = DERIVED) -> Iterator[Any]:
         parent = attribute(getattr(callback, "__self__", None), "_parent_task")
         if is_task(parent):
             yield parent
+    yield from filter(is_task, hosts(future))
     for other in derived(future) if depth else ():
         yield from parents(other, depth - 1)
+
+
+def hosts(task: Any) -> Iterator[Any]:
+    """Return the task in which the anyio task group stands that has started a task, if one has."""
+    for variable in captured(task):
+        if type(variable).__module__ == ANYIO:
+            yield attribute(attribute(variable, "cancel_scope"), "_host_task")
 
 
 def derived(future: Any) -> Iterator[Any]:

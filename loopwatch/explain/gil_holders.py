@@ -19,10 +19,12 @@ from loopwatch.core.causes import Cause
 from loopwatch.core.evidence import Slow, Spot, ThreadPicture
 from loopwatch.core.record_types import NONE, GilHolder, Site
 from loopwatch.core.request import Request
+from loopwatch.core.stack import Spots
 from loopwatch.explain.outside_stack import gil_thief, spots
 from loopwatch.explain.site import SiteRules, endpoint_code, is_plumbing, site, site_of_code
 from loopwatch.routing.route import place
 
+IDLE = ("threading", "queue", "selectors", "socket", "ssl")  # modules in which threads wait
 START = threading.Thread.start.__code__
 
 Holders = tuple[tuple[GilHolder, ...], Request | None]
@@ -86,10 +88,16 @@ def thread_site(picture: ThreadPicture, rules: SiteRules) -> Site:
     code = asked_by(picture.request) if own is None else None
     if code is not None and rules.is_own_code(code):
         return site_of_code(code, None)
-    own = own or next((s for s in stack if not is_plumbing(s)), None)
+    if own is None and not is_idle(stack):
+        own = next((s for s in stack if not is_plumbing(s)), None)
     if own is not None:
         return site(own)
-    return Site(picture.function or NONE, exact=False)  # a pool's thread that is idle again: NONE
+    return Site(picture.function or NONE, exact=False)
+
+
+def is_idle(stack: Spots) -> bool:
+    """Return whether a thread waits: whatever had the GIL has left its stack by then."""
+    return not stack or stack[0].module in IDLE
 
 
 def asked_by(request: Request | None) -> CodeType | None:

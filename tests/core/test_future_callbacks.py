@@ -130,6 +130,21 @@ def test_a_task_group_waits_for_its_tasks(loop: str) -> None:
     run_on(loop, main())
 
 
+def test_an_anyio_task_group_waits_for_its_tasks(loop: str) -> None:
+    anyio = pytest.importorskip("anyio")
+
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait_for_it, future)
+            await asyncio.sleep(0)
+            (child,) = asyncio.all_tasks() - {asyncio.current_task()}
+            assert [*parents(child)] == [asyncio.current_task()]
+            future.set_result(None)
+
+    run_on(loop, main())
+
+
 def test_nobody_waits_for_a_task_on_its_own(loop: str) -> None:
     async def main() -> None:
         future = asyncio.get_running_loop().create_future()

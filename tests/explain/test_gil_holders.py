@@ -1,10 +1,14 @@
 """Which line is named of a thread that had the GIL."""
 
+import queue
 import threading
 from contextvars import copy_context
-from types import CodeType
+from types import CodeType, FunctionType
+
+import pytest
 
 from loopwatch.core.evidence import Sample, Slow, Spot, ThreadPicture, Usage
+from loopwatch.core.record_types import NONE
 from loopwatch.core.request import begin
 from loopwatch.explain.gil_holders import gil_holders
 from loopwatch.explain.site import DEFAULT
@@ -59,6 +63,15 @@ def test_the_endpoint_that_asked_where_nobody_waits_for_it_yet() -> None:
     request = copy_context().run(begin, None, {"type": "http", "endpoint": endpoint})
     given = picture(code=None)._replace(asker=(), request=request)
     assert holder_line(given) == (endpoint.__code__.co_firstlineno, False)
+
+
+@pytest.mark.parametrize("wait", [queue.Queue.get, threading.Condition.wait])
+def test_no_line_of_a_thread_that_is_idle_again(wait: FunctionType) -> None:
+    waits = Spot(wait.__code__, 0, 171, wait.__module__)
+    idle = ThreadPicture("AnyIO worker thread", 0.2, (waits, WORKER))
+    slow = Slow(10.0, 0.3, "MainThread", samples=[Sample(10.1, True, (), 0.0, threads=(idle,))])
+    (holder,), _ = gil_holders(slow, "gil_contention", DEFAULT)
+    assert (holder.site.function, holder.site.exact) == (NONE, False)
 
 
 def test_who_starts_its_thread_where_nobody_waits_for_it_yet() -> None:
