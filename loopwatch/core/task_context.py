@@ -1,4 +1,4 @@
-"""The context of a task, and the request in it."""
+"""The coroutine of a task, its context, and the request in that."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from contextvars import Context
 from typing import Any
 
 from loopwatch.core.request import REQUEST, Request
+
+
+def task_coroutine(task: Any) -> Any:
+    """Return a task's coroutine; None of one that has ended as it was started eagerly.
+
+    Of such a task `get_coro()` crashes CPython 3.12.1, as it returns what is not there.
+    """
+    return task._coro if hasattr(task, "_coro") else task.get_coro()
 
 
 def task_context(task: Any) -> Context | None:

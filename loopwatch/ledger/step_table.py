@@ -11,6 +11,7 @@ from loopwatch.core.names import callable_name, coroutine_code, coroutine_name
 from loopwatch.core.record_types import NONE, OTHER
 from loopwatch.core.safe_text import label
 from loopwatch.core.speedups import speedups
+from loopwatch.core.task_context import task_coroutine
 from loopwatch.ledger.counts import Table
 
 COROUTINES = 256
@@ -83,7 +84,7 @@ class StepTable:
 
     def of_task(self, task: Any) -> StepRow:
         """Return the row of a task's coroutine; found by code object, named once."""
-        coroutine = task.get_coro()
+        coroutine = task_coroutine(task)
         code = coroutine_code(coroutine)
         known = self.by_code.get(id(code))  # hashing a code object is slow
         if known is not None and known[0] is code:

@@ -17,6 +17,7 @@ from typing import Any
 from loopwatch.core.evidence import Part
 from loopwatch.core.names import attribute, callable_name, code_name, coroutine_code, coroutine_name
 from loopwatch.core.request import Request
+from loopwatch.core.task_context import task_coroutine
 
 KINDS = 128  # noted in one tick; steps of further kinds are only counted, if the tick was slow
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
@@ -133,7 +134,7 @@ def handle_code(handle: Any) -> Any:
     """Return what all handles of one kind share: a code object, else a type."""
     task = running_task(handle)
     if task is not None:
-        coroutine = task.get_coro()
+        coroutine = task_coroutine(task)
         return coroutine_code(coroutine) or type(coroutine)
     callback = getattr(handle, "_callback", None)
     callback = attribute(callback, "func", callback)  # a partial
@@ -145,6 +146,6 @@ def handle_name(handle: Any) -> str | None:
     """Return the name of what a handle ran: a task's coroutine, or the callback itself."""
     task = running_task(handle)
     if task is not None:
-        return coroutine_name(task.get_coro())
+        return coroutine_name(task_coroutine(task))
     callback = getattr(handle, "_callback", None)
     return callable_name(callback) if callback is not None else None

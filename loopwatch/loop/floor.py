@@ -7,13 +7,14 @@ from collections.abc import Callable
 from types import CodeType
 
 from loopwatch.core.frames import STILL, running_frame
+from loopwatch.core.task_context import task_coroutine
 
 
 def below_current_task() -> CodeType | None:
     """Return the code that runs the calling task's steps, None outside a task."""
     loop = asyncio._get_running_loop()
     task = asyncio.current_task(loop) if loop is not None else None
-    frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
+    frame = getattr(task_coroutine(task), "cr_frame", None) if task is not None else None
     below = frame.f_back if frame is not None else None
     return below.f_code if below is not None else None
 

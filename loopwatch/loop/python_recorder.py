@@ -14,6 +14,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, Non
 from typing import Any
 
 from loopwatch.core.names import coroutine_code
+from loopwatch.core.task_context import task_coroutine
 from loopwatch.loop.busy_ticks import task_of
 
 ENTRIES = 131072  # steps and polls
@@ -129,9 +130,10 @@ class Recorder:
         task = task_of(callback)
         if task is None:
             return CALLBACK_STEP, 0, self._name(*of_callback(callback))
-        coroutine = task.get_coro()
+        coroutine = task_coroutine(task)
         code = coroutine_code(coroutine)
-        known = of_type(type(coroutine)) if code is None else (id(code), code)
+        seen = task if coroutine is None else coroutine
+        known = of_type(type(seen)) if code is None else (id(code), code)
         return TASK_STEP, id(task) >> 4 & MOST, self._name(*known)
 
     def _name(self, key: Any, thing: Any) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from loopwatch.core.guard import guarded, log_once
 from loopwatch.core.names import coroutine_code, coroutine_name
 from loopwatch.core.request import REQUEST, Request, clock
+from loopwatch.core.task_context import task_coroutine
 from loopwatch.loop.busy_ticks import handle_code, handle_name, running_task, task_of
 from loopwatch.loop.loop_state import LoopState
 
@@ -99,7 +100,7 @@ def judge_so_far(state: LoopState, since: float) -> None:
     if took < state.threshold or state.judged > since:
         return
     task, running = asyncio.current_task(state.loop), state.running
-    coroutine = task.get_coro() if task is not None else None
+    coroutine = task_coroutine(task) if task is not None else None
     name = coroutine_name(coroutine) if task is not None else handle_name(running)
     code = coroutine_code(coroutine) if task is not None else handle_code(running)
     known = code if isinstance(code, CodeType) else None

@@ -15,6 +15,7 @@ from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.memo import CodeMemo
 from loopwatch.core.names import module_of
+from loopwatch.core.task_context import task_coroutine
 from loopwatch.loop.busy_ticks import handle_code, running_task
 
 MODULES = 256  # of code, remembered
@@ -26,7 +27,7 @@ def suspended(handle: Any) -> list[Spot]:
     """Return where the step of a handle has ended, innermost first: at its `def` if all is over."""
     try:
         task = running_task(handle)
-        coroutine = task.get_coro() if task is not None else None
+        coroutine = task_coroutine(task) if task is not None else None
         found = [Spot.of(frame) for frame in awaiting(coroutine)]
         return found[::-1] or definition(handle_code(handle))
     except Exception:  # objects of the app: whatever they do must not reach it

@@ -232,7 +232,7 @@ extern Wired wired;
 
 #define STRINGS(X) \
     X(_args) X(_callback) X(_context) X(_loop) X(_when) X(__call__) X(__code__) X(__func__) X(__self__) X(close) \
-    X(cr_code) X(endpoint) X(finish) X(func) X(get_coro) X(gi_code) X(method) X(more_body) \
+    X(cr_code) X(endpoint) X(finish) X(func) X(_coro) X(gi_code) X(method) X(more_body) \
     X(more_trailers) X(nested) X(note) X(path_template) X(serve) X(throw) X(trailers) X(type)
 #define DECLARE(name) extern PyObject *str_##name;
 STRINGS(DECLARE)

@@ -62,16 +62,17 @@ static uint16_t
 name_of_task(Recorder *recorder, PyObject *task)
 {
     PyObject *coroutine = Py_TYPE(task) == wired.task_type
-                              ? PyObject_CallMethodNoArgs(task, str_get_coro)
+                              ? PyObject_GetAttr(task, str__coro)
                               : NULL;
+    int has_one = coroutine != NULL && coroutine != Py_None; /* None: it ended in its eager start */
     uint16_t name = 0;
-    if (coroutine != NULL && PyCoro_CheckExact(coroutine)) {
+    if (has_one && PyCoro_CheckExact(coroutine)) {
         PyObject *code = PyObject_GetAttr(coroutine, str_cr_code);
         name = code != NULL ? name_of_thing(recorder, code, code, NULL) : 0;
         Py_XDECREF(code);
     }
     else {
-        name = name_of_type(recorder, Py_TYPE(coroutine != NULL ? coroutine : task));
+        name = name_of_type(recorder, Py_TYPE(has_one ? coroutine : task));
     }
     Py_XDECREF(coroutine);
     PyErr_Clear();

@@ -68,7 +68,7 @@ code_of_callback(PyObject *callback)
 {
     PyObject *task = stepped_task(callback);
     if (task != NULL) {
-        PyObject *coroutine = PyObject_CallMethodNoArgs(task, str_get_coro);
+        PyObject *coroutine = PyObject_GetAttr(task, str__coro);
         PyObject *code = coroutine != NULL ? code_of_coroutine(coroutine) : NULL;
         Py_XDECREF(coroutine);
         Py_DECREF(task);
@@ -135,7 +135,7 @@ static int
 add_to_known_row(LoopState *state, PyObject *callback, double took)
 {
     PyObject *task = is_there(state->known_rows) ? stepped_task(callback) : NULL;
-    PyObject *coroutine = task != NULL ? PyObject_CallMethodNoArgs(task, str_get_coro) : NULL;
+    PyObject *coroutine = task != NULL ? PyObject_GetAttr(task, str__coro) : NULL;
     PyObject *code = coroutine != NULL ? code_of_coroutine(coroutine) : NULL;
     PyObject *key = code != NULL ? PyLong_FromVoidPtr(code) : NULL;
     PyObject *known = key != NULL ? PyDict_GetItemWithError(state->known_rows, key) : NULL;

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import AWAITED, DEPTH, PREFIXES, is_ours
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import STILL
+from loopwatch.core.task_context import task_coroutine
 
 OURS = "loopwatch."
 MIDDLEWARE = "loopwatch.web.middleware"
@@ -51,7 +52,7 @@ def chain_of(task: Any) -> Chain | None:
     if waiter is None:
         return None
     with STILL:
-        links, begun = follow(task.get_coro())
+        links, begun = follow(task_coroutine(task))
     return Chain(links, begun, waiter) if waiting_for(task) is waiter else None
 
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import beyond_ours
 from loopwatch.core.evidence import Spot, ThreadWait
 from loopwatch.core.speedups import speedups
+from loopwatch.core.task_context import task_coroutine
 from loopwatch.watchdog.lock_code import Held, Path, awaited_lock, held_locks
 from loopwatch.watchdog.other_threads import DEPTH, THREADS
 
@@ -231,7 +232,7 @@ def suspended(loop: Any) -> Iterator[tuple[Any, Spot]]:
     with suppress(RuntimeError):  # changed meanwhile, again and again
         tasks = [*asyncio.all_tasks(loop)][:TASKS]
     for task in tasks:
-        coroutine = task.get_coro()
+        coroutine = task_coroutine(task)
         while isinstance(coroutine, CoroutineType) and coroutine.cr_suspended:
             frame = coroutine.cr_frame
             if frame is None:

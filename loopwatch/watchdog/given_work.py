@@ -32,7 +32,7 @@ from loopwatch.core.frames import variables
 from loopwatch.core.future_callbacks import loop_futures, parents
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
-from loopwatch.core.task_context import context_request
+from loopwatch.core.task_context import context_request, task_coroutine
 
 PARTIALS = 8  # followed, one inside the other
 PARENTS = 4  # tasks followed, each of which waits for the one before
@@ -109,7 +109,7 @@ def asker(task: Any) -> tuple[Spot, ...]:
     for _ in range(PARENTS):
         if task is None:
             break
-        spots += [Spot.of(frame) for frame in awaiting(task.get_coro())][::-1]
+        spots += [Spot.of(frame) for frame in awaiting(task_coroutine(task))][::-1]
         task = next(parents(task), None)
     return tuple(spots)
 

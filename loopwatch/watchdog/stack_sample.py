@@ -18,7 +18,7 @@ from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import running_frame
 from loopwatch.core.names import callable_name, coroutine_name
 from loopwatch.core.speedups import speedups
-from loopwatch.core.task_context import task_context
+from loopwatch.core.task_context import task_context, task_coroutine
 from loopwatch.loop.loop_state import LoopState
 from loopwatch.watchdog.gc_pauses import Listener
 
@@ -63,7 +63,7 @@ def walk(frame: FrameType | None, floor: Iterable[CodeType]) -> tuple[tuple[Spot
 
 def coroutines(state: LoopState, task: Any) -> list[Spot]:
     """Return where the coroutines of a running task stand, innermost first."""
-    outer = [Spot.of(frame) for frame in awaiting(task.get_coro())]
+    outer = [Spot.of(frame) for frame in awaiting(task_coroutine(task))]
     inner = [Spot.of(frame) for frame in awaiting(state.driven)]  # beyond our compiled part
     known = {s.code for s in outer}
     return [*outer, *(s for s in inner if s.code not in known)][::-1]
@@ -77,7 +77,7 @@ def running_owner(state: LoopState) -> tuple[Context | None, str | None]:
     context = None if speedups is None else speedups.running_context(state.thread_id)
     task = asyncio.current_task(state.loop)
     if task is not None:
-        return context or copied(task_context(task)), coroutine_name(task.get_coro())
+        return context or copied(task_context(task)), coroutine_name(task_coroutine(task))
     running = state.running  # a handle; without the compiled part, the callback itself
     if running is None:
         return context, None
