@@ -19,6 +19,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from loopwatch import Watch
+from loopwatch.core.request import REQUEST
 
 from .tally import Tally
 
@@ -126,6 +127,13 @@ def _old_objects_are_left_alone() -> None:
     takes 0.2 s, which is a stall."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_request_is_left() -> Iterator[None]:
+    """In its context all that later tests do would be the request's."""
+    yield
+    assert REQUEST.get(None) is None, "begin a request in a coroutine, or in a copy of the context"
 
 
 @pytest.fixture(scope="session", params=LOOPS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import copy_context
 from typing import Any
 
 from loopwatch import LoopWatchMiddleware
@@ -79,7 +80,7 @@ def a_search() -> tuple[VictimSearch, Hold]:
 
 
 def arrived(search: VictimSearch, started: float, queued: float) -> Request:
-    request = begin(None, {"type": "http"})
+    request = copy_context().run(begin, None, {"type": "http"})
     request.started = started
     search.arrive(request, queued)
     return request

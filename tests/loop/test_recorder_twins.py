@@ -2,6 +2,7 @@
 
 import json
 import struct
+from contextvars import copy_context
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_the_ring_has_the_latest_entries(number: int) -> None:
 def test_both_write_the_same_bytes() -> None:
     if speedups is None:
         pytest.skip("the compiled twin was not built")
-    request = speedups.begin(None, {})
+    request = copy_context().run(speedups.begin, None, {})
     written = []
     for recorder in twins():
         for n in range(3):
