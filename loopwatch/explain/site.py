@@ -16,7 +16,8 @@ import itertools
 import linecache
 import os
 import sys
-from functools import cache, lru_cache, partial
+import sysconfig
+from functools import lru_cache, partial
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -185,7 +186,7 @@ def is_absolute(file: str) -> bool:
 
 def is_launcher(code: CodeType) -> bool:
     """Return whether code is a script that an installer wrote, such as `bin/uvicorn`."""
-    return code.co_name == "<module>" and uniform(code.co_filename).startswith(scripts())
+    return code.co_name == "<module>" and uniform(code.co_filename).startswith(SCRIPTS)
 
 
 @lru_cache(FILES)
@@ -195,7 +196,7 @@ def lies_installed(file: str) -> bool:
     One is enough: some installers link from site-packages to files of their cache.
     """
     return any(
-        place.startswith(installed()) or not PACKAGES.isdisjoint(place.split("/"))
+        place.startswith(INSTALLED) or not PACKAGES.isdisjoint(place.split("/"))
         for place in (uniform(file), uniform(os.path.realpath(file)))
     )
 
@@ -211,30 +212,16 @@ def _directories(*paths: str) -> tuple[str, ...]:
     return tuple(place.rstrip("/") + "/" for place in written)
 
 
+PATHS = sysconfig.get_paths()
 PACKAGES = frozenset(
     ("site-packages", "dist-packages", f"python{sys.version_info[0]}{sys.version_info[1]}.zip")
 )
-
-
-@cache
-def installed() -> tuple[str, ...]:
-    """Return where installers put packages; not as we are imported, since Python's own settings are
-    read for it."""
-    import sysconfig
-
-    paths = sysconfig.get_paths()
-    return _directories(
-        *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        os.path.dirname(os.__file__),
-        os.path.dirname(os.path.dirname(__file__)),
-    )
-
-
-@cache
-def scripts() -> tuple[str, ...]:
-    import sysconfig
-
-    return _directories(sysconfig.get_path("scripts"))
+INSTALLED = _directories(
+    *(PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    os.path.dirname(os.__file__),
+    os.path.dirname(os.path.dirname(__file__)),
+)
+SCRIPTS = _directories(PATHS["scripts"])
 
 
 def imported_name(module: str) -> str:
