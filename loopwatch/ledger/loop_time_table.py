@@ -25,6 +25,7 @@ class LoopTimeTable:
             LINES, lambda: LineRow(OTHER, Site(OTHER, exact=False), "", ())
         )
         self._frames: dict[Frame, Frame] = {}  # equal frames are kept once
+        self._same: dict[tuple[str, int], tuple[tuple[Frame, ...], TimeStack]] = {}  # by identity
         self._stacks: Table[tuple[str, tuple[Frame, ...]], TimeStack] = Table(
             TIME_STACKS, lambda: TimeStack(OTHER, (REST,))
         )
@@ -45,12 +46,22 @@ class LoopTimeTable:
         """Add `samples` moments at one line, which stand for `seconds` of the loop."""
         known = route or NONE
         frames = stack or (Frame(site.function, site.file, site.line),)
-        row = self._stacks.find((known, frames)) or self._stack(known, frames)
+        row = self._seen(known, frames) or self._stack(known, frames)
         row.seconds += seconds
         row.samples += samples
         line = self._line(known, site, call, row)
         line.seconds += seconds
         line.samples += samples
+
+    def _seen(self, route: str, frames: tuple[Frame, ...]) -> TimeStack | None:
+        """Return the row of a stack, by identity where it can be: its hash takes all frames'."""
+        key = route, id(frames)
+        if (kept := self._same.get(key)) is not None:
+            return kept[1]
+        row = self._stacks.find((route, frames))
+        if row is not None and len(self._same) < TIME_STACKS:
+            self._same[key] = frames, row
+        return row
 
     def _stack(self, route: str, frames: tuple[Frame, ...]) -> TimeStack:
         if len(self._stacks) < TIME_STACKS:

@@ -22,6 +22,15 @@ def test_the_same_line_is_one_row() -> None:
     assert table.overflow == 0
 
 
+def test_equal_stacks_are_one_row_whether_they_are_the_same_object_or_not() -> None:
+    table, site = LoopTimeTable(), Site("a.f", "a.py", 7)
+    same, equal = ((Frame("a.f", "a.py", int("7")),) for _ in range(2))
+    for stack in (same, same, equal, same):
+        table.add("/a", site, "", stack, 1.0, 1)
+    table.add("/b", site, "", same, 1.0, 1)
+    assert [(stack.route, stack.seconds) for stack in table.stacks()] == [("/a", 4.0), ("/b", 1.0)]
+
+
 def test_most_seconds_come_first() -> None:
     table = LoopTimeTable()
     for line, seconds in ((1, 1.0), (2, 3.0), (3, 2.0)):
