@@ -88,7 +88,7 @@ class Stall:
     run_queue_seconds: float | None = None  # ready to run, but no CPU was free
     throttled_seconds: float | None = None  # stopped by the cgroup's CPU quota
     contributors: tuple[Contributor, ...] = ()  # of `many_callbacks`: most seconds first
-    gil_holders: tuple[GilHolder, ...] = ()  # of another thread's: most CPU seconds first
+    gil_holders: tuple[GilHolder, ...] = ()  # of `gil_contention`, and of `gc` elsewhere
     victims: int = 0
     lost_request_seconds: float = 0.0
     advice: str = ""

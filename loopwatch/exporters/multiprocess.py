@@ -27,6 +27,7 @@ from weakref import ref
 
 from prometheus_client import values
 from prometheus_client.mmap_dict import mmap_key
+from prometheus_client.multiprocess import mark_process_dead
 
 from loopwatch.core.fork import no_fork_while
 from loopwatch.core.guard import guarded, is_due, say
@@ -248,8 +249,6 @@ def drop_dead_workers(folder: Path) -> None:
     As `prometheus_client` asks of whoever sees a worker end, which not every server lets one do.
     Process ids mean nothing between machines or containers; neither may share such a directory.
     """
-    from prometheus_client.multiprocess import mark_process_dead
-
     for path in folder.glob("gauge_live*.db"):
         process = path.stem.rpartition("_")[2]
         if process.isdecimal() and not alive(int(process)):

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator
 from types import CellType, GeneratorType
 from typing import Any
 
-from loopwatch.core.future_callbacks import captured, contents, is_task
+from loopwatch.core.future_callbacks import ANYIO, captured, contents, is_task
 from loopwatch.core.names import attribute
 from loopwatch.waits.task_chain import Link
 
 WAITERS = {  # module -> how the names of its coroutines begin that wait for tasks
     "asyncio.tasks": ("wait_for", "_wait", "as_completed", "_AsCompleted"),
     "asyncio.taskgroups": ("TaskGroup.",),
-    "anyio._backends._asyncio": ("TaskGroup.",),
+    ANYIO: ("TaskGroup.",),
 }
 LIBRARIES = ("asyncio.", "anyio.")  # modules between these and the future
 AS_COMPLETED = getattr(asyncio.as_completed, "__code__", None)

@@ -3,8 +3,8 @@
 A collection stops all threads. It runs on the thread that made one object too many, which need not
 be the loop's: then what the loop's thread shows says nothing of who made the objects. So the thread
 that has collected is looked at as the collection ends, by itself, in the collector's callback: its
-frames below that are where the collection began. A collection that has not ended, or whose end is
-not noted yet, is looked at by the watchdog.
+frames below that, which `pictured` leaves out, are where the collection began. A collection that
+has not ended, or whose end is not noted yet, is looked at by the watchdog.
 
 Only the last few are kept, and for a few seconds: a picture has code objects, which are the app's.
 """
@@ -24,7 +24,6 @@ from loopwatch.core.own_thread import running
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.gc_pauses import LONG_PAUSE, open_pause
 from loopwatch.watchdog.other_threads import pictured
-from loopwatch.watchdog.stack_sample import COLLECTED
 
 SHOWN = 4 * LONG_PAUSE  # s: of a shorter collection only the length is kept
 KEPT = 8  # collections
@@ -84,14 +83,4 @@ def _in_progress(now: float) -> list[Collection]:
 def _picture(thread: int, frame: FrameType | None) -> ThreadPicture:
     """Take no lock: the collection may have begun while its thread had that."""
     known = getattr(threading, "_active", {}).get(thread)
-    return pictured(known.name if known is not None else "", _below_callback(frame), 0.0)
-
-
-def _below_callback(frame: FrameType | None) -> FrameType | None:
-    """Return the frame in which the collection began, of a thread that may be in our callback."""
-    inner = frame
-    while inner is not None:
-        if inner.f_code is COLLECTED:
-            return inner.f_back
-        inner = inner.f_back
-    return frame
+    return pictured(known.name if known is not None else "", frame, 0.0)

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import variables
-from loopwatch.core.future_callbacks import loop_futures, parents
+from loopwatch.core.future_callbacks import ANYIO, loop_futures, parents
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.core.task_context import context_request, task_coroutine
@@ -66,7 +66,7 @@ def given_work(frame: FrameType) -> Work | None:
 
 def anyio_run() -> CodeType | None:
     """Return the code of anyio's worker thread, if its module is loaded."""
-    module = sys.modules.get("anyio._backends._asyncio")
+    module = sys.modules.get(ANYIO)
     code = getattr(getattr(getattr(module, "WorkerThread", None), "run", None), "__code__", None)
     return code if isinstance(code, CodeType) else None
 

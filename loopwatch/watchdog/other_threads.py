@@ -26,6 +26,7 @@ from loopwatch.core.frames import running_frame
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.watchdog.finished_work import with_finished_work
 from loopwatch.watchdog.given_work import Work, given_work
+from loopwatch.watchdog.stack_sample import COLLECTED
 
 THREADS = 64  # other threads read
 NAMED = 3  # of these, threads that a stall names
@@ -96,7 +97,12 @@ def pictured(name: str, frame: FrameType | None, cpu: float) -> ThreadPicture:
     """Return the same of a thread whose innermost frame is known."""
     spots, work = list[Spot](), None
     while frame is not None and len(spots) < DEPTH:
-        spots.append(Spot.of(frame))
+        if (
+            frame.f_code is COLLECTED
+        ):  # our own callback, within the code in which a collection began
+            spots.clear()
+        else:
+            spots.append(Spot.of(frame))
         work = work or given_work(frame)
         frame = frame.f_back
     return ThreadPicture(name, cpu, tuple(spots), *(work or Work()))
