@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-ABI = 15
+ABI = 16
 
 
 def load() -> ModuleType | None:

@@ -10,10 +10,13 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from loopwatch.core.gil_turns import FOR_ANSWERS, FOR_PORT, want_no_turns, want_turns
 from loopwatch.core.own_thread import OwnThread
+from loopwatch.core.rest import rest
 
 CONNECTIONS = 32  # open at once; another one takes the place of the oldest that has not asked yet
 READING = 5.0  # s to wait for a client that sends a request, or reads its answer
+LOOK = 0.5  # s between two looks whether the server is to end
 BACKLOG = 16  # connections not accepted yet
 
 
@@ -46,8 +49,24 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         self.address_family = family
         self._lock = threading.Lock()
         self._open: set[Any] = set()
+        self._ending, self._ended = threading.Event(), threading.Event()
         self._reading: dict[Any, None] = {}  # of these, those that have not asked, oldest first
         super().__init__(address, Handler)
+
+    def serve_forever(self, poll_interval: float = LOOK) -> None:
+        """Serve until `shutdown`. Beside a loop that never waits, it asks for turns at the GIL."""
+        try:
+            while not self._ending.is_set():
+                asked, _ = rest(FOR_PORT, self.fileno(), poll_interval, ())
+                if asked and not self._ending.is_set():
+                    self._handle_request_noblock()  # type: ignore[attr-defined]  # as the base does
+        finally:
+            want_no_turns(FOR_PORT)
+            self._ended.set()
+
+    def shutdown(self) -> None:
+        self._ending.set()
+        self._ended.wait()
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer's looks up the host's name, which may take long
@@ -60,9 +79,16 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
                 self._open.add(request)
                 self._reading[request] = None
             name = "loopwatch-port-answer"
-            OwnThread(self.process_request_thread, name, request, client_address).start()
+            OwnThread(self._answer, name, request, client_address).start()
         else:
             self.shutdown_request(request)
+
+    def _answer(self, request: Any, client_address: Any) -> None:
+        want_turns(FOR_ANSWERS, READING)
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            want_no_turns(FOR_ANSWERS)
 
     def _has_room(self) -> bool:
         with self._lock:

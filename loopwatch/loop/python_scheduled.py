@@ -18,6 +18,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 from loopwatch.core.frames import variables
+from loopwatch.core.gil_turns import TURNS
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import OLD
 from loopwatch.loop.loop_state import LONG, LoopState, clock
@@ -143,6 +144,8 @@ def run(
             state.other_seconds += took
         elif not state.closed:
             end_short_other(state, callback, took)
+        if now >= TURNS.due:
+            state.mark = TURNS.give(now)
 
 
 NAMED = Named(run)

@@ -12,6 +12,7 @@ from contextvars import Context
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
+from loopwatch.core.gil_turns import TURNS
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.loop.busy_ticks import OLD
 from loopwatch.loop.loop_state import BUSY_TICK, LONG, LoopState, clock
@@ -161,6 +162,8 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
             end_long_tick(state, took)
         state.tick = end
         if timeout == 0:
+            if end >= TURNS.due:
+                state.mark = TURNS.give(end)
             events = select(timeout)
         else:
             state.polling = True

@@ -6,6 +6,7 @@
    unusual cases `run` itself is called, and timed from outside. */
 
 #include "asyncio_run.h"
+#include "gil_turns.h"
 #include "raised.h"
 #include "recorder.h"
 
@@ -145,8 +146,10 @@ end_run(LoopState *state, PyObject *handle, PyObject *owner, int raised)
 {
     Raised aside = set_aside(raised);
     state->running = NULL;
-    int failed = end_step(state, handle, owner, state->mark, read_clock());
+    double now = read_clock();
+    int failed = end_step(state, handle, owner, state->mark, now);
     Py_XDECREF(owner);
+    give_due_turn(state, now);
     return put_back(aside, failed);
 }
 

@@ -120,6 +120,7 @@ forget_parent(void)
     watchers = NULL;
     posted = 0;
     forget_call();
+    forget_turns();
     ringing = spare;
     spare = NULL;
     guard_polls_anew();

@@ -10,7 +10,7 @@ STRINGS(DEFINE)
 PyObject *str_http, *str_websocket, *str_body, *str_start;
 PyObject *str_path, *str_zero_copy, *str_trailers_message;
 
-extern PyMethodDef clock_functions[];
+extern PyMethodDef clock_functions[], turn_functions[];
 int clock_agrees(void);
 
 /* ---------------------------------------------------------------- the wiring */
@@ -236,7 +236,8 @@ execute(PyObject *module)
     put(&wired.nothing, PyTuple_New(0));
     Py_XDECREF(wired.nothing);
     if (wired.nothing == NULL || make_strings() < 0 || ready_types(module) < 0 ||
-        PyModule_AddFunctions(module, clock_functions) < 0) {
+        PyModule_AddFunctions(module, clock_functions) < 0 ||
+        PyModule_AddFunctions(module, turn_functions) < 0) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "ABI", ABI);

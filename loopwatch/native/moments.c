@@ -115,10 +115,6 @@ take_own_samples(Watcher *self)
     if (collects) {
         PyGC_Enable();
     }
-    self->state = PyEval_SaveThread();
-    beat(self, INFINITY);
-    if (had - asked > self->patience) {
-        self->wait_began = asked;
-    }
+    let_gil_go(self, asked, had);
 }
 #endif

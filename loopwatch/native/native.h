@@ -66,7 +66,7 @@
 #define __atomic_thread_fence(order) ((void)0)
 #endif
 
-#define ABI 15 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
+#define ABI 16 /* raise it, and that of core/speedups.py, if older builds would not fit any more */
 
 #define EDGES 16    /* of a histogram, at most */
 #define RECENT 1024 /* requests of a row that are remembered */
@@ -277,7 +277,7 @@ PyObject *read_at_once(PyObject *module, PyObject *descriptor); /* kernel_file.c
 PyObject *look_up(PyObject *module, PyObject *args);      /* look_up.c */
 PyObject *look_up_from(PyObject *module, PyObject *args); /* look_up.c */
 PyObject *stand(PyObject *module, PyObject *args);        /* look_up.c */
-PyObject *rest(PyObject *module, PyObject *args);         /* rest.c: as in waits/rest.py */
+PyObject *rest(PyObject *module, PyObject *args);         /* rest.c: as in core/rest.py */
 PyObject *spots_of(PyThreadState *thread, Py_ssize_t most); /* look_up.c */
 void take_ended(LoopState *state, PyObject *handle, PyObject *request, double began);
 PyObject *state_take_samples(LoopState *state, PyObject *unused); /* loop_samples.c */

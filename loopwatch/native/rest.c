@@ -7,12 +7,13 @@
    needs no GIL, and rests on while it is. One that has just begun may still become long: so the wait
    for the GIL is timed, and `core/breath.py` gives it back after a long one. */
 
-#include "native.h"
+#include "gil_turns.h"
 
 #ifndef _WIN32
 #include <poll.h>
 
 #define BRIEF 0.002 /* s of a step, up to which the GIL may be asked for */
+#define LASTING 1.0 /* s for which turns at the GIL are asked for, unless it rests again by then */
 #define LONGEST_REST 10.0 /* s beyond the planned ones: the loop may have been stopped */
 
 /* Sleeps; says whether the descriptor can be read. */
@@ -46,17 +47,20 @@ any_held(PyObject *states)
     return 0;
 }
 
-/* rest(descriptor, seconds, loop states): sleep, and on while one of the loops is held. Returns whether
+/* rest(who, descriptor, seconds, loop states): sleep, and on while one of the loops is held. Returns whether
    the descriptor can be read, and how long the GIL was waited for, s. */
 PyObject *
 rest(PyObject *module, PyObject *args)
 {
     (void)module;
-    int descriptor, rung;
+    int descriptor, rung, who;
     double seconds, asked;
     PyObject *states;
-    if (!PyArg_ParseTuple(args, "idO!:rest", &descriptor, &seconds, &PyTuple_Type, &states)) {
+    if (!PyArg_ParseTuple(args, "iidO!:rest", &who, &descriptor, &seconds, &PyTuple_Type, &states)) {
         return NULL;
+    }
+    if (who < 0 || who >= ASKERS) {
+        return bad_asker(who);
     }
     for (Py_ssize_t n = 0; n < PyTuple_GET_SIZE(states); n++) {
         if (!PyObject_TypeCheck(PyTuple_GET_ITEM(states, n), &LoopStateType)) {
@@ -65,12 +69,14 @@ rest(PyObject *module, PyObject *args)
         }
     }
     Py_INCREF(states);
+    want_no_turns(who);
     Py_BEGIN_ALLOW_THREADS
     rung = readable_within(descriptor, seconds < 0.0 ? 0.0 : seconds);
     for (double more = 0.0, nap = BRIEF; !rung && more < LONGEST_REST && any_held(states); more += nap) {
         rung = readable_within(descriptor, nap);
     }
     asked = read_system_clock();
+    want_turns(who, asked, LASTING);
     Py_END_ALLOW_THREADS
     Py_DECREF(states);
     return Py_BuildValue("Od", rung ? Py_True : Py_False, read_system_clock() - asked);

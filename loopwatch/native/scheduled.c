@@ -8,7 +8,7 @@
    A loop's own callbacks are not seen: calls of a transport to its protocol, readers and writers,
    signal handlers. They are the rest between two steps: a gap, or the poll (libuv_poll.c). */
 
-#include "native.h"
+#include "gil_turns.h"
 #include "raised.h"
 
 Spares spare_scheduled = {.type = &ScheduledType};
@@ -65,6 +65,7 @@ end_scheduled(Scheduled *self)
     }
     int failed = end_step(state, (PyObject *)self, request, began, now);
     Py_XDECREF(request);
+    give_due_turn(state, now);
     return failed;
 }
 

@@ -37,44 +37,12 @@
 
 #ifndef _WIN32
 #include <math.h>
-#ifdef __linux__
-#include <sys/timerfd.h>
-#endif
 
 #define SHORTEST 0.002 /* s between two glances */
 #define STUCK 0.012    /* s awake in a poll; Python code gives the GIL up in two switch intervals */
 #define OFTEN 0.5      /* s between two looks of Python while a loop moves, and before the first */
 #define LULL 1.0       /* s of deep sleep, at most; and between two looks if other threads work */
 #define QUIET 0.01     /* CPU s of the process since Python looked from which other threads work */
-
-/* ---------------------------------------------------------------- the GIL */
-
-void
-beat(Watcher *self, double due)
-{
-#ifdef __linux__
-    if (self->timer >= 0) {
-        double at = isfinite(due) ? due + self->stops : 0.0;
-        struct itimerspec alarm = {{0, 0}, {(time_t)at, (long)((at - (double)(time_t)at) * 1e9)}};
-        __atomic_store((double *)self->keep_alive.buf, &due, __ATOMIC_RELAXED);
-        timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &alarm, NULL);
-    }
-#else
-    (void)self, (void)due;
-#endif
-}
-
-/* Takes the GIL, and returns when we asked for it. */
-double
-take_gil(Watcher *self)
-{
-    double asked = read_system_clock();
-    beat(self, asked);
-    __atomic_store(&self->asked, &asked, __ATOMIC_RELAXED);
-    PyEval_RestoreThread(self->state);
-    self->asked = NEVER;
-    return asked;
-}
 
 /* Makes the main thread wake us once it runs bytecode. This needs the GIL: if the interpreter is
    ending, it ends this thread as we take it. */
@@ -89,12 +57,7 @@ post(Watcher *self)
     if (Py_AddPendingCall(on_main_thread, NULL) < 0) {
         __atomic_store_n(&posted, 0, __ATOMIC_RELEASE);
     }
-    double had = read_system_clock();
-    self->state = PyEval_SaveThread();
-    beat(self, INFINITY);
-    if (had - asked > self->patience) {
-        self->wait_began = asked;
-    }
+    let_gil_go(self, asked, read_system_clock());
 }
 
 /* ---------------------------------------------------------------- a glance */

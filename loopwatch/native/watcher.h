@@ -4,7 +4,7 @@
 #ifndef LOOPWATCH_WATCHER_H
 #define LOOPWATCH_WATCHER_H
 
-#include "native.h"
+#include "gil_turns.h"
 
 #ifndef _WIN32
 #include <poll.h>
@@ -13,6 +13,7 @@
 #define FILES 8     /* `cpu.stat` of groups, at most */
 #define UNKNOWN -1.0
 #define NEVER 1e300
+#define FOREVER 1e300
 
 /* Of the process and of the watchdog's own thread, at one moment. */
 typedef struct {
@@ -116,6 +117,7 @@ int post_call(int (*call)(void *), int main); /* pending_call.c */
 
 void disarm(Watcher *watcher); /* watcher.c */
 double take_gil(Watcher *watcher);
+void let_gil_go(Watcher *watcher, double asked, double had);
 void beat(Watcher *watcher, double due);
 void sleep_while_quiet(Watcher *watcher, double wish);
 

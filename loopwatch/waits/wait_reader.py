@@ -31,17 +31,18 @@ from weakref import WeakSet
 
 from loopwatch.core.breath import begin_to_pause, breathe, give_way
 from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.core.gil_turns import FOR_WAITS, want_no_turns
 from loopwatch.core.guard import log_once
 from loopwatch.core.known_tasks import references_of
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.record_types import NONE
 from loopwatch.core.request import Request, requests_begun
+from loopwatch.core.rest import rest
 from loopwatch.explain.site import SiteRules
 from loopwatch.ledger.wait_table import WaitKey
 from loopwatch.loop.loop_state import clock
 from loopwatch.waits.holders import Holders
 from loopwatch.waits.look import Look, Looked
-from loopwatch.waits.rest import rest
 from loopwatch.waits.serial_awaits import SerialAwaits
 
 QUICK = 0.1  # s of an interval
@@ -177,6 +178,7 @@ class WaitTurn:
         try:
             self._look_again_and_again()
         finally:
+            want_no_turns(FOR_WAITS)
             self._close()
 
     def _close(self) -> None:
@@ -212,7 +214,8 @@ class WaitTurn:
 
     def _rest(self, until: float) -> bool:
         """Sleep; return whether the thread is to end."""
-        rung, waited = rest(self._bell.fileno(), until - clock(), self._reader.states())
+        bell, seconds = self._bell.fileno(), until - clock()
+        rung, waited = rest(FOR_WAITS, bell, seconds, self._reader.states())
         give_way(waited)
         return rung and END in self._bell.recv(RINGS)
 

@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any
 from weakref import WeakSet
 
+from loopwatch.core.gil_turns import FOR_DELIVERY, want_no_turns, want_turns
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.holds import Hold, Linking
 from loopwatch.core.own_thread import OwnThread
@@ -135,6 +136,7 @@ class Delivery:
     def ring(self) -> None:
         """Begin a round: there may be something to prepare or to deliver."""
         if self._shift is not None:
+            want_turns(FOR_DELIVERY)
             self._bell.put(True)
 
     def supervise(self, now: float, patience: float = PATIENCE) -> float | None:
@@ -209,6 +211,8 @@ class Delivery:
             self._guarded_prepare()
             self._deliver(shift)
             shift.seconds = time.thread_time()
+            if shift.bell.empty():
+                want_no_turns(FOR_DELIVERY)
             if not shift.over:
                 self._be_done(waiting)
 

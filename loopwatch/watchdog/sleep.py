@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from loopwatch.core.gil_turns import FOR_WATCHDOG, want_turns
 from loopwatch.core.speedups import speedups
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.clocks import LATE
@@ -78,7 +79,9 @@ class Nap(Settling):
     ) -> Wake | None:
         """Sleep until `due` (clock, s); return None after `end`."""
         self.settle()
-        ended = self._bell.acquire(timeout=max(SHORTEST, due - clock()))
+        seconds = max(SHORTEST, due - clock())
+        want_turns(FOR_WATCHDOG, after=seconds)
+        ended = self._bell.acquire(timeout=seconds)
         COLLECTOR.hold()
         if ended:
             COLLECTOR.let_go()

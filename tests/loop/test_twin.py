@@ -6,7 +6,7 @@ from tests.conftest import CHECKOUT, run_script
 
 SHORT = (
     *("loop/test_step_timing.py", "loop/test_loop_state.py", "loop/test_response.py"),
-    *("loop/test_wrapped_hooks.py", "test_request_in_process.py"),
+    *("loop/test_wrapped_hooks.py", "test_request_in_process.py", "core/test_gil_turns.py"),
 )
 LONG = ("loop/test_loops.py", "loop/test_uvloop_loop.py", "web/test_middleware.py")
 BOTH = [*SHORT, *(pytest.param(file, marks=pytest.mark.slow) for file in LONG)]

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from loopwatch.core import recent, request
+from loopwatch.core import gil_turns, recent, request
 from loopwatch.core import speedups as twin
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.loop import libuv, python_recorder, step_timing
@@ -29,6 +29,8 @@ CONSTANTS = {  # in C, and what Python has for it
     "recorder.h NAMES": python_recorder.NAMES,
     "native.h MOMENTS": loop_probe.MOMENTS,
     "native.h DEPTH": stack_sample.DEPTH,
+    "gil_turns.c INTERVAL": gil_turns.INTERVAL,
+    "rest.c LASTING": gil_turns.LASTING,
     "watcher.c SHORTEST": sampler.SHORTEST,
     "watcher.c STUCK": clocks.WAITED,
     "watcher.c QUIET": other_threads.QUIET,
@@ -53,6 +55,9 @@ CONSTANTS_ALONE = {
     "watcher.h UNKNOWN": "the compiled sleep",
     "watcher.h NEVER": "the compiled sleep",
     "kernel_file.c MOST": "one number in the twin",
+    "watcher.h FOREVER": "the compiled sleep",
+    "gil_turns.c NOT_DUE": "as infinity",
+    "gil_turns.c TURN": "in ns, and half of the one in Python: the kernel adds as much",
     "rest.c BRIEF": "in Python it waits for the GIL",
     "rest.c LONGEST_REST": "the same",
 }

@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager
 import pytest
 
 from loopwatch.core.breath import give_way
+from loopwatch.core.gil_turns import FOR_WAITS
 from loopwatch.core.own_thread import OwnThread
-from loopwatch.waits.rest import rest
+from loopwatch.core.rest import rest
 from tests.conftest import MakeWatch, block_for, run_on
 from tests.watchdog.repeating import repeating
 from tests.watchdog.test_watchdog import backtracking, handle_in
@@ -23,7 +24,7 @@ def a_thread_that_always_asks() -> Iterator[None]:
     bell, ringer = socket.socketpair()
 
     def ask() -> None:
-        give_way(rest(bell.fileno(), 0.0005, ())[1])
+        give_way(rest(FOR_WAITS, bell.fileno(), 0.0005, ())[1])
 
     with closing(bell), closing(ringer), repeating(ask, OwnThread):
         yield

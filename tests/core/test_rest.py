@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from loopwatch.core.gil_turns import FOR_WAITS
+from loopwatch.core.rest import rest
 from loopwatch.core.speedups import speedups
-from loopwatch.waits.rest import rest
 from tests.conftest import MakeWatch, block_for, run_on
 
 compiled = pytest.mark.skipif(speedups is None, reason="in Python it waits for the GIL")
@@ -27,12 +28,12 @@ Bell = tuple[socket.socket, socket.socket]
 
 def test_it_sleeps_until_it_is_rung(bell: Bell) -> None:
     began = time.perf_counter()
-    rung, waited = rest(bell[0].fileno(), 0.05, ())
+    rung, waited = rest(FOR_WAITS, bell[0].fileno(), 0.05, ())
     assert not rung
     assert 0.0 <= waited <= time.perf_counter() - began
     assert time.perf_counter() - began >= 0.049
     bell[1].send(b"x")
-    rung, _ = rest(bell[0].fileno(), 60.0, ())
+    rung, _ = rest(FOR_WAITS, bell[0].fileno(), 60.0, ())
     assert rung
 
 
@@ -47,7 +48,7 @@ def test_it_rests_on_while_a_loop_is_held(loop: str, bell: Bell, make_watch: Mak
         (watched,) = watch._loops.values()
 
         def sleep() -> None:
-            rest(bell[0].fileno(), 0.1, (watched.state,))
+            rest(FOR_WAITS, bell[0].fileno(), 0.1, (watched.state,))
             woken.append(time.perf_counter())
 
         thread = threading.Thread(target=sleep)
@@ -65,4 +66,4 @@ def test_it_rests_on_while_a_loop_is_held(loop: str, bell: Bell, make_watch: Mak
 @compiled
 def test_what_is_no_loop_state_is_refused(bell: Bell) -> None:
     with pytest.raises(TypeError, match="loop states"):
-        rest(bell[0].fileno(), 0.0, (object(),))
+        rest(FOR_WAITS, bell[0].fileno(), 0.0, (object(),))
