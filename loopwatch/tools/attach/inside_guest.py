@@ -14,8 +14,10 @@ import socket
 import threading
 from typing import Any
 
+from loopwatch.core.gil_turns import FOR_ANSWERS
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.plain import members
+from loopwatch.core.rest import rest
 from loopwatch.watch.watch import Watch
 
 PATIENCE = 10.0  # s for the other end to connect
@@ -70,11 +72,18 @@ def serve(listener: socket.socket, loop: Any, watch: Watch) -> None:
             connection, _ = listener.accept()
             connection.settimeout(None)
             with connection, connection.makefile("rwb") as stream:
-                for _ in stream:
+                while is_asked(connection) and stream.readline():
                     stream.write(answer(watch))
                     stream.flush()
     finally:
         leave(loop, watch)
+
+
+def is_asked(connection: socket.socket) -> bool:
+    """Wait for something to read, or for the end."""
+    while not rest(FOR_ANSWERS, connection.fileno(), PATIENCE, ())[0]:
+        pass
+    return True
 
 
 def answer(watch: Watch) -> bytes:

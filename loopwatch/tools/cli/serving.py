@@ -14,6 +14,7 @@ from typing import Any
 
 from loopwatch.core.extras import MissingExtraError
 from loopwatch.core.own_thread import OwnThread
+from loopwatch.tools.cli.admin_loop import admin_loop
 from loopwatch.tools.cli.command_error import CommandError
 
 try:
@@ -141,7 +142,7 @@ def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
     )
     config.load()
     server = uvicorn.Server(config)
-    thread = OwnThread(lambda: asyncio.run(server.serve(sockets=[listener])), "loopwatch-admin")
+    thread = OwnThread(run_server, "loopwatch-admin", server, listener)
     with silenced(thread):
         thread.start()
         try:
@@ -149,6 +150,11 @@ def served_beside(app: Any, listener: socket.socket) -> Iterator[None]:
         finally:
             server.should_exit = server.force_exit = True
             thread.join(timeout=GRACE)
+
+
+def run_server(server: uvicorn.Server, listener: socket.socket) -> None:
+    with asyncio.Runner(loop_factory=admin_loop) as runner:
+        runner.run(server.serve(sockets=[listener]))
 
 
 @contextmanager
