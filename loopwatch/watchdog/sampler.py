@@ -63,6 +63,7 @@ class Sampler:
         self._time = None if self.seen_asleep else TimeSamples(probe, self.due)
         self._seen: Held | None = None  # at the last look
         self._held: Held | None = None  # at this one
+        self._moved = 0.0  # when a look last saw that the step had changed; clock, s
         self._next_age = 0.0  # s of the step at which the next stack sample is due
         self._sample: Sample | None = None  # of this look
         self._pictures: tuple[ThreadPicture, ...] | None = None  # of the other threads, if taken
@@ -190,10 +191,15 @@ class Sampler:
 
     @guarded
     def plan(self, now: float) -> None:
-        """Set `due`, and drop the samples of an ended step, which are collected by now."""
+        """Set `due`, and drop the samples of a step that had ended by the look before this one.
+
+        A step that has ended since then may not be filed yet: its thread may wait for the GIL, or
+        for a CPU, in the middle of that.
+        """
         held = self._held
         if not self._same_step():
-            self._forget_samples(now)
+            self._forget_samples(self._moved)
+            self._moved = now
         self._seen = held
         left = max(self.period, self._lively_until - now)  # s; after that it may sleep
         self.due = now + min(self._pause, left)
