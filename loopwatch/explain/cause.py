@@ -50,11 +50,16 @@ def rule(slow: Slow) -> Rule:
 
 
 def besides_starvation(slow: Slow) -> Cause:
-    """Return why a starved step would have been slow with a CPU as well."""
-    usage = slow.usage
-    rest = slow.duration - starvation(usage) if usage is not None else 0.0
-    least = max(usage.cpu, rest) if usage is not None else slow.duration
-    shorter = replace(slow, duration=max(least, SHORTEST))
+    """Return why a starved step would have been slow with a CPU as well.
+
+    What was measured by the clock was without a CPU for the same part of its time.
+    """
+    shorter, usage = slow, slow.usage
+    if usage is not None:
+        least = max(usage.cpu, slow.duration - starvation(usage), SHORTEST)
+        part = least / max(slow.duration, SHORTEST)
+        clocked = {name: getattr(usage, name) * part for name in ("gc", "kept", "watched")}
+        shorter = replace(slow, duration=least, usage=replace(usage, **clocked))
     return next(r.cause for r in RULES if r.cause != "starved" and r.holds(shorter))
 
 

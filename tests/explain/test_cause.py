@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loopwatch.core.evidence import Part, Sample, Slow, Spot, Usage
-from loopwatch.explain.cause import cause
+from loopwatch.explain.cause import besides_starvation, cause
 
 CODE = compile("work()", "/app/shop.py", "exec")
 IMPORT = compile("load()", "<frozen importlib._bootstrap>", "exec")
@@ -77,6 +77,26 @@ def test_what_took_at_least_half_of_the_step(
     samples: tuple[Sample, ...], usage: dict[str, Any], expected: str
 ) -> None:
     assert caused(*samples, **usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("sample", "usage", "expected"),
+    [
+        (sample_stack(IMPORT), {"cpu": 0.16, "queued": 0.34, "gc": 0.22}, "import"),
+        (TIMELY, {"cpu": 0.16, "queued": 0.34, "gc": 0.22}, "cpu"),
+        (TIMELY, {"cpu": 0.16, "queued": 0.34, "gc": 0.26}, "gc"),
+        (TIMELY, {"cpu": 0.16, "queued": 0.34, "gc": 0.5}, "gc"),
+        (LATE, {"cpu": 0.16, "queued": 0.34, "kept": 0.4, "watched": 0.44}, "native_gil"),
+        (TIMELY, {"cpu": 0.16, "queued": 0.34, "kept": 0.1, "watched": 0.44}, "cpu"),
+    ],
+)
+def test_what_a_starved_step_would_have_been_slow_by(
+    sample: Sample, usage: dict[str, Any], expected: str
+) -> None:
+    """A collection, too, was without a CPU for its part of the time."""
+    starved = Slow(10.0, 0.5, "MainThread", samples=[sample], usage=Usage(**NOTHING | usage))
+    assert cause(starved) == "starved"
+    assert besides_starvation(starved) == expected
 
 
 def test_where_slices_are_not_counted_a_wait_needs_one_place_or_an_idle_process() -> None:
