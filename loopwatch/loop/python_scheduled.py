@@ -144,8 +144,6 @@ def run(
             state.other_seconds += took
         elif not state.closed:
             end_short_other(state, callback, took)
-        if now >= TURNS.due:
-            state.mark = TURNS.give(now)
 
 
 NAMED = Named(run)
@@ -165,7 +163,10 @@ def end_slowly(state: LoopState, handle: Scheduled, request: Request | None, too
 
 
 def look(state: LoopState, ended: float, now: float) -> None:
-    """Check, as a step begins, whether its tick has ended; in an old tick each step is noted."""
+    """Check, as a step begins, whether its tick has ended, and whether another thread is to have a
+    turn; in an old tick each step is noted."""
+    if now >= TURNS.due:
+        now = TURNS.give(now)
     if state.poll is not None:
         state.poll.catch_up(state, ended, now)
         state.soons.note_hold()
