@@ -9,7 +9,7 @@ code object can get its address.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from types import CodeType
 from typing import Any, TypeVar, TypeVarTuple
@@ -24,6 +24,13 @@ FINDINGS = 64  # of one stack
 Spots = tuple[Spot, ...]  # innermost first
 Given = TypeVarTuple("Given")
 Value = TypeVar("Value")
+
+
+def above(spots: Spots, floor: Iterable[CodeType]) -> Spots:
+    """Return the frames above the code in `floor`; all of them if none of it is among them."""
+    ends = {id(code) for code in floor}
+    end = next((n for n, spot in enumerate(spots) if id(spot.code) in ends), len(spots))
+    return spots[:end]
 
 
 class Findings(dict[Any, Any]):

@@ -26,6 +26,7 @@ from loopwatch.core.names import callable_name
 from loopwatch.core.record_types import OTHER, Frame, LoopTimeReading, Site
 from loopwatch.core.request import AFTERLIFE, Request
 from loopwatch.core.safe_text import label
+from loopwatch.core.stack import above
 from loopwatch.explain.site import DEFAULT, SiteRules
 from loopwatch.explain.time_place import TimePlace, time_place
 from loopwatch.ledger.loop_time_table import LoopTimeTable
@@ -135,13 +136,6 @@ def taken(watched: WatchedLoop) -> list[RawSample]:
     """Return a loop's samples since the last call."""
     noted = watched.probe.moments  # by the watchdog itself
     return [*watched.state.take_samples(), *(noted.popleft() for _ in range(len(noted)))]
-
-
-def above(spots: tuple[Spot, ...], floor: Iterable[Any]) -> tuple[Spot, ...]:
-    """Return the frames above what runs the loop; all of them if that is not among them."""
-    ends = {id(code) for code in floor}
-    end = next((n for n, spot in enumerate(spots) if id(spot.code) in ends), len(spots))
-    return spots[:end]
 
 
 def is_over(request: Request, at: float) -> bool:

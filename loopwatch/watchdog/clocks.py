@@ -24,10 +24,10 @@ import time
 from collections import deque
 from itertools import pairwise
 
-from loopwatch.core.evidence import OutsideSample, Usage
+from loopwatch.core.evidence import OutsideSample, Sample, Slow, Usage
 from loopwatch.loop.loop_state import clock
 from loopwatch.loop.probe import Probe
-from loopwatch.watchdog.collecting_threads import collecting_thread
+from loopwatch.watchdog.collecting_threads import collecting_thread, own_collection
 from loopwatch.watchdog.gc_pauses import collecting
 from loopwatch.watchdog.kernel import ThreadCall, ThreadSchedule
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading, Reading
@@ -132,6 +132,14 @@ class Clocks:
         add_schedule(usage, before, after, duration, outside)
         witnessed(usage, window, started, ended)
         return usage
+
+    def collected(self, slow: Slow) -> list[Sample]:
+        """Return where the loop's thread stood if it collected garbage most of the time, and nobody
+        has seen it in time."""
+        if not all(sample.late for sample in slow.samples):
+            return []
+        thread, floor = self.probe.state.thread_id, self.probe.floor
+        return own_collection(slow.started, slow.ended, thread, floor)
 
     def sightings(self, started: float, ended: float) -> list[OutsideSample]:
         """Return the samples from outside between two moments (clock, s)."""

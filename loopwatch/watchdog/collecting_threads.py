@@ -4,7 +4,8 @@ A collection stops all threads. It runs on the thread that made one object too m
 be the loop's: then what the loop's thread shows says nothing of who made the objects. So the thread
 that has collected is looked at as the collection ends, by itself, in the collector's callback: its
 frames below that, which `pictured` leaves out, are where the collection began. A collection that
-has not ended, or whose end is not noted yet, is looked at by the watchdog.
+has not ended, or whose end is not noted yet, is looked at by the watchdog. If that thread was the
+loop's own, and nobody has seen its step otherwise, it is the step's stack sample.
 
 Only the last few are kept, and for a few seconds: a picture has code objects, which are the app's.
 """
@@ -14,19 +15,22 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from types import FrameType
+from collections.abc import Iterable
+from types import CodeType, FrameType
 from typing import NamedTuple
 
-from loopwatch.core.evidence import ThreadPicture
+from loopwatch.core.evidence import Sample, ThreadPicture
 from loopwatch.core.frames import STILL, running_frame
 from loopwatch.core.guard import guarded
 from loopwatch.core.own_thread import running
+from loopwatch.core.stack import above
 from loopwatch.loop.loop_state import clock
 from loopwatch.watchdog.gc_pauses import LONG_PAUSE, open_pause
 from loopwatch.watchdog.other_threads import pictured
 
 SHOWN = 4 * LONG_PAUSE  # s: of a shorter collection only the length is kept
 KEPT = 8  # collections
+HALF = 0.5  # of a step
 FORGOTTEN = 10.0  # s after its end; the watchdog's next look drops it
 
 
@@ -59,11 +63,32 @@ def note_collection(seconds: float) -> None:
 def collecting_thread(started: float, ended: float, own: int) -> ThreadPicture | None:
     """Return the thread that collected longest between two moments (clock, s); None if that was the
     loop's `own`, or if it is not known."""
+    longest = _longest(started, ended)
+    return None if longest is None or longest.thread == own else longest.picture
+
+
+def own_collection(
+    started: float, ended: float, own: int, floor: Iterable[CodeType]
+) -> list[Sample]:
+    """Return where the loop's `own` thread began to collect, as a stack sample, if that took half
+    of a step. Nobody else sees it in time: a collection keeps the GIL, and the step may end with
+    it."""
+    longest = _longest(started, ended)
+    if (
+        longest is None
+        or longest.thread != own
+        or longest.within(started, ended) < HALF * (ended - started)
+    ):
+        return []
+    spots = above(longest.picture.spots, floor)
+    return [Sample(min(longest.ended, ended), True, spots, 0.0, sure=True)]
+
+
+def _longest(started: float, ended: float) -> Collection | None:
+    """Return the collection that took most of the time between two moments, if one is known."""
     known = [*_kept, *_in_progress(ended)]
     longest = max(known, key=lambda c: c.within(started, ended), default=None)
-    if longest is None or longest.thread == own or longest.within(started, ended) <= 0.0:
-        return None
-    return longest.picture
+    return longest if longest is not None and longest.within(started, ended) > 0.0 else None
 
 
 def forget_collections(now: float) -> None:
