@@ -194,7 +194,8 @@ class Sampler:
         """Set `due`, and drop the samples of a step that had ended by the look before this one.
 
         A step that has ended since then may not be filed yet: its thread may wait for the GIL, or
-        for a CPU, in the middle of that.
+        for a CPU, in the middle of that. So they are kept for one more period, with what is the
+        app's in their contexts.
         """
         held = self._held
         if not self._same_step():
@@ -203,7 +204,7 @@ class Sampler:
         self._seen = held
         left = max(self.period, self._lively_until - now)  # s; after that it may sleep
         self.due = now + min(self._pause, left)
-        if self.seen_asleep and not self._may_be_interrupted():
+        if self.seen_asleep and not self.probe.state.samples and not self._may_be_interrupted():
             self._pause *= 2
         if self.seen_asleep and now >= self._lively_until:
             self.due = math.inf
