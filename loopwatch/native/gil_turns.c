@@ -31,12 +31,13 @@
 
 double turn_due = NOT_DUE;
 
-static double wanted_until[ASKERS]; /* clock, s */
+static double wanted_from[ASKERS], wanted_until[ASKERS]; /* clock, s */
 
 void
 want_turns(int who, double began, double seconds)
 {
     double until = began + seconds, due = began + INTERVAL;
+    __atomic_store(&wanted_from[who], &began, __ATOMIC_RELEASE);
     __atomic_store(&wanted_until[who], &until, __ATOMIC_RELEASE);
     if (due < turn_due) {
         __atomic_store(&turn_due, &due, __ATOMIC_RELEASE);
@@ -50,17 +51,21 @@ want_no_turns(int who)
     __atomic_store(&wanted_until[who], &never, __ATOMIC_RELEASE);
 }
 
-static int
-any_wanted(double now)
+/* Returns from when on a turn is wanted: `now`, or later; NOT_DUE if nobody wants one. */
+static double
+first_wanted(double now)
 {
+    double first = NOT_DUE;
     for (int who = 0; who < ASKERS; who++) {
-        double until;
+        double from, until;
+        __atomic_load(&wanted_from[who], &from, __ATOMIC_ACQUIRE);
         __atomic_load(&wanted_until[who], &until, __ATOMIC_ACQUIRE);
-        if (until > now) {
-            return 1;
+        from = from > now ? from : now;
+        if (until > now && from < first) {
+            first = from;
         }
     }
-    return 0;
+    return first;
 }
 
 static void
@@ -81,10 +86,14 @@ void
 give_turn(LoopState *state, double now)
 {
     turn_due = NOT_DUE; /* first: whoever wants one from here on sets it again */
-    if (any_wanted(now)) {
+    double first = first_wanted(now);
+    if (first <= now) {
         let_others_run();
-        state->mark = read_clock();
-        turn_due = state->mark + INTERVAL;
+        now = state->mark = read_clock();
+        first = first_wanted(now);
+    }
+    if (first + INTERVAL < turn_due) {
+        turn_due = first + INTERVAL;
     }
 }
 

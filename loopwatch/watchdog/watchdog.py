@@ -38,6 +38,7 @@ import time
 from collections.abc import Callable
 
 from loopwatch.core.cpu_budget import CpuBudget
+from loopwatch.core.gil_turns import FOR_WATCHDOG, want_turns
 from loopwatch.core.guard import guarded, log_once, say
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.loop.loop_state import clock
@@ -174,6 +175,7 @@ class Watchdog:
             self.outside_samples.rest()
             began = clock()
             reader.due = began + min(seconds, REST)
+            want_turns(FOR_WATCHDOG, after=reader.due - began)
             self._up.wait(reader.due - began)
             now = reader.due = clock()
             for sampler in self._samplers:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import resource
 import subprocess
 import sys
 import time
@@ -13,7 +14,15 @@ from prometheus_client import CollectorRegistry
 
 from loopwatch import LoopWatchMiddleware
 from loopwatch.core import gil_turns
-from loopwatch.core.gil_turns import FOR_DELIVERY, FOR_WAITS, INTERVAL, Turns
+from loopwatch.core.gil_turns import (
+    FOR_ANSWERS,
+    FOR_DELIVERY,
+    FOR_WAITS,
+    INTERVAL,
+    Turns,
+    want_no_turns,
+    want_turns,
+)
 from loopwatch.core.speedups import speedups
 from loopwatch.records import Stall
 from loopwatch.watch.attaching import WATCHDOG
@@ -176,6 +185,36 @@ def test_they_begin_when_the_one_who_wants_them_wakes(clock: Clock) -> None:
     turns.want(FOR_WAITS, 1.0, after=0.5)
     assert clock.run(turns, 0.5) == 0
     assert clock.run(turns, 0.5) > 50
+
+
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_THREAD"), reason="Linux counts them")
+def test_a_full_loop_sleeps_only_while_turns_are_wanted(loop: str, make_watch: MakeWatch) -> None:
+    """Each turn is a sleep. The watchdog has some as well, for a look or two."""
+    watch = make_watch()
+
+    async def sleeps() -> int:
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        ended = time.perf_counter() + 0.5
+        await full_until(lambda: time.perf_counter() > ended)
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.2)
+        none = await sleeps()
+        want_turns(FOR_ANSWERS, 60.0, after=60.0)
+        later = await sleeps()
+        want_turns(FOR_ANSWERS, 60.0)
+        wanted = await sleeps()
+        want_no_turns(FOR_ANSWERS)
+        over = await sleeps()
+        assert wanted > 40
+        assert max(none, later, over) < 0.5 * wanted
+
+    try:
+        run_on(loop, main())
+    finally:
+        want_no_turns(FOR_ANSWERS)
 
 
 @pytest.mark.skipif(speedups is None, reason="of the compiled part")
