@@ -31,6 +31,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._wanted: dict[int, tuple[float, float]] = {}  # who -> from when, until when; clock, s
+        self._idle = 0.0  # s, of the loop that was asked last
 
     def want(self, who: int, seconds: float, after: float = 0.0) -> None:
         began = clock() + after
@@ -40,17 +41,21 @@ class Turns:
     def want_none(self, who: int) -> None:
         self._wanted.pop(who, None)
 
-    def give(self, now: float) -> float:
-        """Give a turn, if it is still wanted; return the time afterwards (clock, s)."""
-        wanted = [*self._wanted.values()]
-        if any(began <= now < until for began, until in wanted):
+    def give(self, now: float, idle: float) -> float:
+        """Give a turn, if it is still wanted, and if the loop, `idle` for so many s until now,
+        has not just waited for as long; return the time afterwards (clock, s)."""
+        waited, self._idle = idle - self._idle, idle
+        self.due = math.inf  # first: whoever wants one from here on sets it again
+        if self._first(now) <= now and waited < TURN:
             time.sleep(TURN)
             now = clock()
-        self.due = min(
-            (max(now, began) + INTERVAL for began, until in wanted if now < until),
-            default=math.inf,
-        )
+        self.due = min(self.due, self._first(now) + INTERVAL)
         return now
+
+    def _first(self, now: float) -> float:
+        """Return from when on one is wanted (clock, s): `now`, or later."""
+        wanted = [*self._wanted.values()]
+        return min((max(now, began) for began, until in wanted if now < until), default=math.inf)
 
 
 TURNS = Turns()

@@ -10,7 +10,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from loopwatch.core.gil_turns import FOR_ANSWERS, FOR_PORT, want_no_turns, want_turns
+from loopwatch.core.gil_turns import FOR_ANSWERS, FOR_PORT, want_no_turns
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.rest import rest
 
@@ -84,11 +84,11 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
 
     def _answer(self, request: Any, client_address: Any) -> None:
-        want_turns(FOR_ANSWERS, READING)
-        try:
+        asked, _ = rest(FOR_ANSWERS, request.fileno(), READING, ())
+        if asked:
             self.process_request_thread(request, client_address)
-        finally:
-            want_no_turns(FOR_ANSWERS)
+        else:
+            self.shutdown_request(request)
 
     def _has_room(self) -> bool:
         with self._lock:

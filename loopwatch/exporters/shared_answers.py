@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from loopwatch.core.breath import begin_to_pause
 from loopwatch.core.fork import on_fork
-from loopwatch.core.gil_turns import FOR_ANSWERS, want_no_turns, want_turns
+from loopwatch.core.gil_turns import FOR_ANSWERS, want_turns
 from loopwatch.core.own_thread import OwnThread
 
 WAITING = 32  # askers that wait for the answers of one thread, beyond which it is busy
@@ -173,7 +173,6 @@ class SharedAnswers:
             outcome = made(job.make)
             for tell in self._settle(job, outcome, time.thread_time() - began):
                 tell(outcome)
-            want_no_turns(FOR_ANSWERS)
 
     def _next(self) -> Job | None:
         """Return what to make next, once that may be; None if there has been nothing for long."""

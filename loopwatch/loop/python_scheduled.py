@@ -165,12 +165,12 @@ def end_slowly(state: LoopState, handle: Scheduled, request: Request | None, too
 def look(state: LoopState, ended: float, now: float) -> None:
     """Check, as a step begins, whether its tick has ended, and whether another thread is to have a
     turn; in an old tick each step is noted."""
-    if now >= TURNS.due:
-        now = TURNS.give(now)
     if state.poll is not None:
         state.poll.catch_up(state, ended, now)
         state.soons.note_hold()
         now = clock()
+    if now >= TURNS.due:
+        now = TURNS.give(now, state.idle)
     state.mark = now
     if state.mark - state.tick >= OLD:
         state.limit = 0.0

@@ -163,7 +163,7 @@ def timed_select(state: LoopState, select: Select, ready: Sized | None) -> Selec
         state.tick = end
         if timeout == 0:
             if end >= TURNS.due:
-                state.mark = TURNS.give(end)
+                state.mark = TURNS.give(end, state.idle)
             events = select(timeout)
         else:
             state.polling = True

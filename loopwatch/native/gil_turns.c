@@ -1,8 +1,8 @@
 /* Turns at the GIL for threads of ours, beside a loop that never waits.
 
    Rule: while a thread of ours has something to do, a loop's thread lets the GIL go for `TURN` at the
-   end of a step, once in `INTERVAL`. A loop that waits in its polls gives turns anyway, and is not
-   slowed by this.
+   end of a step, once in `INTERVAL`. A loop that waits in its polls lets others in by that, and does
+   not sleep.
 
    Theory: a thread that wants the GIL waits for a condition, and asks the thread that has the GIL to
    drop it once the condition was not signalled for 5 ms (`take_gil` in CPython's ceval_gil.c). A loop
@@ -27,6 +27,7 @@
 
 #define INTERVAL 0.005 /* s, as CPython's */
 #define TURN 50000     /* ns; the kernel makes it about 0.1 ms. A waiting thread needs 0.03 */
+#define WAITED 0.0001  /* s in polls since the last look: then others have had the GIL */
 #define NOT_DUE 1e300
 
 double turn_due = NOT_DUE;
@@ -37,8 +38,12 @@ void
 want_turns(int who, double began, double seconds)
 {
     double until = began + seconds, due = began + INTERVAL;
+    if (clock_step != 0.0) {
+        return; /* where instructions are counted, nobody sleeps */
+    }
     __atomic_store(&wanted_from[who], &began, __ATOMIC_RELEASE);
     __atomic_store(&wanted_until[who], &until, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* we see that a turn is given, or that sees our wish */
     if (due < turn_due) {
         __atomic_store(&turn_due, &due, __ATOMIC_RELEASE);
     }
@@ -81,15 +86,21 @@ let_others_run(void)
     Py_END_ALLOW_THREADS
 }
 
-/* Gives a turn, if it is still wanted. Its time belongs to no step. */
+/* Gives a turn, if it is still wanted, and if the loop has not waited for as long in its polls. The
+   time of a short one belongs to no step; if another thread had the GIL for long, the loop was held. */
 void
 give_turn(LoopState *state, double now)
 {
+    double waited = state->idle - state->idle_at_turn;
+    state->idle_at_turn = state->idle;
     turn_due = NOT_DUE; /* first: whoever wants one from here on sets it again */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     double first = first_wanted(now);
-    if (first <= now) {
+    if (first <= now && waited < WAITED) {
         let_others_run();
-        now = state->mark = read_clock();
+        double back = read_clock();
+        state->mark = back - now < INTERVAL ? back : state->mark;
+        now = back;
         first = first_wanted(now);
     }
     if (first + INTERVAL < turn_due) {

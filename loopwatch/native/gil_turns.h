@@ -5,6 +5,10 @@
 
 #include "native.h"
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define __atomic_store(at, from, order) ((void)(*(at) = *(from)))
+#endif
+
 /* Who asks for turns; as in core/gil_turns.py. */
 enum { FOR_WATCHDOG, FOR_WAITS, FOR_DELIVERY, FOR_PORT, FOR_ANSWERS, ASKERS };
 

@@ -121,7 +121,7 @@ typedef struct Recorder Recorder; /* recorder.h */
 
 typedef struct {
     PyObject_HEAD
-    double mark, tick, idle, limit, threshold, behind, busy_since, idle_before, other_seconds;
+    double mark, tick, idle, limit, threshold, behind, busy_since, idle_before, idle_at_turn, other_seconds;
     double until; /* when the poll in progress ends by itself; 0.0: not known */
     Py_ssize_t other_steps, turns, ready;
     char polling, eager, closed, asleep;

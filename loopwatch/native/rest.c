@@ -69,7 +69,9 @@ rest(PyObject *module, PyObject *args)
         }
     }
     Py_INCREF(states);
-    want_no_turns(who);
+    if (who < FOR_ANSWERS) { /* of those there are several: each ends by itself */
+        want_no_turns(who);
+    }
     Py_BEGIN_ALLOW_THREADS
     rung = readable_within(descriptor, seconds < 0.0 ? 0.0 : seconds);
     for (double more = 0.0, nap = BRIEF; !rung && more < LONGEST_REST && any_held(states); more += nap) {

@@ -80,6 +80,7 @@ typedef struct Watcher {
     double mean;             /* s between two random moments */
     double moment;           /* the next random one; NEVER: all loops wait */
     uint64_t seed;
+    char turns;              /* turns at the GIL are asked for */
     char wants;              /* a sample was asked for that only we can take */
 } Watcher;
 
@@ -116,10 +117,12 @@ void forget_call(void);
 int post_call(int (*call)(void *), int main); /* pending_call.c */
 
 void disarm(Watcher *watcher); /* watcher.c */
-double take_gil(Watcher *watcher);
-void let_gil_go(Watcher *watcher, double asked, double had);
-void beat(Watcher *watcher, double due);
 void sleep_while_quiet(Watcher *watcher, double wish);
+
+double take_gil(Watcher *watcher); /* watcher_gil.c */
+void let_gil_go(Watcher *watcher, double asked, double had);
+void end_turns(Watcher *watcher);
+void beat(Watcher *watcher, double due);
 
 #endif
 #endif

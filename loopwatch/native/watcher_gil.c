@@ -32,17 +32,28 @@ take_gil(Watcher *self)
     double asked = read_system_clock();
     beat(self, asked);
     __atomic_store(&self->asked, &asked, __ATOMIC_RELAXED);
+    self->turns = 1;
     want_turns(FOR_WATCHDOG, asked, FOREVER);
     PyEval_RestoreThread(self->state);
     self->asked = NEVER;
     return asked;
 }
 
+/* Asks for no more turns, unless they are another watcher's. */
+void
+end_turns(Watcher *self)
+{
+    if (self->turns) {
+        self->turns = 0;
+        want_no_turns(FOR_WATCHDOG);
+    }
+}
+
 /* Lets it go again, which we had from `had` on. */
 void
 let_gil_go(Watcher *self, double asked, double had)
 {
-    want_no_turns(FOR_WATCHDOG);
+    end_turns(self);
     self->state = PyEval_SaveThread();
     beat(self, INFINITY);
     if (had - asked > self->patience) {

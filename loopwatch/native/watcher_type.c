@@ -78,7 +78,7 @@ watcher_wait(Watcher *self, PyObject *args)
     }
     self->waiting = 1;
     self->wait_began = NEVER;
-    want_no_turns(FOR_WATCHDOG);
+    end_turns(self);
     self->state = PyEval_SaveThread();
     sleep_while_quiet(self, wish);
     double asked = take_gil(self);
@@ -194,7 +194,7 @@ static void
 let_go(Watcher *self)
 {
     leave_watchers(self);
-    want_no_turns(FOR_WATCHDOG);
+    end_turns(self);
     drop_keep_alive(self);
     take_loops(self, NULL, NULL, 0);
 }

@@ -211,7 +211,7 @@ class Delivery:
             self._guarded_prepare()
             self._deliver(shift)
             shift.seconds = time.thread_time()
-            if shift.bell.empty():
+            if not shift.over and shift.bell.empty():
                 want_no_turns(FOR_DELIVERY)
             if not shift.over:
                 self._be_done(waiting)

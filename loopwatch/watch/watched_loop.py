@@ -221,7 +221,7 @@ class WatchedLoop:
         slow.unseen = left_out <= slow.ended and slow.started <= until and not slow.samples
         if slow.unseen:  # it will not be explained
             return slow
-        slow.samples[:0] = self.clocks.collected(slow)
+        slow.samples = sorted([*self.clocks.collected(slow), *slow.samples], key=lambda s: s.at)
         slow.outside = self.clocks.sightings(slow.started, slow.ended)
         slow.usage = self.clocks.usage(slow.started, slow.ended, slow.cpu)
         return slow

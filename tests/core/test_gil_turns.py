@@ -130,7 +130,7 @@ class Clock:
     """A clock that a sleep moves on, and that remembers the sleeps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.slept = 100.0, 0
+        self.now, self.slept, self.idle = 100.0, 0, 0.0
         monkeypatch.setattr(gil_turns, "clock", lambda: self.now)
         monkeypatch.setattr("loopwatch.core.gil_turns.time.sleep", self._sleep)
 
@@ -144,7 +144,7 @@ class Clock:
         while self.now < until:
             self.now += 0.001
             if self.now >= turns.due:
-                turns.give(self.now)
+                turns.give(self.now, self.idle)
         return self.slept - before
 
 
@@ -171,6 +171,15 @@ def test_there_is_one_turn_in_an_interval_while_any_are_wanted(clock: Clock) -> 
     assert clock.run(turns, 0.2) == pytest.approx(0.2 / INTERVAL, rel=0.2)
     turns.want_none(FOR_DELIVERY)
     assert clock.run(turns, 0.5) == 0
+
+
+def test_a_loop_that_has_waited_gives_none(clock: Clock) -> None:
+    turns = Turns()
+    turns.want(FOR_WAITS, 10.0)
+    for _ in range(100):
+        clock.idle += 0.001
+        assert clock.run(turns, INTERVAL) == 0
+    assert clock.run(turns, 1.0) > 100
 
 
 def test_they_end_by_themselves(clock: Clock) -> None:
@@ -201,6 +210,7 @@ def test_a_full_loop_sleeps_only_while_turns_are_wanted(loop: str, make_watch: M
     async def main() -> None:
         watch.start()
         await asyncio.sleep(0.2)
+        want_no_turns(FOR_ANSWERS)  # of a test before this one
         none = await sleeps()
         want_turns(FOR_ANSWERS, 60.0, after=60.0)
         later = await sleeps()
@@ -211,10 +221,30 @@ def test_a_full_loop_sleeps_only_while_turns_are_wanted(loop: str, make_watch: M
         assert wanted > 40
         assert max(none, later, over) < 0.5 * wanted
 
-    try:
-        run_on(loop, main())
-    finally:
+    run_on(loop, main())
+
+
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_THREAD"), reason="Linux counts them")
+def test_a_loop_that_waits_gives_no_turns(loop: str, make_watch: MakeWatch) -> None:
+    """It lets the GIL go in its polls: each of these is one sleep of its thread, as without us."""
+    watch = make_watch()
+
+    async def main() -> None:
+        watch.start()
+        await asyncio.sleep(0.2)
+        want_turns(FOR_ANSWERS, 60.0)
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        polls = 0
+        ended = time.perf_counter() + 0.5
+        while time.perf_counter() < ended:
+            spin()
+            await asyncio.sleep(0.001)
+            polls += 1
         want_no_turns(FOR_ANSWERS)
+        slept = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        assert slept < polls + 40
+
+    run_on(loop, main())
 
 
 @pytest.mark.skipif(speedups is None, reason="of the compiled part")

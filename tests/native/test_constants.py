@@ -57,6 +57,7 @@ CONSTANTS_ALONE = {
     "kernel_file.c MOST": "one number in the twin",
     "watcher.h FOREVER": "the compiled sleep",
     "gil_turns.c NOT_DUE": "as infinity",
+    "gil_turns.c WAITED": "Python asks at polls that do not wait",
     "gil_turns.c TURN": "in ns, and half of the one in Python: the kernel adds as much",
     "rest.c BRIEF": "in Python it waits for the GIL",
     "rest.c LONGEST_REST": "the same",

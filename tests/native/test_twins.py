@@ -42,6 +42,7 @@ PAIRS = {
         },
         hidden={
             "until": "when the poll ends by itself: for the compiled sleep",
+            "idle_at_turn": "what `idle` was as a turn was last due; Python asks at each poll",
             "owner": "whose exchange was resumed: spares a look into the context",
             "ended": "the same, if it has ended",
             "poll": "libuv's, which `position` reads",

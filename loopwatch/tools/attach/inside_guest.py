@@ -72,18 +72,18 @@ def serve(listener: socket.socket, loop: Any, watch: Watch) -> None:
             connection, _ = listener.accept()
             connection.settimeout(None)
             with connection, connection.makefile("rwb") as stream:
-                while is_asked(connection) and stream.readline():
+                while next_request(connection, stream):
                     stream.write(answer(watch))
                     stream.flush()
     finally:
         leave(loop, watch)
 
 
-def is_asked(connection: socket.socket) -> bool:
-    """Wait for something to read, or for the end."""
+def next_request(connection: socket.socket, stream: Any) -> Any:
+    """Wait for a line, and return it; b"" at the end. One is sent once the last is answered."""
     while not rest(FOR_ANSWERS, connection.fileno(), PATIENCE, ())[0]:
         pass
-    return True
+    return stream.readline()
 
 
 def answer(watch: Watch) -> bytes:
