@@ -14,7 +14,6 @@ import pytest
 from .calm import begin_again, too_busy
 from .conftest import run_to_its_end
 
-STOPS = 3  # of a process, in one run
 TRIES = 5
 ROUNDS = 12  # of a scenario in which threads compete for the GIL, in one process
 RATE = 0.7  # of the calm ones that are named at least; seen: 19 of 20
@@ -105,16 +104,14 @@ def test_a_collection_over_many_objects_is_told_from_the_code_it_interrupts(loop
 
 @pytest.mark.parametrize("scenario", ["stopped", "stopped_idle"])
 def test_a_stopped_process_is_nobody_s_fault(loop: str, scenario: str) -> None:
-    """A wake of the watchdog just before or after may hide it, or leave too little to tell why."""
-    rounds = rounds_of(loop, *[scenario] * STOPS)
-    longest = [max(stalls, key=lambda s: s["duration"]) for stalls in rounds if stalls]
-    shown = [stall for stall in longest if stall["duration"] >= 0.25]
-    assert len(shown) >= STOPS / 2, rounds
-    starved = [stall for stall in shown if stall["cause"] == "starved"]
-    assert len(starved) >= len(shown) - 1, shown
-    for stall in starved:
-        assert stall["duration"] <= 2.0
-        assert stall["site"]["function"] == "_NONE"
+    for _ in range(TRIES):  # a wake of the watchdog just before or after may hide it
+        stalls = stalls_of(loop, scenario)
+        if any(stall["duration"] >= 0.25 for stall in stalls):
+            break
+    longest = max(stalls, key=lambda stall: stall["duration"])
+    assert longest["cause"] == "starved", stalls
+    assert 0.25 <= longest["duration"] <= 2.0
+    assert longest["site"]["function"] == "_NONE"
 
 
 def test_a_full_run_queue_is_nobody_s_fault(loop: str) -> None:

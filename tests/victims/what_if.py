@@ -3,10 +3,9 @@
 The same load is sent twice: to the blocking route, and to its good twin in the same place.
 """
 
-import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .plan import BAD
@@ -25,15 +24,12 @@ class Prediction(NamedTuple):
     predicted: float
     measured: float  # by the client, s
     told: float  # by loopwatch in the second trial, s
-    likely: tuple[tuple[float, float], ...]  # from where to where each of these two may be, s
 
     @property
     def holds(self) -> bool:
-        """Whether it is close to what was measured, which is uncertain itself with few requests."""
-        return all(
-            least - max(SHARE * least, CLOSE) <= self.predicted <= most + max(SHARE * most, CLOSE)
-            for least, most in self.likely
-        )
+        bounds = [max(SHARE * truth, CLOSE) for truth in (self.measured, self.told)]
+        errors = [abs(self.predicted - truth) for truth in (self.measured, self.told)]
+        return all(error <= bound for error, bound in zip(errors, bounds, strict=True))
 
     def __str__(self) -> str:
         times = (self.now, self.predicted, self.measured, self.told)
@@ -60,17 +56,7 @@ def predictions(bad: Trial, good: Trial) -> Iterator[Prediction]:
         for name, q in QUANTILES.items():
             now, then = what_if["now"][name], what_if["then"][name]
             seen = (by_client[q], by_loopwatch[q])
-            spread = likely(measured, q / 100), likely(told[route], q / 100)
-            yield Prediction(route, name, what_if["requests"], now, then, *seen, spread)
-
-
-def likely(seen: Sequence[float], q: float) -> tuple[float, float]:
-    """Return from where to where a quantile of so many samples may be: the number of them below it
-    is binomial, and this is one standard error of that to each side."""
-    ordered, last = sorted(seen), len(seen) - 1
-    error = math.sqrt(len(seen) * q * (1 - q))
-    least, most = (math.floor(len(seen) * q + way * error) for way in (-1, 1))
-    return ordered[max(0, min(last, least))], ordered[max(0, min(last, most))]
+            yield Prediction(route, name, what_if["requests"], now, then, *seen)
 
 
 def latencies(trial: Trial) -> dict[str, list[float]]:
