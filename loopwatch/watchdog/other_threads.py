@@ -97,9 +97,7 @@ def pictured(name: str, frame: FrameType | None, cpu: float) -> ThreadPicture:
     """Return the same of a thread whose innermost frame is known."""
     spots, work = list[Spot](), None
     while frame is not None and len(spots) < DEPTH:
-        if (
-            frame.f_code is COLLECTED
-        ):  # our own callback, within the code in which a collection began
+        if frame.f_code is COLLECTED:  # ours; a collection began in the code that it runs within
             spots.clear()
         else:
             spots.append(Spot.of(frame))
