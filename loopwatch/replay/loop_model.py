@@ -31,6 +31,7 @@ class Node:
     work: float = 0.0  # s that a thread takes over, between its beginning and its end
     timer: bool = False
     result: bool = False  # of a thread, which puts it in line itself: before what a poll finds
+    since: float = -inf  # clock, s: what a poll finds for it was not there before
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class LoopModel:
     def push(self, when: float, node: int) -> None:
         one = self.nodes[node]
         heap = self.timers if one.timer else self.results if one.result else self.coming
-        heappush(heap, (when, node))
+        heappush(heap, (max(when, one.since), node))
 
     def put_back(self, done: list[int]) -> None:
         for node in done:

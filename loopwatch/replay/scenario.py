@@ -97,7 +97,8 @@ class Scenario:
             took = step.ended - step.started if changed is None else changed.rest
             work = changed.work if changed is not None else 0.0
             result = step.wake == "thread" or is_result(step)
-            found.append(Node(took, work=work, timer=step.wake == "timer", result=result))
+            timer, since = step.wake == "timer", self.found.arrivals.get(index, -inf)
+            found.append(Node(took, work=work, timer=timer, result=result, since=since))
         return found
 
     def link(self, nodes: list[Node]) -> Iterator[tuple[float, int]]:

@@ -50,6 +50,7 @@ class WakeUps:
     of: list[WakeUp]  # by step
     waiters: list[Owner | None]  # by step: whose wait it ends
     owned: dict[Owner, list[int]]  # the steps of each task, and of each request's own
+    arrivals: dict[int, float]  # clock, s: of the request that a poll found, by step
     unknown: float  # s of the steps of which nobody knows what made them ready
 
 
@@ -138,7 +139,7 @@ class Linking:
                 if link.parent < 0 and not step.wake and index not in self.arrivals:
                     unknown += step.ended - step.started
             waiters.append(waiter)
-        return WakeUps(links, waiters, dict(self.owned), unknown)
+        return WakeUps(links, waiters, dict(self.owned), self.arrivals, unknown)
 
     def from_poll(self, index: int) -> tuple[Owner | None, WakeUp]:
         """Return whose wait a step ends that no other step has made ready, and its wake-up."""

@@ -11,7 +11,7 @@ from loopwatch.core.quantiles import Quantiles
 from loopwatch.core.recording import RecordedStep
 from loopwatch.replay.replay import Replay
 from tests.replay.made import App, Made, latencies, recording, run
-from tests.replay.test_wake_ups import made, request, step
+from tests.replay.recorded import made, request, step
 
 
 def load(kinds: Sequence[Made], rate: float, count: int = 300, seed: int = 5) -> App:

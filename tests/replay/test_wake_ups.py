@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from loopwatch.core.recording import RecordedPoll, RecordedRequest, RecordedStep, Recording
 from loopwatch.replay.parted_gaps import parted
 from loopwatch.replay.ready_times import settled
 from loopwatch.replay.wake_ups import wake_ups
-
-
-def step(
-    started: float,
-    ended: float,
-    kind: str = "callback",
-    wake: str = "soon",
-    request: int = 0,
-    by: int = -1,
-    due: float = 0.0,
-    task: int = 0,
-) -> RecordedStep:
-    name = "" if kind in ("request", "gap") else "work"
-    return RecordedStep(started, ended, kind, wake, request, task, name, 0.0, due, by)  # type: ignore[arg-type]
-
-
-def request(serial: int, arrived: float, started: float, ended: float) -> RecordedRequest:
-    return RecordedRequest(
-        serial, "GET", "/", arrived, started, ended, ended, running=0.0, stalled=0.0, pooled=0.0
-    )
-
-
-def made(
-    steps: list[RecordedStep],
-    polls: list[tuple[float, float]],
-    requests: tuple[RecordedRequest, ...] = (),
-    loop: str = "asyncio",
-) -> Recording:
-    return Recording(
-        *(loop, "main", 1, 0.0, 0.0, 100.0, tuple(steps)),
-        tuple(RecordedPoll(*poll) for poll in polls),
-        *(requests, (), (), False),
-    )
+from tests.replay.recorded import made, request, step
 
 
 def test_a_step_follows_the_one_that_scheduled_it() -> None:
