@@ -86,10 +86,10 @@ def test_victims_are_told_as_client_and_app_saw_them(loop: str) -> None:
 
 
 @pytest.mark.slow
-def test_latency_without_a_site_is_as_measured_with_its_good_twin() -> None:
+def test_latency_without_a_site_is_as_measured_with_its_good_twin(loop: str) -> None:
     load = plan(4, 120, 6.0, Bad(5, 200, 400))
     for _ in range(TRIES):
-        bad, good = run("asyncio", load), run("asyncio", load, twin="sleep")
+        bad, good = run(loop, load), run(loop, load, twin="sleep")
         wrong = [str(prediction) for prediction in predictions(bad, good) if not prediction.holds]
         if not wrong:
             return
