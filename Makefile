@@ -7,7 +7,8 @@ export PYTHON
 PY = .venv/bin/python
 
 # Tests of what people see bear a busy machine: two at a time. The rest measure time: one by one.
-HARDY = $(addprefix tests/,deploy examples explain exporters tools web/page)
+HARDY = $(addprefix tests/,deploy examples explain exporters ledger native routing tools web/page \
+	$(addprefix test_,$(addsuffix .py,architecture documents hostile_names site tally)))
 
 # $(call tests,which): runs them all, or those of a marker.
 define tests

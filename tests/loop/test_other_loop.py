@@ -18,7 +18,7 @@ pytestmark = [  # rloop leaves its own sockets to the collector
 ]
 
 
-def test_it_says_that_it_is_known_by_its_keep_alivebeat_only(make_watch: MakeWatch) -> None:
+def test_it_says_that_it_is_known_by_its_heartbeat_only(make_watch: MakeWatch) -> None:
     """No busy and idle time: absent, never wrong."""
     watch = make_watch()
 
@@ -79,7 +79,7 @@ def test_a_blocking_callback_is_one_stall_with_its_line(make_watch: MakeWatch) -
 
 
 @in_calm
-def test_lag_is_not_a_keep_alivebeat_s_lie(make_watch: MakeWatch) -> None:
+def test_lag_is_not_a_heartbeats_lie(make_watch: MakeWatch) -> None:
     """0.5 s held in 3 s: a raw heartbeat would say p99 = 1 ms."""
     watch = make_watch()
 
