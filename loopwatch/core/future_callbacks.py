@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Iterator
+from contextvars import Context
 from functools import partial
 from types import CellType, FunctionType
 from typing import Any
@@ -25,6 +26,13 @@ def callbacks(future: Any) -> Iterator[Any]:
     """Return the callbacks of a loop's future or task."""
     for callback in list(attribute(future, "_callbacks") or ())[:CALLBACKS]:
         yield callback[0] if isinstance(callback, tuple) else callback
+
+
+def contexts(future: Any) -> Iterator[Context]:
+    """Return the contexts in which the callbacks of a loop's future were added."""
+    for callback in list(attribute(future, "_callbacks") or ())[:CALLBACKS]:
+        if isinstance(callback, tuple) and isinstance(callback[-1], Context):
+            yield callback[-1]
 
 
 def captured(future: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from loopwatch.core.await_chain import awaiting
 from loopwatch.core.evidence import Spot
 from loopwatch.core.frames import variables
-from loopwatch.core.future_callbacks import ANYIO, loop_futures, parents
+from loopwatch.core.future_callbacks import ANYIO, contexts, loop_futures, parents
 from loopwatch.core.names import callable_name
 from loopwatch.core.request import REQUEST, Request
 from loopwatch.core.task_context import context_request, task_coroutine
@@ -94,11 +94,15 @@ def of_anyio(function: Any, context: Context | None, future: Any) -> Work | None
 
 def work(function: Any, context: Context | None, futures: Iterable[Any]) -> Work:
     """Return the work that will set one of the loop's `futures`."""
+    futures = [*futures]
     task = next((task for future in futures for task in parents(future)), None)
     if context is not None:
         request = context.get(REQUEST)
-    else:
-        request = context_request(task) if task is not None else None
+    elif task is not None:
+        request = context_request(task)
+    else:  # nobody awaits it yet: who gave it to the pool
+        given = (one.get(REQUEST) for future in futures for one in contexts(future))
+        request = next((one for one in given if one is not None), None)
     return Work(callable_name(function), request, asker(task), code_of(function))
 
 

@@ -121,6 +121,19 @@ def test_a_pool_s_thread_is_known_by_its_function_and_by_who_waits_for_it(
     assert lines == {asks.__code__.co_firstlineno + 2}
 
 
+def test_work_that_nobody_awaits_yet_is_known_by_the_request_that_gave_it(loop: str) -> None:
+    async def gives() -> tuple[object, ThreadPicture]:
+        request = begin(None, {"type": "http"})
+        work = in_a_pool_of_its_own(time.sleep, 0.5)
+        await asyncio.sleep(0.1)
+        found = [picture(thread, 0.0) for thread in app_threads().values()]
+        await work
+        return request, next(one for one in found if one.function == "time.sleep")
+
+    request, found = run_on(loop, gives())
+    assert (found.request, found.asker) == (request, ())
+
+
 def test_an_idle_thread_of_a_pool_has_no_work() -> None:
     with ThreadPoolExecutor(1, "idle") as pool:
         pool.submit(int).result()
