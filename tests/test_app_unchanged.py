@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loopwatch import LoopWatchMiddleware
-from tests.web.test_middleware import hello, requests_of
+from tests.web.requests import hello, requests_of
 
 from .asgi import Message, Receive, Send, answer, http_scope, visit
 from .conftest import MakeWatch, run_on

@@ -1,5 +1,6 @@
 """The house: imports point down by floor, rooms of one floor do not know each other, no cycles."""
 
+import ast
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.rooms import FLOOR, PACKAGE, imports, inner_imports, modules, room
 
+TESTS = Path(__file__).parent
 THIRD_PARTIES = ("prometheus_client", "opentelemetry")
 OWNERS = {  # the one module that may import an extra
     "exporters.pprof": "google",
@@ -170,3 +172,14 @@ def test_checker_catches_a_planted_cycle(tmp_path: Path, sources: dict[str, str]
 )
 def test_checker_catches_a_planted_dependency(tmp_path: Path, source: str) -> None:
     assert len(foreign_imports(plant(tmp_path, {"core/clock": source}))) == 1
+
+
+def test_no_test_module_imports_another_one() -> None:
+    """What tests share stands in a module of its own: a test can move, or be run, by itself."""
+    found = [
+        f"{path.relative_to(TESTS)}: {node.module}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ImportFrom) and "test_" in (node.module or "")
+    ]
+    assert found == []

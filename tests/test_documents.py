@@ -7,21 +7,13 @@ from urllib.parse import unquote
 
 from docs import floors
 from tests.rooms import FLOORS
+from tests.written import CHECKOUT, documents
 
-CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "loopwatch"
 ARCHITECTURE, CONTRIBUTING = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "CONTRIBUTING.md"
-FOLDERS = (".github", "deploy", "docs", "examples", "loopwatch")
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"(?:[\w.-]+/)+([\w-]+\.(?:py|pyi|c|h|js|md|yml))?|[\w.-]+\.(?:py|md|toml)")
-
-
-def documents() -> list[Path]:
-    found = [*CHECKOUT.glob("*.md")]
-    for folder in FOLDERS:
-        found += (CHECKOUT / folder).rglob("*.md")
-    return found
 
 
 def prose(path: Path) -> str:

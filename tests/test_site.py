@@ -22,7 +22,7 @@ import yaml
 from loopwatch.exporters.metrics import METRICS
 from loopwatch.tools.cli.arguments import parse
 from loopwatch.tools.cli.command_error import CommandError
-from tests.test_documents import CHECKOUT, documents
+from tests.written import CHECKOUT, documents
 
 DOCS = CHECKOUT / "docs"
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", flags=re.DOTALL | re.MULTILINE)

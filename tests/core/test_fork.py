@@ -92,7 +92,7 @@ PREFORKED = """
     from loopwatch import LoopWatchMiddleware, Watch
     from tests.asgi import visit
     from tests.conftest import run_on
-    from tests.web.test_middleware import routed
+    from tests.web.requests import routed
 
     watch = Watch(registry=None, otel=False, log=False)
     app = LoopWatchMiddleware(routed("/worker"), watch=watch)

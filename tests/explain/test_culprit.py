@@ -12,30 +12,9 @@ from loopwatch.core.evidence import OutsideFrame, OutsideSample, Part, Sample, S
 from loopwatch.core.record_types import NONE, Stall
 from loopwatch.explain.culprit import explain
 from loopwatch.exporters.log import sentence
+from tests.explain.calls import CALLS, OTHER, at_call, compiled, off_call
 
-
-def compiled(source: str, name: str, module: str = "shop.prices") -> CodeType:
-    code = compile(source, f"/app/{module.replace('.', '/')}.py", "exec")
-    return next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
-
-
-CALLS = compiled("def calls():\n    value = 1\n    work(value)\n    return value", "calls")
 RAISES = compiled("def raises():\n    value = n**n\n    work(value)", "raises")
-OTHER = compiled("def other():\n    work()\n    rest()", "other")
-
-
-def at_call(code: CodeType, line: int) -> Spot:
-    """Return a spot on the call in that line."""
-    instruction = next(
-        i.offset
-        for i in dis.get_instructions(code)
-        if i.opname.startswith("CALL") and i.positions is not None and i.positions.lineno == line
-    )
-    return Spot(code, instruction, line, "shop.prices")
-
-
-def off_call(code: CodeType, line: int) -> Spot:
-    return Spot(code, 0, line, "shop.prices")
 
 
 def elsewhere(code: CodeType) -> CodeType:

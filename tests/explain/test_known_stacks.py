@@ -16,7 +16,7 @@ from loopwatch.explain import advice, safe_stall
 from loopwatch.explain.advice import Adviser
 from loopwatch.explain.culprit import explain
 from loopwatch.explain.site import SiteRules
-from tests.explain.test_culprit import CALLS, OTHER, at_call, compiled, off_call
+from tests.explain.calls import CALLS, OTHER, at_call, compiled, off_call
 
 IDLE = Usage(cpu=0.0, gil_wait=0.0, queued=0.0)
 BUSY = Usage(cpu=0.7, gil_wait=0.0, queued=0.0)

@@ -18,14 +18,14 @@ from loopwatch import LoopWatchMiddleware, Watch
 from loopwatch.core.histogram import SECONDS_EDGES
 from loopwatch.exporters import multiprocess, prometheus
 from loopwatch.exporters.multiprocess import Sharing
-from tests.web.test_middleware import routed
+from tests.exporters.life import some_life
+from tests.web.requests import routed
 
 from ..asgi import visit
 from ..conftest import MakeWatch, block_for, private_watch, run_on, until
 from .scrape import Scrape
 from .shared_folder import COUNT, Fake, another_process, summed
 from .shared_folder import folder as folder
-from .test_prometheus import some_life
 
 
 def test_what_is_written_is_what_a_registry_would_show(

@@ -11,7 +11,7 @@ FORKED = """
     from loopwatch import Watch
     from tests.conftest import run_on
     from tests.exporters.shared_folder import COUNT, summed
-    from tests.exporters.test_prometheus import some_life
+    from tests.exporters.life import some_life
 
     own = Counter("mine", "Mine.")
     watch = Watch(registry=CollectorRegistry(), otel=False, log=False)

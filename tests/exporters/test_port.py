@@ -16,13 +16,13 @@ from prometheus_client import CollectorRegistry
 
 from loopwatch.exporters import port as module
 from loopwatch.exporters.port import MetricsPort
+from tests.exporters.life import some_life
 
 from ..calm import in_calm
 from ..conftest import MakeWatch, private_watch, run_on, run_script
 from ..ports import HOST, free_port
 from ..serving import PATIENCE
 from .shared_folder import COUNT
-from .test_prometheus import some_life
 from .workers import UVICORN, workers
 
 SAID = re.compile(r"metrics at http://127\.0\.0\.1:(\d+)/metrics")
@@ -224,7 +224,7 @@ FORKED = """
     from loopwatch import Watch
     from tests.conftest import run_on
     from tests.exporters.test_port import get, is_open, stalls
-    from tests.exporters.test_prometheus import some_life
+    from tests.exporters.life import some_life
 
     port = int(sys.argv[1])
     watch = Watch(registry=CollectorRegistry(), otel=False, log=False, metrics_port=port)

@@ -12,13 +12,13 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 
-from loopwatch import LoopWatchMiddleware, timed
+from loopwatch import LoopWatchMiddleware
 from loopwatch.core.histogram import SECONDS_EDGES
-from tests.watch.recorder import block
+from tests.exporters.life import some_life
 
 from ..asgi import Receive, Send, answer, visit
 from ..calm import in_calm
-from ..conftest import MakeWatch, run_on, spin_for, watchdog_round
+from ..conftest import MakeWatch, run_on
 from .scrape import Scrape
 
 CONTRACT = {
@@ -38,23 +38,6 @@ CONTRACT = {
     "loopwatch_info": ("gauge", {"version", "loop", "layers"}),
 }
 EDGES = {*map(str, SECONDS_EDGES), "+Inf"}
-
-
-async def some_life(watch: Any) -> None:
-    """Have something in every metric: a request, a stall, a step, a timed coroutine."""
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        scope["path_template"], scope["endpoint"] = "/life", block
-        await asyncio.sleep(0)
-        spin_for(0.12)
-        await answer(send)
-
-    watch.start()
-    await asyncio.sleep(0)
-    await timed(asyncio.sleep(0), "nap")
-    for _ in range(2):
-        await asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
-    await watchdog_round()
 
 
 @in_calm

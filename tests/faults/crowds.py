@@ -10,7 +10,7 @@ from loopwatch import LoopWatchMiddleware
 from loopwatch.watch.watched_loop import LOOPS
 from tests.asgi import Receive, Send, answer, visit
 from tests.conftest import block_for, private_watch, run_on
-from tests.test_stop import process_state
+from tests.states import process_state
 
 from .process import Possessions, possessions
 

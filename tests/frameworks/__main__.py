@@ -4,7 +4,7 @@ import sys
 
 from tests.conftest import LOOPS
 
-from .test_table import PACKAGES, faults, missing_for, play
+from .playing import PACKAGES, faults, missing_for, play
 
 for app in sys.argv[1:] or PACKAGES:
     if missing := missing_for(app):

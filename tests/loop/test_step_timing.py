@@ -208,7 +208,7 @@ def test_without_the_compiled_twin_everything_works() -> None:
         from loopwatch.loop.step_timing import COMPILED
         from tests.asgi import visit
         from tests.conftest import private_watch
-        from tests.web.test_middleware import routed
+        from tests.web.requests import routed
 
         watch = private_watch()
 

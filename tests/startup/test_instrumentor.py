@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.ports import free_port
-from tests.startup.test_programs import APP, PATIENCE, hit_both_workers, run, started
+from tests.startup.programs import APP, PATIENCE, hit_both_workers, run, started
 
 pytest.importorskip("opentelemetry.instrumentation")
 pytestmark = [

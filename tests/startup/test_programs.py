@@ -3,12 +3,8 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +13,13 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.ports import HOST, free_port
-from tests.tools.cli.running import command, environment
+from tests.startup.programs import APP, PATIENCE, hit_both_workers, outcome, run, started, watched
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="programs are replaced on POSIX alone"),
 ]
-PATIENCE = 60.0  # s, on a crowded machine
 HERE = Path(__file__).parent
-APP = "tests.startup.app:app"
 LINE = next(
     number
     for number, line in enumerate((HERE / "app.py").read_text().splitlines(), 1)
@@ -44,49 +38,6 @@ SERVERS = [
         "uvloop",
     ),
 ]
-
-
-def watched(*words: str, options: tuple[str, ...] = ()) -> list[str]:
-    return command("run", "--admin-port", "0", *options, "--", *words)
-
-
-@contextmanager
-def started(words: list[str], output: Path, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a program, its standard error in a file; what it leaves behind ends with it."""
-    with output.open("wb") as errors:
-        process = subprocess.Popen(
-            words,
-            cwd=CHECKOUT,
-            env=environment(**more),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        print(output.read_text(errors="replace"))
-
-
-def hit_both_workers(port: int) -> set[str]:
-    """Ask until two processes have answered, and return their ids."""
-    pids, deadline = set[str](), time.monotonic() + PATIENCE
-
-    def ask(number: int) -> str:
-        try:
-            return httpx.get(f"http://{HOST}:{port}/bad/{number}", timeout=20, trust_env=False).text
-        except httpx.HTTPError:  # not up yet
-            time.sleep(0.3)
-            return ""
-
-    with ThreadPoolExecutor(3) as pool:
-        while len(pids) < 2:
-            assert time.monotonic() < deadline, f"answers of {pids} alone"
-            pids |= {*pool.map(ask, range(3))} - {""}
-    return pids
 
 
 @pytest.mark.parametrize(("server", "words", "loop"), SERVERS, ids=lambda value: str(value)[:20])
@@ -152,17 +103,6 @@ def ask_once(port: int) -> None:
             time.sleep(0.2)
 
 
-def outcome(words: list[str], output: Path, number: signal.Signals | None) -> tuple[int, bytes]:
-    """Return exit code and standard output of a program, which gets a signal once it is up."""
-    with started(words, output) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        if number is not None:
-            process.send_signal(number)
-        rest = process.stdout.read()
-        return process.wait(PATIENCE), first + rest
-
-
 @pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT])
 def test_exit_code_signals_and_standard_output_are_the_programs(
     number: signal.Signals | None, tmp_path: Path
@@ -173,19 +113,6 @@ def test_exit_code_signals_and_standard_output_are_the_programs(
     assert bare[0] == (7 if number is None else -number)
     told = (tmp_path / "watched").read_text()
     assert told.count("held a loop") == (0 if number == signal.SIGTERM else 1)
-
-
-def run(words: list[str], **more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        words,
-        cwd=CHECKOUT,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 def test_a_process_without_a_loop_imports_and_says_nothing() -> None:

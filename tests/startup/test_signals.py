@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.startup.test_programs import outcome, watched
+from tests.startup.programs import outcome, watched
 
 pytestmark = [
     pytest.mark.slow,

@@ -20,7 +20,7 @@ from loopwatch.watch.watched_loop import LOOPS, WatchedLoop
 from loopwatch.watchdog.clocks import Clocks
 from loopwatch.watchdog.watchdog import Watchdog
 from tests.conftest import MakeWatch, loop_factory, private_watch, run_on, run_script
-from tests.test_stop import loop_state, process_state
+from tests.states import loop_state, process_state
 
 
 @pytest.mark.parametrize("inside", [False, True])

@@ -20,9 +20,9 @@ from loopwatch.watch.victim_counts import VictimCount
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, block_for, run_on, until
 from tests.deep_stacks import deep_stacks, own_threads
-from tests.explain.test_culprit import CALLS, at_call
+from tests.explain.calls import CALLS, at_call
+from tests.watch.pending import Pending
 from tests.watch.recorder import Recorder
-from tests.watch.test_reporter import Pending
 
 
 class Purse:

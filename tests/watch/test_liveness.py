@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from tests.watch.wedging import wait_for_one, wedged
+
 from ..conftest import MakeWatch, run_on
-from .test_in_progress import wait_for_one, wedged
 
 
 def test_a_held_loop_is_dead_after_live_after(loop: str, make_watch: MakeWatch) -> None:

@@ -15,6 +15,7 @@ from loopwatch.explain.advice import Adviser
 from loopwatch.watch.reporter import Reporter
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on, until
+from tests.watch.pending import Pending
 from tests.watch.recorder import Recorder
 
 
@@ -98,16 +99,6 @@ def test_profiles_are_of_all_stalls_so_far(loop: str, make_watch: MakeWatch) -> 
     assert sum(profile["weights"]) == pytest.approx(
         sum(r.stalls.sum for r in watch.snapshot().sites)
     )
-
-
-class Pending:
-    """A watched loop with stalls to explain."""
-
-    def __init__(self, *slows: Slow) -> None:
-        self.slows = slows
-
-    def take_pending(self) -> tuple[Slow, ...]:
-        return self.slows
 
 
 def slow() -> Slow:

@@ -15,7 +15,7 @@ from loopwatch.watchdog.collector import Collector
 from loopwatch.watchdog.sleep import COMPILED
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on
-from tests.watchdog.test_watchdog import backtracking, handle_in, watchdogs
+from tests.watchdog.counting import backtracking, handle_in, watchdogs
 from tests.watchdog.watchers import make_watcher
 
 SLOW = 0.05  # s that a collection of the watchdog's takes, in which others run

@@ -18,7 +18,7 @@ from loopwatch.watchdog import sampler as sampler
 from loopwatch.watchdog.sleep import COMPILED
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on, run_script
-from tests.watchdog.test_watchdog import backtracking
+from tests.watchdog.counting import backtracking
 from tests.watchdog.watchers import (
     AWAKE,
     block,
@@ -154,7 +154,7 @@ KEPT = """
     import asyncio, re, sys, threading, time
     from loopwatch.watchdog import sampler as sampler
     from tests.conftest import private_watch, run_on
-    from tests.watchdog.test_watchdog import backtracking
+    from tests.watchdog.counting import backtracking
 
     sampler.LIVELY = 0.1
     letters, idle = backtracking() + 1, 1.2

@@ -12,8 +12,8 @@ from loopwatch.core.gil_turns import FOR_WAITS
 from loopwatch.core.own_thread import OwnThread
 from loopwatch.core.rest import rest
 from tests.conftest import MakeWatch, block_for, run_on
+from tests.watchdog.counting import backtracking, handle_in
 from tests.watchdog.repeating import repeating
-from tests.watchdog.test_watchdog import backtracking, handle_in
 
 HOLDS = 10
 

@@ -11,7 +11,7 @@ import pytest
 from loopwatch.watchdog.process_reading import ProcessReader, ProcessReading
 from tests.calm import in_calm
 from tests.conftest import MakeWatch, run_on
-from tests.watchdog.test_watchdog import backtracking, watchdogs
+from tests.watchdog.counting import backtracking, watchdogs
 
 
 @in_calm

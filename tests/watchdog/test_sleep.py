@@ -13,7 +13,7 @@ from loopwatch.watch.watched_loop import LOOPS
 from loopwatch.watchdog import sampler as sampler
 from loopwatch.watchdog.sleep import COMPILED
 from tests.conftest import MakeWatch, private_watch, run_on
-from tests.watchdog.test_watchdog import watchdogs
+from tests.watchdog.counting import watchdogs
 from tests.watchdog.watchers import (
     AWAKE,
     block,

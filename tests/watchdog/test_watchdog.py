@@ -2,21 +2,14 @@
 
 import asyncio
 import re
-import threading
 import time
-from typing import Any
 
 import pytest
 
-from loopwatch import LoopWatchMiddleware
 from loopwatch.watchdog import clocks
-from tests.asgi import Receive, Send, answer, visit
 from tests.calm import in_calm
-from tests.conftest import MakeWatch, run_on, run_script, spin_for, watchdog_round
-
-
-def watchdogs() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name == "loopwatch-watchdog"]
+from tests.conftest import MakeWatch, run_on, run_script, spin_for
+from tests.watchdog.counting import backtracking, handle_in, watchdogs
 
 
 def test_there_is_one_thread_while_anything_is_watched(loop: str, make_watch: MakeWatch) -> None:
@@ -53,21 +46,6 @@ def test_an_idle_loop_costs_next_to_nothing(loop: str, make_watch: MakeWatch) ->
         return watch.snapshot().self_seconds - before
 
     assert run_on(loop, main()) < 0.005
-
-
-async def handle_in(function: Any, watch: Any) -> None:
-    """Run a function in a request's own step."""
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        scope["path_template"], scope["endpoint"] = "/held", function
-        await asyncio.sleep(0.01)
-        function()
-        await answer(send)
-
-    watch.start()
-    await asyncio.sleep(0)
-    await asyncio.ensure_future(visit(LoopWatchMiddleware(app, watch=watch)))
-    await watchdog_round()
 
 
 def two_places() -> None:
@@ -121,16 +99,6 @@ def test_the_stack_is_the_step_s_only(loop: str, make_watch: MakeWatch) -> None:
 def native() -> None:
     """One C call that keeps the GIL for about half a second."""
     re.match(r"(a+)+$", "a" * LONG + "b")
-
-
-def backtracking() -> int:
-    """Return how many letters take this machine between 0.25 and 0.6 s."""
-    for letters in range(18, 40):
-        began = time.perf_counter()
-        re.match(r"(a+)+$", "a" * letters + "b")
-        if time.perf_counter() - began > 0.25:
-            return letters
-    raise AssertionError("no expression is slow enough")
 
 
 LONG = 0

@@ -14,7 +14,7 @@ import pytest
 from loopwatch.core.speedups import speedups
 from loopwatch.watch.watched_loop import LOOPS
 from loopwatch.watchdog import sampler as sampler
-from tests.watchdog.test_watchdog import watchdogs
+from tests.watchdog.counting import watchdogs
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="wakes are counted by Linux")
 

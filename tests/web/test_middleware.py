@@ -10,28 +10,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from loopwatch import LoopWatchMiddleware, Snapshot
-from tests.asgi import App, Message, Receive, Send, answer, visit
+from tests.asgi import Message, Receive, Send, answer, visit
 from tests.calm import in_calm
 from tests.conftest import TOLERANCE, MakeWatch, run_on, run_script, watchdog_round
-
-
-def requests_of(snapshot: Snapshot) -> dict[tuple[str, str], int]:
-    return {(r.route, r.method): r.latency.count for r in snapshot.requests}
-
-
-async def hello(scope: Any, receive: Receive, send: Send) -> None:
-    await asyncio.sleep(0)
-    await answer(send, b"hello")
-
-
-def routed(name: str) -> App:
-    """Return an app that says its route, as routers do."""
-
-    async def app(scope: Any, receive: Receive, send: Send) -> None:
-        scope["path_template"], scope["endpoint"] = name, hello
-        await answer(send)
-
-    return app
+from tests.web.requests import hello, requests_of, routed
 
 
 def test_requests_are_counted_by_route_and_method(loop: str, make_watch: MakeWatch) -> None:
@@ -107,7 +89,7 @@ def test_steps_are_counted_by_endpoint(loop: str, make_watch: MakeWatch) -> None
 
     while_running, closed = run_on(loop, main()), watch.snapshot()
     for snapshot in (while_running, closed):
-        steps = dict(snapshot.steps)[f"{__name__}.hello"]
+        steps = dict(snapshot.steps)[f"{hello.__module__}.hello"]
         assert steps.count == 15
         assert 0 < steps.sum < 0.1
         assert requests_of(snapshot) == {("/steps", "GET"): 5}
@@ -165,7 +147,7 @@ def test_apps_without_a_watch_share_the_default_one() -> None:
         from loopwatch import LoopWatchMiddleware
         from prometheus_client import REGISTRY
         from tests.asgi import visit
-        from tests.web.test_middleware import routed
+        from tests.web.requests import routed
 
         async def main():
             await visit(LoopWatchMiddleware(routed("/one")))

@@ -9,8 +9,8 @@ import pytest
 
 from loopwatch.__main__ import main
 from loopwatch.core.plain import plain
+from tests.tools.cli.complaints import complaint
 from tests.tools.cli.running import running
-from tests.tools.cli.test_wrong import complaint
 from tests.tools.diagnose.made import report
 
 GET = ("--get", "/good")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loopwatch.__main__ import main
+from tests.tools.cli.complaints import complaint
 from tests.tools.cli.running import APPS, loopwatch
 
 
@@ -15,17 +16,6 @@ from tests.tools.cli.running import APPS, loopwatch
 def taken() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield str(listener.getsockname()[1])
-
-
-def complaint(*arguments: str, **environment: str) -> str:
-    """Return the one line that the command says."""
-    done = loopwatch(*arguments, **environment)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    [line] = done.stderr.splitlines()
-    assert line.startswith("loopwatch: ")
-    return line
 
 
 @pytest.mark.parametrize(

@@ -8,44 +8,16 @@ from typing import Any
 
 import pytest
 
-from loopwatch import Frame
 from loopwatch.core.causes import CAUSES
 from loopwatch.core.plain import plain
 from loopwatch.tools.findings import github_annotations as github
 from loopwatch.tools.findings import sarif
 from loopwatch.tools.findings.finding import Finding, merged, read
 from loopwatch.tools.findings.fingerprint import culprit_id
+from tests.tools.findings.odd import FINDING, ODD
 from tests.tools.findings.sarif_form import faults
 
 ROOT = Path("/srv/shop")
-FINDING = Finding(
-    id="0123456789abcdef",
-    cause="blocking_call",
-    site="shop.orders.total",
-    file="/srv/shop/src/shop/orders.py",
-    line=21,
-    code="requests.get(url)",
-    route="/orders/{id}",
-    method="GET",
-    coroutine="shop.orders.total",
-    advice="Use httpx.",
-    count=3,
-    seconds=0.9,
-    longest=0.4,
-    tests=("tests/test_orders.py::test_total",),
-    stack=(Frame("shop.orders.total", "/srv/shop/src/shop/orders.py", 21),),
-)
-ODD = replace(
-    FINDING,
-    file="/elsewhere/ü b.py",
-    code='x("\x1b[31m\u202e")',
-    site="_NONE",
-    route=None,
-    exact=False,
-    advice="100 % of it:\r\n::error::no, really",
-    known=True,
-    level="note",
-)
 
 
 def document(*findings: Finding) -> Any:

@@ -12,8 +12,8 @@ from loopwatch.tools.cli.diagnose_command import json_text, sarif_text
 from loopwatch.tools.diagnose.report_records import Report
 from loopwatch.tools.testing import findings_json
 from tests.tools.diagnose.made import culprit, prediction, report
+from tests.tools.findings.odd import FINDING, ODD
 from tests.tools.findings.sarif_form import faults
-from tests.tools.findings.test_findings import FINDING, ODD
 
 PATHS = {record: path for path, (record, _) in SCHEMAS.items()}
 
