@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -104,7 +105,11 @@ class Mixed(Load):
 
 
 class Observer(threading.Thread):
-    """Reads what a server uses, and scrapes it, every 10 s until `over` is set."""
+    """Reads what a server uses every 5 s, and scrapes it every second time, until `over` is set.
+
+    After a scrape it reads once more: the thread that answers scrapes lives for some seconds, and
+    whether it is there 5 s later is chance.
+    """
 
     def __init__(self, process: int, metrics: int, into: Soaked) -> None:
         super().__init__(daemon=True)
@@ -112,10 +117,12 @@ class Observer(threading.Thread):
         self.over, self.began = threading.Event(), clock()
 
     def run(self) -> None:
+        scrapes = cycle((False, True))
         while not self.over.wait(EVERY / 2 if self.into.seconds >= 4 * EVERY else EVERY / 8):
             self.read()
-            if len(self.into.usages) % 2 == 0:
+            if next(scrapes):
                 self.scrape()
+                self.read()
 
     def read(self) -> None:
         self.into.usages.append(usage(self.process, clock() - self.began))

@@ -40,12 +40,12 @@ def test_what_holds_the_loop_is_shown_while_it_does(loop: str, make_watch: MakeW
             "self.let_go.wait(20)",
             "blocking_call",
         )
-        assert stall.site.function == f"{__name__}.Wedge.hold"
+        assert stall.site.function == f"{Wedge.__module__}.Wedge.hold"
         time.sleep(0.2)
         [later] = watch.snapshot().in_progress
         assert later.duration > stall.duration + 0.15
         assert later.started_at == pytest.approx(stall.started_at, abs=0.01)
-        labels = {"route": "_NONE", "site": f"{__name__}.Wedge.hold"}
+        labels = {"route": "_NONE", "site": f"{Wedge.__module__}.Wedge.hold"}
         assert (registry.get_sample_value(GAUGE, labels) or 0.0) > stall.duration
         assert watch.snapshot().stall_count == 0
         assert watch.snapshot().to_dict()["in_progress"][0]["in_progress"] is True
