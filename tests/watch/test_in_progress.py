@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from loopwatch import Stall
 from loopwatch.core.speedups import speedups
 from loopwatch.exporters.log import provisional
-from tests.watch.wedging import wait_for_one, wedged
+from tests.watch.wedging import Wedge, wait_for_one, wedged
 
 from ..conftest import MakeWatch, run_on, run_script
 
