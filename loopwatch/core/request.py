@@ -16,6 +16,7 @@ from loopwatch.core.speedups import speedups
 SLOW = 0.1  # s of latency from which a request keeps its span, for an exemplar
 TASK = "loopwatch.task"  # in a scope: a reference to the task that serves it, where the middleware
 # does not stand between the server and the app
+OURS = "loopwatch.ours"  # in a scope: one of loopwatch's own apps answers it
 AFTERLIFE = 5.0  # s for which a task that an ended request left behind keeps its route
 
 clock = time.perf_counter

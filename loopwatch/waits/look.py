@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from loopwatch.core.known_tasks import Reference, loop_of
 from loopwatch.core.record_types import NONE, Site
-from loopwatch.core.request import TASK, Request
+from loopwatch.core.request import OURS, TASK, Request
 from loopwatch.core.stack import Stack
 from loopwatch.core.task_context import context_request
 from loopwatch.explain.site import SiteRules
@@ -68,11 +68,16 @@ def wait_of(seen: Suspension, rules: SiteRules, request: Request) -> Wait:
     return Wait(place, site, peer, resource, unstarted, objects)
 
 
+def is_ours(scope: Mapping[str, Any]) -> bool:
+    """Return whether a request is for the page or the metrics: then it waits for loopwatch."""
+    return OURS in scope
+
+
 def request_of(task: Any, chain: Chain, within: Request | None) -> Request | None:
     """Return the request that a task serves, being the one in which it began, and in flight;
     `within` is that of its context."""
     request = chain.begun if isinstance(chain.begun, Request) else within
-    if request is None or request.scope is None:
+    if request is None or request.scope is None or is_ours(request.scope):
         return None
     own = request.scope.get(TASK)
     return request if chain.begun or (own is not None and own() is task) else None

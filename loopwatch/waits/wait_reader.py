@@ -14,7 +14,7 @@ since somebody has held the interpreter: who waited then was stalled. So is one 
 of what the CPU budget can save up is left: stalls come first. The next look stands for the time
 that was left out as well, `OWED` at most: else a busy machine would tell of half of the waiting,
 and of one place less than of another. After more than `QUICK` it too counts a request with its age
-at most.
+at most. Looks that were too dear, and late ones beyond `OWED`, are counted as skipped.
 """
 
 from __future__ import annotations
@@ -106,11 +106,12 @@ class WaitReader:
             turn.ring(LOOK)
 
     def may_look(self, late: bool) -> bool:
-        """Return whether a look may be taken now; count it as skipped if not."""
-        if not late and self.budget.has_plenty():
-            return True
-        self.skipped += 1
-        return False
+        """Return whether a look may be taken now; count it as skipped if it is too dear."""
+        if late:
+            return False
+        plenty = self.budget.has_plenty()
+        self.skipped += not plenty
+        return plenty
 
     def look(self, turn: WaitTurn, weight: float, idle: bool = False) -> int:
         """Look once; each request counts with so many s, after an `idle` time with its age at most.
@@ -196,6 +197,7 @@ class WaitTurn:
         begin_to_pause()  # a short look needs no pause
         weight = self._owed + (clock() - self._began if self.idle else self._interval)
         self._owed, owed = min(OWED, weight), self._owed
+        self._reader.skipped += late and not self.idle and weight > OWED
         try:
             self.begun = requests_begun()
             if self._reader.may_look(late):

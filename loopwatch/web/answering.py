@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
+from loopwatch.core.request import OURS, REQUEST, Request
 from loopwatch.exporters.shared_answers import PATIENCE, BusyError, Outcome, SharedAnswers
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -75,6 +76,7 @@ class Answering:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
+            note_ours(REQUEST.get(None))
             answer = await self._answer(scope, receive)
             if answer is not None:
                 policy = ("content-security-policy", self.policy)
@@ -112,6 +114,12 @@ class Answering:
             return known or await shared(self._answers, found, receive)
         except BusyError as busy:
             return too_busy(busy)
+
+
+def note_ours(request: Request | None) -> None:
+    """Note that a request is for us: it waits for our own thread, which is nothing to look into."""
+    if request is not None and isinstance(request.scope, MutableMapping):
+        request.scope[OURS] = True
 
 
 def too_busy(busy: BusyError) -> Answer:

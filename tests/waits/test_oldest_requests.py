@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from loopwatch import Watch, page
+from loopwatch.web.answering import Answer, Answering, Question, text_answer
 from tests.asgi import visit
 from tests.conftest import MakeWatch, run_on
 
@@ -94,5 +96,38 @@ def test_the_page_tells_them(loop: str, make_watch: MakeWatch) -> None:
         assert mine["resource"] == "timer"
         assert mine["place"]["function"].startswith(__name__)
         assert waits == []
+
+    run_on(loop, main())
+
+
+class SlowPage(Answering):
+    """One of our own apps, whose answer takes until `over`."""
+
+    def __init__(self) -> None:
+        super().__init__("loopwatch-test", 1.0, 0.0)
+        self.over = threading.Event()
+
+    def find(self, scope: Any) -> Question:
+        return Question("slow", self._made)
+
+    def _made(self) -> Answer:
+        self.over.wait(10)
+        return text_answer(200, "")
+
+
+def test_requests_for_our_own_page_wait_for_nothing_of_the_app_s(
+    loop: str, make_watch: MakeWatch
+) -> None:
+    async def main() -> None:
+        ours, stage = SlowPage(), Stage(make_watch())
+        page = stage.begin(lambda: visit(ours), "/loopwatch")
+        stage.begin(lambda: asyncio.sleep(30.0), "/slow")
+        await settle()
+        in_flight, waits = stage.watch.requests_in_flight(), stage.look()
+        ours.over.set()
+        await page
+        await stage.end()
+        assert [each.route for each in in_flight] == ["/slow"]
+        assert [each.route for each in waits] == ["/slow"]
 
     run_on(loop, main())
