@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
 from loopwatch.core.recent import RECENT
 from loopwatch.core.record_types import Stall
@@ -31,6 +32,7 @@ from loopwatch.tools.diagnose.wait_places import wait_places
 from loopwatch.tools.diagnose.wording import ms, routed
 
 BEYOND = 0.010  # s: from this mean on, latency that the server did not see gets a note
+LEAST_LOST = {"log": inf, "budget": inf, "looks": 10}  # that a report mentions; else 1
 
 
 def report(measured: Measurement) -> Report:
@@ -135,9 +137,10 @@ def load_report(sent: Sent) -> Load:
 
 
 def lost(measured: Measurement) -> Mapping[str, int]:
-    """Return what loopwatch could not keep; of log messages and the CPU budget others tell."""
+    """Return what loopwatch could not keep; of log messages and the CPU budget others tell, and a
+    few looks of some hundred change nothing."""
     dropped = measured.change.dropped.items()
-    return {reason: n for reason, n in dropped if n > 0 and reason not in ("log", "budget")}
+    return {reason: n for reason, n in dropped if n >= LEAST_LOST.get(reason, 1)}
 
 
 def notes(measured: Measurement, paid: tuple[RouteReport, ...]) -> Iterator[str]:

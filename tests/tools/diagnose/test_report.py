@@ -40,7 +40,7 @@ CHANGE = snapshot(
     stall_count=2,
     busy=1.0,
     idle=9.0,
-    dropped={"labels": 2, "log": 7, "routes": 0},
+    dropped={"labels": 2, "log": 7, "looks": 9, "routes": 0},
 )
 
 
