@@ -1,7 +1,8 @@
 """What latency on one loop would be if something were different, or why nobody can tell.
 
 A prediction is worth as much as the model it comes from. So the recording is replayed as it was,
-first: if that does not give the latency that was measured, nothing else is told.
+first: if that does not give the latency that was measured, nothing else is told. What it is off by
+for one request is taken off that request's predictions.
 """
 
 from __future__ import annotations
@@ -98,7 +99,22 @@ class LoopReplay:
             reason = f"{ABSENT} held a step, in the {self.span:.0f} s that are recorded"
         if reason:
             return Prediction(reason=reason)
-        return Prediction(pairs=self.paired(self.replayed(slow, workers, places)))
+        return Prediction(pairs=self.paired(self.anchored(self.replayed(slow, workers, places))))
+
+    def anchored(self, latencies: Sequence[float]) -> list[float]:
+        """Return a replay's latencies, less the error that the replay as it was has for each: a
+        request that nothing touches keeps what was measured."""
+        return [
+            anchored(answer.latency, again, then)
+            for answer, again, then in zip(
+                self.scenario.answers, self.again, latencies, strict=True
+            )
+        ]
+
+    @cached_property
+    def again(self) -> list[float]:
+        """The latencies of a replay in which nothing is different, s."""
+        return self.replayed({})
 
     def replayed(
         self,
@@ -114,7 +130,7 @@ class LoopReplay:
     @cached_property
     def as_it_was(self) -> Prediction:
         """A replay in which nothing is different; with the reason if it does not give what was."""
-        again = Prediction(pairs=self.paired(self.replayed({})))
+        again = Prediction(pairs=self.paired(self.again))
         for row in again.routes:
             if row.requests >= FEWEST and (wrong := unlike(row)) is not None:
                 was, then = wrong
@@ -156,6 +172,14 @@ class LoopReplay:
             share = self.scenario.found.unknown / busy
             return f"of {share:.0%} of the busy time it is not known what made its steps ready"
         return ""
+
+
+def anchored(measured: float, again: float, then: float) -> float:
+    """Return a replay's latency `then`, s, less its error as it was; but no less than the smaller
+    one of `then` and what was measured: the error may be of the very wait that is over."""
+    if again == inf or then == inf:
+        return then
+    return max(then + measured - again, min(then, measured))
 
 
 def unlike(row: WhatIf) -> Pair | None:
