@@ -14,9 +14,11 @@ from loopwatch.replay.loop_replay import anchored
     [
         (0.5, 0.5, 0.2, 0.2),  # the replay as it was is right
         (0.5, 0.7, 0.7, 0.5),  # it is not, but nothing changes
-        (0.5, 0.4, 0.3, 0.4),
-        (0.5, 0.7, 0.6, 0.5),  # 0.4 to 0.6: what is off may be the wait that is over
+        (0.5, 0.4, 0.3, 0.375),
+        (0.5, 0.001, 0.01, 0.5),  # nothing beyond the two
+        (0.5, 0.7, 0.6, 0.5),
         (0.5, 0.7, 0.1, 0.1),
+        (5.2, 5.1, 0.1, 0.1 * 5.2 / 5.1),  # a queue that is over takes its error along
         (0.5, 0.4, inf, inf),  # it is never answered
         (0.5, inf, 0.3, 0.3),
     ],
