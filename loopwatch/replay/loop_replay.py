@@ -1,8 +1,8 @@
 """What latency on one loop would be if something were different, or why nobody can tell.
 
 A prediction is worth as much as the model it comes from. So the recording is replayed as it was,
-first: if that does not give the latency that was measured, nothing else is told. What it is off by
-for one request, as a share, is taken off that request's predictions.
+first: if that does not give the latency that was measured, nothing else is told. A request for
+which a change makes no difference is told to take no longer than it did.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ KNOWN = ("asyncio", "uvloop")
 UNKNOWN = 0.1  # of the busy time, in steps of which nobody knows what made them ready
 NEAR, CLOSE = 0.25, 0.005  # share, s: how far a replay as it was may be from what was measured
 WITH_GIL = ("cpu", "native_gil")
+SAME, SAME_SHARE = 0.001, 0.01  # s, share: by which a replay may differ where nothing has changed
 ABSENT = "nothing of the kind"  # how the reason begins if a loop is not concerned
 
 
@@ -99,13 +100,12 @@ class LoopReplay:
             reason = f"{ABSENT} held a step, in the {self.span:.0f} s that are recorded"
         if reason:
             return Prediction(reason=reason)
-        return Prediction(pairs=self.paired(self.anchored(self.replayed(slow, workers, places))))
+        return Prediction(pairs=self.paired(self.no_slower(self.replayed(slow, workers, places))))
 
-    def anchored(self, latencies: Sequence[float]) -> list[float]:
-        """Return a replay's latencies, less the error that the replay as it was has for each: a
-        request that nothing touches keeps what was measured."""
+    def no_slower(self, latencies: Sequence[float]) -> list[float]:
+        """Return a replay's latencies; none is longer than measured where nothing changes."""
         return [
-            anchored(answer.latency, again, then)
+            no_slower(answer.latency, again, then)
             for answer, again, then in zip(
                 self.scenario.answers, self.again, latencies, strict=True
             )
@@ -174,13 +174,12 @@ class LoopReplay:
         return ""
 
 
-def anchored(measured: float, again: float, then: float) -> float:
-    """Return a replay's latency `then`, s, less its error as it was, as a share; but nothing beyond
-    `then` and what was measured. (A difference was tried: 2 % of a queue of 5 s are 0.1 s, which
-    is all that is left without the queue.)"""
-    if not 0.0 < again < inf or then == inf:
-        return then
-    return min(max(then * measured / again, min(then, measured)), max(then, measured))
+def no_slower(measured: float, again: float, then: float) -> float:
+    """Return a replay's latency `then`, s; no more than was measured if a replay as it was gives
+    nearly the same (`again`): the model is too slow, and nothing changes. (To take its error off
+    others was tried: what it is off by is often of the very wait that is over.)"""
+    same = abs(then - again) <= max(SAME, SAME_SHARE * again) < inf
+    return min(then, measured) if same else then
 
 
 def unlike(row: WhatIf) -> Pair | None:
