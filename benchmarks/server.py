@@ -103,9 +103,9 @@ def be_ordinary() -> None:
 
 def main() -> None:
     chosen = arguments()
-    be_ordinary()
     if chosen.processor is not None:
         os.sched_setaffinity(0, {chosen.processor})  # before there are other threads
+    be_ordinary()
     if chosen.dilation != 1:
         gc.disable()  # the number of collections in a batch is random: 2 % of noise
         evenclock.install()

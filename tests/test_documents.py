@@ -6,8 +6,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from docs import floors
+from tests.conftest import CHECKOUT
 from tests.rooms import FLOORS
-from tests.written import CHECKOUT, documents
+from tests.written import documents
 
 PACKAGE = CHECKOUT / "loopwatch"
 ARCHITECTURE, CONTRIBUTING = CHECKOUT / "ARCHITECTURE.md", CHECKOUT / "CONTRIBUTING.md"

@@ -22,7 +22,8 @@ import yaml
 from loopwatch.exporters.metrics import METRICS
 from loopwatch.tools.cli.arguments import parse
 from loopwatch.tools.cli.command_error import CommandError
-from tests.written import CHECKOUT, documents
+from tests.conftest import CHECKOUT
+from tests.written import documents
 
 DOCS = CHECKOUT / "docs"
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", flags=re.DOTALL | re.MULTILINE)

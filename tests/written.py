@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parent.parent
-
+from tests.conftest import CHECKOUT
 
 FOLDERS = (".github", "deploy", "docs", "examples", "loopwatch")
 

@@ -22,17 +22,20 @@ ANYIO = "anyio._backends._asyncio"
 DERIVED = 3  # futures followed, each of which the one before completes
 
 
+def entries(future: Any) -> list[Any]:
+    """Return the callbacks of a loop's future or task, each with its context where it has one."""
+    return list(attribute(future, "_callbacks") or ())[:CALLBACKS]
+
+
 def callbacks(future: Any) -> Iterator[Any]:
     """Return the callbacks of a loop's future or task."""
-    for callback in list(attribute(future, "_callbacks") or ())[:CALLBACKS]:
-        yield callback[0] if isinstance(callback, tuple) else callback
+    return (entry[0] if isinstance(entry, tuple) else entry for entry in entries(future))
 
 
 def contexts(future: Any) -> Iterator[Context]:
     """Return the contexts in which the callbacks of a loop's future were added."""
-    for callback in list(attribute(future, "_callbacks") or ())[:CALLBACKS]:
-        if isinstance(callback, tuple) and isinstance(callback[-1], Context):
-            yield callback[-1]
+    pairs = (entry for entry in entries(future) if isinstance(entry, tuple))
+    return (pair[-1] for pair in pairs if isinstance(pair[-1], Context))
 
 
 def captured(future: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from loopwatch.core.known_tasks import Reference, loop_of
 from loopwatch.core.record_types import NONE, Site
@@ -68,16 +68,16 @@ def wait_of(seen: Suspension, rules: SiteRules, request: Request) -> Wait:
     return Wait(place, site, peer, resource, unstarted, objects)
 
 
-def is_ours(scope: Mapping[str, Any]) -> bool:
-    """Return whether a request is for the page or the metrics: then it waits for loopwatch."""
-    return OURS in scope
+def is_the_app_s(request: Request | None) -> TypeGuard[Request]:
+    """Return whether it is in flight, and not for our page or metrics: those wait for us."""
+    return request is not None and request.scope is not None and OURS not in request.scope
 
 
 def request_of(task: Any, chain: Chain, within: Request | None) -> Request | None:
     """Return the request that a task serves, being the one in which it began, and in flight;
     `within` is that of its context."""
     request = chain.begun if isinstance(chain.begun, Request) else within
-    if request is None or request.scope is None or is_ours(request.scope):
+    if not is_the_app_s(request):
         return None
     own = request.scope.get(TASK)
     return request if chain.begun or (own is not None and own() is task) else None

@@ -14,7 +14,7 @@ from loopwatch.core.task_context import context_request
 from loopwatch.explain.site import SiteRules
 from loopwatch.loop.loop_state import clock
 from loopwatch.routing.route import place as asked_for
-from loopwatch.waits.look import Looked, Wait, is_ours, request_of, wait_of
+from loopwatch.waits.look import Looked, Wait, is_the_app_s, request_of, wait_of
 from loopwatch.waits.suspension import suspensions
 from loopwatch.waits.task_chain import chain_of
 
@@ -35,8 +35,7 @@ def oldest_requests(
         task = reference()
         if task is not None and not task.done() and loop_of(task) in loops:
             request = context_request(task)
-            scope = request.scope if request is not None else None
-            if request is not None and scope is not None and not is_ours(scope):
+            if is_the_app_s(request):
                 found.setdefault(id(request), Found(request, [])).tasks.append(reference)
         del task
         breathe()

@@ -105,13 +105,12 @@ class WaitReader:
         if turn is not None and turn.idle and turn.begun != requests_begun():
             turn.ring(LOOK)
 
-    def may_look(self, late: bool) -> bool:
-        """Return whether a look may be taken now; count it as skipped if it is too dear."""
-        if late:
-            return False
-        plenty = self.budget.has_plenty()
-        self.skipped += not plenty
-        return plenty
+    def may_look(self, late: bool, lost: bool = False) -> bool:
+        """Return whether a look may be taken now; count it as skipped if it is too dear, or late
+        and its time is `lost`: no later look stands for that."""
+        dear = not late and not self.budget.has_plenty()
+        self.skipped += dear or (late and lost)
+        return not late and not dear
 
     def look(self, turn: WaitTurn, weight: float, idle: bool = False) -> int:
         """Look once; each request counts with so many s, after an `idle` time with its age at most.
@@ -197,10 +196,9 @@ class WaitTurn:
         begin_to_pause()  # a short look needs no pause
         weight = self._owed + (clock() - self._began if self.idle else self._interval)
         self._owed, owed = min(OWED, weight), self._owed
-        self._reader.skipped += late and not self.idle and weight > OWED
         try:
             self.begun = requests_begun()
-            if self._reader.may_look(late):
+            if self._reader.may_look(late, lost=not self.idle and weight > OWED):
                 self._owed = 0.0
                 self.note(self._reader.look(self, weight, self.idle or owed > QUICK))
         except Exception:

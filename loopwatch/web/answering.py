@@ -118,7 +118,7 @@ class Answering:
 
 def note_ours(request: Request | None) -> None:
     """Note that a request is for us: it waits for our own thread, which is nothing to look into."""
-    if request is not None and isinstance(request.scope, MutableMapping):
+    if request is not None and request.scope is not None:
         request.scope[OURS] = True
 
 

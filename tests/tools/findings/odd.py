@@ -22,8 +22,6 @@ FINDING = Finding(
     tests=("tests/test_orders.py::test_total",),
     stack=(Frame("shop.orders.total", "/srv/shop/src/shop/orders.py", 21),),
 )
-
-
 ODD = replace(
     FINDING,
     file="/elsewhere/ü b.py",
