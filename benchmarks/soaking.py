@@ -24,6 +24,7 @@ from client import Client
 CONNECTIONS = 160  # more than arrive while the loop is held
 WARM = 60.0  # s, or a quarter of the time, after which nothing may grow
 EVERY = 10.0  # s between two scrapes: the thread that answers has ended by the next one
+SETTLED = 1.0  # s after a scrape, at which only what lives longer is left of it
 SETTLE = 2.0  # s for the last stall to be counted
 PAGE, MIB = 4096, 1 << 20
 
@@ -108,7 +109,8 @@ class Observer(threading.Thread):
     """Reads what a server uses every 5 s, and scrapes it every second time, until `over` is set.
 
     After a scrape it reads once more: the thread that answers scrapes lives for some seconds, and
-    whether it is there 5 s later is chance.
+    whether it is there 5 s later is chance. First it waits until the scrape's connection has gone:
+    whether that is seen is chance as well.
     """
 
     def __init__(self, process: int, metrics: int, into: Soaked) -> None:
@@ -122,6 +124,7 @@ class Observer(threading.Thread):
             self.read()
             if next(scrapes):
                 self.scrape()
+                self.over.wait(SETTLED)
                 self.read()
 
     def read(self) -> None:
