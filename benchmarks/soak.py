@@ -5,7 +5,7 @@
     python benchmarks/soak.py --seconds 60 --rate 200 --loop uvloop
 
 Requests arrive as planned (an open load), whatever the server does. Once a second one of them holds
-the server's loop for 0.15 s, and every 10 s the metrics port is scraped. Memory, descriptors and
+the server's loop for 0.15 s, and every 11 s the metrics port is scraped. Memory, descriptors and
 threads of the server are read from outside, before and after each scrape.
 
 Exit status: 0; 1 if a bound is broken; 2 if something failed.

@@ -23,7 +23,7 @@ from client import Client
 
 CONNECTIONS = 160  # more than arrive while the loop is held
 WARM = 60.0  # s, or a quarter of the time, after which nothing may grow
-EVERY = 10.0  # s between two scrapes: the thread that answers has ended by the next one
+EVERY = 10.0  # s between two scrapes, and `SETTLED`: what answers has ended by the next one
 SETTLED = 1.0  # s after a scrape, at which only what lives longer is left of it
 SETTLE = 2.0  # s for the last stall to be counted
 PAGE, MIB = 4096, 1 << 20
